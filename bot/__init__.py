@@ -1,0 +1,1 @@
+"""Telegram: handlers, texts and transports. Nothing here touches the model or SQL directly."""

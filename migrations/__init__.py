@@ -1,0 +1,1 @@
+"""Alembic migrations; `tweetsent db upgrade` runs them."""

@@ -1,0 +1,1 @@
+"""Data, QLoRA training, evaluation and model cards."""

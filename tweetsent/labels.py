@@ -1,0 +1,78 @@
+"""The three labels, their Turkish names, and every spelling a user may type for them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tweetsent.errors import UnknownLabelError
+from tweetsent.text import fold
+
+
+class Label(StrEnum):
+    """A sentiment; the order of the members is the order of every score vector and matrix."""
+
+    NEGATIVE = "negative"
+    NEUTRAL = "neutral"
+    POSITIVE = "positive"
+
+    @property
+    def turkish(self) -> str:
+        """The name shown to users."""
+        return _TURKISH[self]
+
+    @property
+    def emoji(self) -> str:
+        """The face shown to users."""
+        return _EMOJI[self]
+
+
+LABELS: tuple[Label, ...] = tuple(Label)
+
+_TURKISH = {Label.NEGATIVE: "Olumsuz", Label.NEUTRAL: "Tarafsız", Label.POSITIVE: "Olumlu"}
+_EMOJI = {Label.NEGATIVE: "😞", Label.NEUTRAL: "😐", Label.POSITIVE: "😊"}
+
+_SPELLINGS = {
+    Label.NEGATIVE: "negative negatif neg olumsuz kotu - 👎 😞 😠 😡 😢 😭 ☹ 🙁 😟 😔",
+    Label.NEUTRAL: "neutral tarafsiz notr yansiz = 😐 😶 😑",
+    Label.POSITIVE: "positive pozitif poz olumlu iyi + 👍 😊 🙂 😀 😃 😄 😁 😍 🥰 ❤",
+}
+_BY_SPELLING = {word: label for label, words in _SPELLINGS.items() for word in words.split()}
+
+
+def parse_label(text: str) -> Label:
+    """The label that a word, sign or emoji names.
+
+    Raises UnknownLabelError when it names none.
+    """
+    # U+FE0F only asks for the coloured drawing of the emoji before it.
+    word = fold(text).replace("\ufe0f", "").strip(" \t\n.!,;:\"'")
+    label = _BY_SPELLING.get(word)
+    if label is None:
+        raise UnknownLabelError(f"{text!r} names no label: use negative, neutral or positive")
+    return label
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Calibrated probabilities of the three labels; they add up to 1."""
+
+    negative: float
+    neutral: float
+    positive: float
+
+    @property
+    def label(self) -> Label:
+        """The most probable label; the first in label order on a tie."""
+        return max(LABELS, key=self.of)
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the most probable label."""
+        return self.of(self.label)
+
+    def of(self, label: Label) -> float:
+        """The probability of one label."""
+        return float(getattr(self, label.value))
+
+    def as_dict(self) -> dict[str, float]:
+        """The scores by label name, in label order."""
+        return {label.value: self.of(label) for label in LABELS}

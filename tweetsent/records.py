@@ -1,0 +1,84 @@
+"""The plain records that travel between the bot, the service and the store.
+
+Telegram's numeric ids appear here only on the way in (`Incoming`); the store keeps pseudonyms.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+
+from tweetsent.labels import Label, Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message to classify."""
+
+    user_id: int
+    chat_id: int
+    message_id: int
+    text: str
+    is_forward: bool = False
+    is_group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A stored prediction."""
+
+    id: int
+    text: str
+    scores: Scores
+    model_version: str
+    latency_ms: float
+    created_at: datetime
+    """UTC."""
+    answer_message_id: int | None
+    """The bot's answer; None until it was sent."""
+
+
+class Consent(StrEnum):
+    """A user's word on training with their corrections."""
+
+    UNASKED = "unasked"
+    GRANTED = "granted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a correction changed."""
+
+    prediction: Prediction
+    old: Label
+    """The label this user saw before: their earlier correction, else the model's."""
+    new: Label
+    consent: Consent
+    ask_consent: bool
+    """True once per user: with the first correction of somebody who was never asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What `/stats` and `tweetsent stats` show."""
+
+    users: int
+    predictions: int
+    predictions_last_day: int
+    by_label: dict[Label, int]
+    """Predictions by predicted label."""
+    by_model: dict[str, int]
+    """Predictions by model version, newest version first."""
+    corrections: int
+    """Live corrections: one for each user and prediction at most."""
+    trainable_corrections: int
+    """Those of users who consented, and which the owner's settings allow."""
+    accuracy: float | None
+    """Share of judged predictions whose label the users left as it was; None without any."""
+    macro_f1: float | None
+    confusion: np.ndarray
+    """(3, 3) counts: rows = the users' label, columns = the model's, in label order."""
+    latency_ms_p50: float | None
+    latency_ms_p95: float | None

@@ -1,0 +1,114 @@
+"""Every setting, from the environment or `.env`; nothing else in the project reads either."""
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tweetsent.errors import ConfigError
+
+_TOKEN = re.compile(r"\d+:[\w-]+")
+
+
+class Settings(BaseSettings):
+    """The settings of one process, read once and passed on."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    telegram_bot_token: SecretStr | None = None
+    """Token from @BotFather; without one `make run` chats in the terminal."""
+
+    telegram_api_base_url: str = "https://api.telegram.org"
+    """Bot API server, when you host one yourself."""
+
+    tweetsent_admin_ids: Annotated[frozenset[int], NoDecode] = frozenset()
+    """Telegram user ids, separated by commas, that may use /stats."""
+
+    tweetsent_data_dir: Path = Path("data")
+    """Folder of the database and of everything else the bot keeps."""
+
+    tweetsent_cache_dir: Path = Path("~/.cache/tweetsent")
+    """Folder of the converted embedded model (about 570 MB); may be deleted at any time."""
+
+    tweetsent_database_url: str | None = None
+    """SQLAlchemy URL; by default SQLite in the data folder."""
+
+    tweetsent_base_model: str = "auto"
+    """`auto` or `embedded` (Gemma 3 270M), a hub id such as Qwen/Qwen3-0.6B, or a path."""
+
+    tweetsent_adapter: str = "auto"
+    """`auto` takes the shipped adapter where it fits the base model; or the folder of your own."""
+
+    tweetsent_device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the model runs; `auto` takes the GPU when there is one."""
+
+    tweetsent_pseudonym_key: SecretStr | None = None
+    """Key of the pseudonyms of users and chats; by default made once, in the data folder."""
+
+    tweetsent_train_on_forwards: bool = False
+    """Whether corrections of forwarded and group messages may enter a training set."""
+
+    tweetsent_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """How much is logged to stderr."""
+
+    @field_validator("telegram_bot_token")
+    @classmethod
+    def _token_shape(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("must look like 123456789:AA…, as @BotFather gives it")
+        return value
+
+    @field_validator("telegram_api_base_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        if not re.match(r"https?://[^/\s]+", value):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("tweetsent_admin_ids", mode="before")
+    @classmethod
+    def _split_ids(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part for part in re.split(r"[,\s]+", value) if part]
+        if not all(part.isdecimal() for part in parts):
+            raise ValueError("must be numeric Telegram user ids, separated by commas")
+        return frozenset(int(part) for part in parts)
+
+    @field_validator("tweetsent_data_dir", "tweetsent_cache_dir")
+    @classmethod
+    def _expand_home(cls, value: Path) -> Path:
+        return value.expanduser()
+
+    @cached_property
+    def database_url(self) -> str:
+        """The database's SQLAlchemy URL."""
+        path = (self.tweetsent_data_dir / "tweetsent.db").resolve()
+        return self.tweetsent_database_url or f"sqlite:///{path}"
+
+    @classmethod
+    def load(cls) -> "Settings":
+        """The settings of this process's environment and `.env`.
+
+        Raises ConfigError naming every wrong variable.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            problems = [
+                f"{str(item['loc'][0]).upper()} {item['msg'].removeprefix('Value error, ')}"
+                for item in error.errors(include_input=False, include_url=False)
+            ]
+            raise ConfigError(f"wrong setting: {'; '.join(problems)}") from None
+        except UnicodeDecodeError:
+            raise ConfigError("wrong setting: .env is not UTF-8 text") from None

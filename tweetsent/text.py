@@ -1,0 +1,68 @@
+"""Pure text functions: Turkish casing, cleaning, and what counts as something to classify.
+
+`str.lower` is wrong for Turkish ("I" is the capital of "ı", "İ" that of "i"), so nothing in this
+project calls it on user text.
+"""
+
+import re
+import unicodedata
+
+URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+MENTION = re.compile(r"(?<![\w@])@\w+")
+_ASCII = str.maketrans("çğıöşüâîû", "cgiosuaiu")
+_ZERO_WIDTH_JOINER = "\u200d"
+
+
+def tr_lower(text: str) -> str:
+    """Lower case by Turkish rules: "TARAFSIZ" -> "tarafsız", "İYİ" -> "iyi"."""
+    return unicodedata.normalize("NFC", text).replace("İ", "i").replace("I", "ı").lower()
+
+
+def fold(text: str) -> str:
+    """Lower case in ASCII letters, to compare words however they were typed."""
+    return tr_lower(text).translate(_ASCII)
+
+
+def clean(text: str) -> str:
+    """One line of NFC text without control and invisible characters.
+
+    Lone surrogates become "?", every run of white space one space, and the zero-width joiner
+    stays only where it joins two emoji. Idempotent.
+    """
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = unicodedata.normalize("NFC", text)
+    kept = [
+        char
+        for index, char in enumerate(text)
+        if not _is_invisible(char) or _joins_emoji(text, index)
+    ]
+    # Dropping a character can bring a letter and its accent together.
+    return unicodedata.normalize("NFC", " ".join("".join(kept).split()))
+
+
+def _is_invisible(char: str) -> bool:
+    """Format, control, private and unassigned characters; white space is none of them."""
+    return unicodedata.category(char).startswith("C") and not char.isspace()
+
+
+def _joins_emoji(text: str, index: int) -> bool:
+    if text[index] != _ZERO_WIDTH_JOINER or not 0 < index < len(text) - 1:
+        return False
+    before, after = text[index - 1], text[index + 1]
+    # An emoji may be followed by a skin tone (Sk) or a variation selector (U+FE0F).
+    return (unicodedata.category(before) in {"So", "Sk"} or before == "\ufe0f") and (
+        unicodedata.category(after) == "So"
+    )
+
+
+def mask(text: str) -> str:
+    """Links as "http" and mentions as "@user": what they point to says nothing of the sentiment.
+
+    The two tokens are those of TweetEval (Barbieri et al. 2020, arXiv:2010.12421).
+    """
+    return MENTION.sub("@user", URL.sub("http", text))
+
+
+def has_words(text: str) -> bool:
+    """Whether anything but links, mentions, digits, punctuation and emoji is left to classify."""
+    return any(char.isalpha() for char in MENTION.sub("", URL.sub("", text)))
