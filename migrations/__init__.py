@@ -1,1 +1,5 @@
-"""Alembic migrations; `tweetsent db upgrade` runs them."""
+"""The database's revisions, run by `tweetsent db upgrade`.
+
+After changing `tweetsent/tables.py`: `python -m migrations "what changes"`, then read and test the
+new file in `versions/`.
+"""

@@ -1,0 +1,246 @@
+"""Opens the database and keeps its schema in step with the code: SQLite by default, or PostgreSQL.
+
+Knows nothing of the tables, which `tweetsent/tables.py` models and `migrations/` makes. Alembic's
+settings are made here, so no alembic.ini is needed.
+"""
+
+import io
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from filelock import FileLock
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from tweetsent.errors import StoreError
+from tweetsent.sessions import READ_ONLY, readable_errors, show, sqlite_path
+
+_MIGRATIONS = Path(__file__).parent.parent / "migrations"
+# Any number will do, as long as all processes use the same.
+_ADVISORY_LOCK = 7_283_947_117
+
+
+def create_engine_for(url: str, *, foreign_keys: bool = True) -> Engine:
+    """An engine for a database URL; connects to nothing yet, but makes an SQLite file's folder.
+
+    `foreign_keys=False` is for migrations, which may rebuild a table that others refer to.
+    Raises StoreError for a URL that can't be used.
+    """
+    parsed = _parse(url)
+    path = sqlite_path(parsed)
+    if path is not None:
+        _make_folder(path)
+    try:
+        # Parameters are hidden because an error's text may be logged, and users' texts may not.
+        engine = create_engine(
+            parsed,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            connect_args={} if path else {"connect_timeout": 10},
+        )
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"the database driver {error.name} is not installed: pip install 'tweetsent[postgres]'"
+        ) from error
+    except (NoSuchModuleError, ArgumentError) as error:
+        raise StoreError(f"wrong database URL {show(parsed)}: {error}") from error
+    if engine.dialect.is_async:
+        raise StoreError(f"wrong database URL {show(parsed)}: the driver must not be asynchronous")
+    if path is not None:
+        _set_up_sqlite(engine, foreign_keys)
+    return engine
+
+
+def upgrade(url: str) -> None:
+    """Bring a database to this code's revision, making it first if need be; harmless if it is.
+
+    One process upgrades at a time, in one transaction; an SQLite database that holds anything is
+    copied beside itself before. Raises StoreError, and then nothing was changed.
+    """
+    # Rebuilding a table drops the old one, which would delete or forbid rows that refer to it.
+    engine = create_engine_for(url, foreign_keys=False)
+    try:
+        with (
+            readable_errors(engine.url),
+            _file_lock(engine.url),
+            engine.connect() as connection,
+            _advisory_lock(connection),
+        ):
+            _upgrade(connection)
+    finally:
+        engine.dispose()
+
+
+def check_revision(engine: Engine) -> None:
+    """Raise StoreError unless the database's schema is the one of this code."""
+    path = sqlite_path(engine.url)
+    # Connecting would leave an empty file behind.
+    if path is not None and not path.exists():
+        raise StoreError(f"there is no database {path}: run `tweetsent db upgrade`")
+    with readable_errors(engine.url), engine.connect() as connection:
+        revision = _known_revision(connection)
+    if revision is None:
+        raise StoreError(f"database {show(engine.url)} has no tables: run `tweetsent db upgrade`")
+    if revision != head_revision():
+        raise StoreError(
+            f"database {show(engine.url)} is at the older revision {revision}: "
+            "run `tweetsent db upgrade`"
+        )
+
+
+def head_revision() -> str:
+    """The revision of this code."""
+    head = _scripts().get_current_head()
+    if head is None:
+        raise StoreError(f"no migrations in {_MIGRATIONS}: install tweetsent again")
+    return head
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Alembic's settings for work on one connection; its messages are dropped."""
+    config = Config(stdout=io.StringIO())
+    # Config files escape "%" by doubling it, and so must a path that comes as their value.
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # The text itself is not shown: it may hold a password.
+        raise StoreError("wrong database URL: it must look like sqlite:////path/file.db") from None
+    backend = parsed.get_backend_name()
+    if backend not in {"sqlite", "postgresql"}:
+        raise StoreError(f"unknown database {backend!r}: use sqlite or postgresql")
+    if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise StoreError("an SQLite database must be a file: sqlite:////path/file.db")
+    return parsed
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"can't make the folder of the database {path}: {error}") from error
+
+
+def _set_up_sqlite(engine: Engine, foreign_keys: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver's own BEGIN comes late and only before writes; begin() below does it better.
+        connection.isolation_level = None
+        for pragma in (
+            "busy_timeout=5000",
+            f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails at once when another one wrote in
+        # between, whatever the timeout; IMMEDIATE takes the write lock at the start and waits.
+        read_only = connection.get_execution_options().get(READ_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(_MIGRATIONS)
+
+
+def _upgrade(connection: Connection) -> None:
+    url = connection.engine.url
+    revision = _known_revision(connection)
+    tables = inspect(connection).get_table_names()
+    connection.rollback()
+    if revision == head_revision():
+        return
+    path = sqlite_path(url)
+    if path is not None and tables:
+        _back_up(path, revision or "unversioned")
+    with connection.begin():
+        command.upgrade(alembic_config(connection), "head")
+        if path is not None:
+            _check_foreign_keys(connection, url)
+
+
+def _known_revision(connection: Connection) -> str | None:
+    """The database's revision, None without one; StoreError for one that this code lacks."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is not None and revision not in {
+        script.revision for script in _scripts().walk_revisions()
+    }:
+        raise StoreError(
+            f"database {show(connection.engine.url)} is at the revision {revision}, newer than "
+            "this tweetsent: install the newer tweetsent"
+        )
+    return revision
+
+
+def _check_foreign_keys(connection: Connection, url: URL) -> None:
+    broken = connection.execute(text("PRAGMA foreign_key_check")).all()
+    if broken:
+        tables = ", ".join(sorted({row[0] for row in broken}))
+        raise StoreError(
+            f"database {show(url)}: {len(broken)} rows of {tables} refer to missing rows"
+        )
+
+
+def _back_up(path: Path, revision: str) -> None:
+    # Copying the file would miss what is still in the write-ahead log.
+    target = path.with_name(f"{path.name}.{revision}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}.bak")
+    scratch = target.with_suffix(".part")
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(scratch)) as copy:
+            shutil.copymode(path, scratch)
+            source.backup(copy)
+        scratch.rename(target)
+    except OSError as error:
+        raise StoreError(f"can't back up the database {path}: {error}") from error
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def _file_lock(url: URL) -> Iterator[None]:
+    path = sqlite_path(url)
+    if path is None:
+        yield
+        return
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise StoreError(f"can't lock the database {path}: {error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _advisory_lock(connection: Connection) -> Iterator[None]:
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    # The lock belongs to the server's session and outlives the transactions in it.
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
+        connection.commit()

@@ -1,0 +1,79 @@
+"""The inbox: updates are stored before Telegram is told that they arrived, and leave when done.
+
+Knows nothing of what an update says.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import Engine, delete, select, update
+from sqlalchemy.orm import Session
+
+from tweetsent.sessions import insert_new, reading, writing
+from tweetsent.tables import HandledUpdate, InboxRow, utc_now
+from tweetsent.text import clean
+
+# Telegram keeps an undelivered update for 24 hours (core.telegram.org/bots/api#getting-updates).
+# Remembering only the highest id would not do: webhooks deliver out of order, and after a quiet
+# week Telegram goes on from a random number.
+HANDLED_KEPT = timedelta(days=2)
+FAILED_KEPT = timedelta(days=7)
+_MAX_ERROR_CHARS = 500
+
+
+class Inbox:
+    """The inbox of one database; every call is one short transaction and may raise StoreError."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, updates: Sequence[tuple[int, int | None, str]]) -> None:
+        """Store (update id, chat id, JSON) triples; one that was ever stored before is ignored."""
+        with writing(self._engine) as session:
+            _forget_old(session)
+            ids = [update_id for update_id, _, _ in updates]
+            handled = set(
+                session.scalars(
+                    select(HandledUpdate.update_id).where(HandledUpdate.update_id.in_(ids))
+                )
+            )
+            for update_id, chat_id, payload in updates:
+                if update_id not in handled:
+                    insert_new(
+                        session, InboxRow, update_id=update_id, chat_id=chat_id, payload=payload
+                    )
+
+    def pending(self) -> list[tuple[int, int | None, str]]:
+        """What is neither done nor failed, as `add` got it, in Telegram's order."""
+        with reading(self._engine) as session:
+            rows = session.execute(
+                select(InboxRow.update_id, InboxRow.chat_id, InboxRow.payload)
+                .where(InboxRow.failed_at.is_(None))
+                .order_by(InboxRow.update_id)
+            )
+            return [(update_id, chat_id, payload) for update_id, chat_id, payload in rows]
+
+    def done(self, update_id: int) -> None:
+        """Delete an update that was handled; of what it said nothing stays."""
+        with writing(self._engine) as session:
+            session.execute(delete(InboxRow).where(InboxRow.update_id == update_id))
+            insert_new(session, HandledUpdate, update_id=update_id)
+
+    def failed(self, update_id: int, error: str) -> None:
+        """Give an update up: it is pending no more, and kept for some days to be looked at."""
+        with writing(self._engine) as session:
+            session.execute(
+                update(InboxRow)
+                .where(InboxRow.update_id == update_id)
+                .values(
+                    attempts=InboxRow.attempts + 1,
+                    failed_at=utc_now(),
+                    error=clean(error)[:_MAX_ERROR_CHARS],
+                )
+            )
+
+
+def _forget_old(session: Session) -> None:
+    now = utc_now()
+    session.execute(delete(HandledUpdate).where(HandledUpdate.handled_at < now - HANDLED_KEPT))
+    session.execute(delete(InboxRow).where(InboxRow.failed_at < now - FAILED_KEPT))

@@ -1,0 +1,80 @@
+"""Sessions on a database and the errors of both in readable form; knows nothing of the tables."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Engine
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from tweetsent.errors import StoreError
+
+READ_ONLY = "tweetsent_read_only"
+"""Execution option of a connection that will only read; the engine begins it accordingly."""
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The file of an SQLite database; None for a server's."""
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    return Path(url.database)
+
+
+def show(url: URL) -> str:
+    """The URL for a person: without the password, and an SQLite file by its path."""
+    return str(sqlite_path(url) or url.render_as_string(hide_password=True))
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session that only reads, all of it from one state of the database.
+
+    Raises StoreError in place of SQLAlchemy's errors.
+    """
+    # PostgreSQL shows each statement the latest state unless it is told otherwise.
+    isolation = {"isolation_level": "REPEATABLE READ"} if engine.name == "postgresql" else {}
+    reader = engine.execution_options(**{READ_ONLY: True}, **isolation)
+    with readable_errors(engine.url), Session(reader) as session:
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A session in one write transaction: committed at the end, rolled back by any exception.
+
+    Raises StoreError in place of SQLAlchemy's errors.
+    """
+    with readable_errors(engine.url), Session(engine) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def readable_errors(url: URL) -> Iterator[None]:
+    """Turn database errors into StoreError with one line that says which database and why."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        reason = str(cause).strip().split("\n", 1)[0]
+        raise StoreError(f"database {show(url)}: {reason}{_hint(reason)}") from error
+
+
+def _hint(reason: str) -> str:
+    if "no such table" in reason or "does not exist" in reason or "no such column" in reason:
+        return ": run `tweetsent db upgrade`"
+    if "locked" in reason:
+        return ": another process is using it, try again"
+    if "malformed" in reason or "not a database" in reason:
+        return ": restore it from a backup"
+    if "readonly" in reason or "unable to open" in reason:
+        return ": check the permissions of the file and its folder"
+    return ""
+
+
+def insert_new(session: Session, table: type[DeclarativeBase], **values: object) -> None:
+    """Insert one row, unless it clashes with a unique constraint: then nothing happens."""
+    dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.get_bind().dialect.name]
+    session.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())

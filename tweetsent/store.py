@@ -1,0 +1,197 @@
+"""Predictions, corrections and consent in the database: plain records in, plain records out.
+
+Synchronous; every call is one short transaction and raises StoreError when the database fails.
+Telegram's ids become pseudonyms here, before anything is stored.
+"""
+
+from sqlalchemy import Engine, or_, select
+from sqlalchemy.orm import Session
+
+from tweetsent.errors import NotFoundError
+from tweetsent.inbox import Inbox
+from tweetsent.labels import Label, Scores
+from tweetsent.pseudonyms import Pseudonymiser
+from tweetsent.records import Consent, Correction, Incoming, Prediction, Stats
+from tweetsent.sessions import insert_new, reading, writing
+from tweetsent.statistics import read_stats
+from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
+
+CONSENT_VERSION = 1
+"""Which wording of the question on training users answer; raise it when its meaning changes."""
+
+_MAX_ID = 2**63 - 1
+
+
+class Store:
+    """Everything that is kept about messages; `inbox` holds those not handled yet."""
+
+    def __init__(self, engine: Engine, pseudonymise: Pseudonymiser) -> None:
+        self.inbox = Inbox(engine)
+        self._engine = engine
+        self._pseudonymise = pseudonymise
+
+    def save_prediction(
+        self,
+        incoming: Incoming,
+        scores: Scores,
+        *,
+        model_version: str,
+        prompt_version: str,
+        latency_ms: float,
+    ) -> Prediction:
+        """Store the scores of a message with a cleaned text.
+
+        Returns the earlier prediction, unchanged, when the message has one.
+        """
+        chat = self._pseudonymise.chat(incoming.chat_id)
+        with writing(self._engine) as session:
+            insert_new(
+                session,
+                PredictionRow,
+                user_id=self._user(session, incoming.user_id).id,
+                chat=chat,
+                message_id=incoming.message_id,
+                text=incoming.text,
+                is_forward=incoming.is_forward,
+                is_group=incoming.is_group,
+                label=scores.label,
+                score_negative=scores.negative,
+                score_neutral=scores.neutral,
+                score_positive=scores.positive,
+                model_version=model_version,
+                prompt_version=prompt_version,
+                latency_ms=latency_ms,
+            )
+            row = session.scalars(
+                select(PredictionRow).where(
+                    PredictionRow.chat == chat, PredictionRow.message_id == incoming.message_id
+                )
+            ).one()
+            return _record(row)
+
+    def set_answer(self, prediction_id: int, answer_message_id: int) -> None:
+        """Note the id of the bot's answer; NotFoundError for an unknown prediction."""
+        with writing(self._engine) as session:
+            _row(session, prediction_id).answer_message_id = answer_message_id
+
+    def find_prediction(self, chat_id: int, message_id: int) -> Prediction | None:
+        """The prediction of a user's message, or that which the bot's message answers."""
+        chat = self._pseudonymise.chat(chat_id)
+        with reading(self._engine) as session:
+            row = session.scalars(
+                select(PredictionRow)
+                .where(
+                    PredictionRow.chat == chat,
+                    or_(
+                        PredictionRow.message_id == message_id,
+                        PredictionRow.answer_message_id == message_id,
+                    ),
+                )
+                .order_by(PredictionRow.id.desc())
+                .limit(1)
+            ).one_or_none()
+            return None if row is None else _record(row)
+
+    def get_prediction(self, prediction_id: int, chat_id: int) -> Prediction:
+        """The prediction with an id; NotFoundError if there is none or it is another chat's."""
+        chat = self._pseudonymise.chat(chat_id)
+        with reading(self._engine) as session:
+            row = _row(session, prediction_id)
+            if row.chat != chat:
+                raise _not_found(prediction_id)
+            return _record(row)
+
+    def correct(self, user_id: int, prediction_id: int, label: Label) -> Correction:
+        """Make `label` the user's word on a prediction; NotFoundError for an unknown one.
+
+        Their earlier correction stays as history; the same label again adds nothing.
+        """
+        with writing(self._engine) as session:
+            user = self._user(session, user_id)
+            prediction = _row(session, prediction_id)
+            ask = user.consent is Consent.UNASKED and user.asked_at is None
+            if ask:
+                user.asked_at = utc_now()
+            return Correction(
+                prediction=_record(prediction),
+                old=_correct(session, user, prediction, label),
+                new=label,
+                consent=user.consent,
+                ask_consent=ask,
+            )
+
+    def consent(self, user_id: int) -> Consent:
+        """A user's word on training; UNASKED for a stranger."""
+        pseudonym = self._pseudonymise.user(user_id)
+        with reading(self._engine) as session:
+            consent = session.scalar(select(User.consent).where(User.pseudonym == pseudonym))
+            return consent or Consent.UNASKED
+
+    def set_consent(self, user_id: int, granted: bool) -> None:
+        """Store a user's word on training, with its time and the wording they answered."""
+        with writing(self._engine) as session:
+            user = self._user(session, user_id)
+            user.consent = Consent.GRANTED if granted else Consent.REFUSED
+            user.consent_at = utc_now()
+            user.consent_version = CONSENT_VERSION
+
+    def stats(self, *, train_on_forwards: bool) -> Stats:
+        """The statistics of everything stored."""
+        with reading(self._engine) as session:
+            return read_stats(session, train_on_forwards=train_on_forwards)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _user(self, session: Session, user_id: int) -> User:
+        """The user's row, made if need be, and locked: one user's changes follow each other."""
+        pseudonym = self._pseudonymise.user(user_id)
+        insert_new(session, User, pseudonym=pseudonym)
+        query = select(User).where(User.pseudonym == pseudonym).with_for_update()
+        return session.scalars(query).one()
+
+
+def _correct(session: Session, user: User, prediction: PredictionRow, label: Label) -> Label:
+    """Store a correction that changes something; returns the label this user saw before."""
+    live = session.scalars(
+        select(CorrectionRow).where(
+            CorrectionRow.prediction_id == prediction.id,
+            CorrectionRow.user_id == user.id,
+            CorrectionRow.superseded_at.is_(None),
+        )
+    ).one_or_none()
+    if live is None or live.label is not label:
+        now = utc_now()
+        if live is not None:
+            live.superseded_at = now
+            # The index allows one live row: the old one must go before the new one comes.
+            session.flush()
+        session.add(
+            CorrectionRow(prediction_id=prediction.id, user_id=user.id, label=label, created_at=now)
+        )
+    return live.label if live is not None else prediction.label
+
+
+def _row(session: Session, prediction_id: int) -> PredictionRow:
+    # The id may come from a forged button, and the database takes only 64 bits.
+    row = session.get(PredictionRow, prediction_id) if 0 < prediction_id <= _MAX_ID else None
+    if row is None:
+        raise _not_found(prediction_id)
+    return row
+
+
+def _not_found(prediction_id: int) -> NotFoundError:
+    return NotFoundError(f"there is no prediction {prediction_id} here")
+
+
+def _record(row: PredictionRow) -> Prediction:
+    return Prediction(
+        id=row.id,
+        text=row.text,
+        scores=Scores(row.score_negative, row.score_neutral, row.score_positive),
+        model_version=row.model_version,
+        latency_ms=row.latency_ms,
+        created_at=row.created_at,
+        answer_message_id=row.answer_message_id,
+    )

@@ -1,0 +1,183 @@
+"""The database's tables as SQLAlchemy models; knows nothing of connections or of Telegram.
+
+The schema itself is made by the revisions in `migrations/`; a test keeps the two in step.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from tweetsent.labels import Label
+from tweetsent.records import Consent
+
+# SQLite counts up only a column of its own type INTEGER, which holds 64 bits there anyway.
+_Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time, also on SQLite, which stores no time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The time to store; ValueError for one without a time zone."""
+        del dialect
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The stored time, in UTC."""
+        del dialect
+        if value is None or value.tzinfo is not None:
+            return value and value.astimezone(UTC)
+        return value.replace(tzinfo=UTC)
+
+
+def utc_now() -> datetime:
+    """The time now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def _enum(members: type[StrEnum], name: str) -> Enum:
+    """A string column with a CHECK of the members' values, named by the metadata's convention."""
+    return Enum(
+        members,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=16,
+        values_callable=lambda enum: [member.value for member in enum],
+    )
+
+
+class Base(DeclarativeBase):
+    """Root of the models; every constraint has a name, so that a migration can change it."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {datetime: UtcDateTime, str: Text}
+
+
+class User(Base):
+    """Somebody who wrote to the bot, under a pseudonym, and their word on training."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    pseudonym: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    consent: Mapped[Consent] = mapped_column(_enum(Consent, "consent"), default=Consent.UNASKED)
+    consent_at: Mapped[datetime | None]
+    """When the user answered."""
+    consent_version: Mapped[int | None]
+    """Which wording of the question they answered."""
+    asked_at: Mapped[datetime | None]
+    """When the bot asked on its own; it does so once."""
+
+
+class PredictionRow(Base):
+    """One classified message; `message_id` is the user's, `answer_message_id` the bot's."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        UniqueConstraint("chat", "message_id"),
+        Index(None, "chat", "answer_message_id"),
+    )
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    chat: Mapped[str] = mapped_column(String(64))
+    """The chat's pseudonym."""
+    message_id: Mapped[int] = mapped_column(BigInteger)
+    text: Mapped[str]
+    """The cleaned text."""
+    is_forward: Mapped[bool]
+    is_group: Mapped[bool]
+    label: Mapped[Label] = mapped_column(_enum(Label, "label"))
+    score_negative: Mapped[float]
+    score_neutral: Mapped[float]
+    score_positive: Mapped[float]
+    model_version: Mapped[str] = mapped_column(String(128))
+    prompt_version: Mapped[str] = mapped_column(String(64))
+    latency_ms: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+    answer_message_id: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class CorrectionRow(Base):
+    """One correction; rows are only added, and at most one of a user and prediction is live."""
+
+    __tablename__ = "corrections"
+    __table_args__ = (
+        Index(
+            "uq_corrections_live",
+            "prediction_id",
+            "user_id",
+            unique=True,
+            sqlite_where=text("superseded_at IS NULL"),
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    label: Mapped[Label] = mapped_column(_enum(Label, "label"))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    superseded_at: Mapped[datetime | None]
+    """When the same user corrected the same prediction again; None while live."""
+
+
+class InboxRow(Base):
+    """An update that Telegram delivered and no handler has finished.
+
+    `chat_id` and `payload` are raw, because the handlers need them and their order; the row is
+    deleted as soon as the update is done, and some days after it failed.
+    """
+
+    __tablename__ = "inbox"
+
+    update_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    chat_id: Mapped[int | None] = mapped_column(BigInteger)
+    payload: Mapped[str]
+    """The update as JSON."""
+    received_at: Mapped[datetime] = mapped_column(default=utc_now)
+    attempts: Mapped[int] = mapped_column(default=0)
+    """How often handling it failed."""
+    failed_at: Mapped[datetime | None] = mapped_column(index=True)
+    error: Mapped[str | None]
+
+
+class HandledUpdate(Base):
+    """The id of a finished update, kept as long as Telegram may deliver it again."""
+
+    __tablename__ = "handled_updates"
+
+    update_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    handled_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
