@@ -18,11 +18,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError
 
 from tweetsent.errors import StoreError
 from tweetsent.sessions import READ_ONLY, readable_errors, show, sqlite_path
 
+_DRIVERS = {"sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"}
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 # Any number will do, as long as all processes use the same.
 _ADVISORY_LOCK = 7_283_947_117
@@ -50,10 +51,6 @@ def create_engine_for(url: str, *, foreign_keys: bool = True) -> Engine:
         raise StoreError(
             f"the database driver {error.name} is not installed: pip install 'tweetsent[postgres]'"
         ) from error
-    except (NoSuchModuleError, ArgumentError) as error:
-        raise StoreError(f"wrong database URL {show(parsed)}: {error}") from error
-    if engine.dialect.is_async:
-        raise StoreError(f"wrong database URL {show(parsed)}: the driver must not be asynchronous")
     if path is not None:
         _set_up_sqlite(engine, foreign_keys)
     return engine
@@ -120,10 +117,9 @@ def _parse(url: str) -> URL:
     except (ArgumentError, ValueError):
         # The text itself is not shown: it may hold a password.
         raise StoreError("wrong database URL: it must look like sqlite:////path/file.db") from None
-    backend = parsed.get_backend_name()
-    if backend not in {"sqlite", "postgresql"}:
-        raise StoreError(f"unknown database {backend!r}: use sqlite or postgresql")
-    if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
+    if parsed.drivername not in _DRIVERS:
+        raise StoreError(f"unknown database {parsed.drivername}: use sqlite or postgresql")
+    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
         raise StoreError("an SQLite database must be a file: sqlite:////path/file.db")
     return parsed
 

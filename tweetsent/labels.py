@@ -1,5 +1,6 @@
 """The three labels, their Turkish names, and every spelling a user may type for them."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,11 +32,15 @@ _TURKISH = {Label.NEGATIVE: "Olumsuz", Label.NEUTRAL: "Tarafsız", Label.POSITIV
 _EMOJI = {Label.NEGATIVE: "😞", Label.NEUTRAL: "😐", Label.POSITIVE: "😊"}
 
 _SPELLINGS = {
-    Label.NEGATIVE: "negative negatif neg olumsuz kotu - 👎 😞 😠 😡 😢 😭 ☹ 🙁 😟 😔",
+    Label.NEGATIVE: "negative negatif neg olumsuz kotu - – − 👎 😞 😠 😡 😢 😭 ☹ 🙁 😟 😔",
     Label.NEUTRAL: "neutral tarafsiz notr yansiz = 😐 😶 😑",
     Label.POSITIVE: "positive pozitif poz olumlu iyi + 👍 😊 🙂 😀 😃 😄 😁 😍 🥰 ❤",
 }
 _BY_SPELLING = {word: label for label, words in _SPELLINGS.items() for word in words.split()}
+
+
+# U+FE0F only asks for the coloured drawing of the emoji before it, the others tone its skin.
+_DRAWING = re.compile("[\ufe0f\U0001f3fb-\U0001f3ff]")
 
 
 def parse_label(text: str) -> Label:
@@ -43,8 +48,7 @@ def parse_label(text: str) -> Label:
 
     Raises UnknownLabelError when it names none.
     """
-    # U+FE0F only asks for the coloured drawing of the emoji before it.
-    word = fold(text).replace("\ufe0f", "").strip(" \t\n.!,;:\"'")
+    word = _DRAWING.sub("", fold(text)).strip(" \t\n.!,;:\"'")
     label = _BY_SPELLING.get(word)
     if label is None:
         raise UnknownLabelError(f"{text!r} names no label: use negative, neutral or positive")

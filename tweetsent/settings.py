@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tweetsent.errors import ConfigError
@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     tweetsent_cache_dir: Path = Path("~/.cache/tweetsent")
     """Folder of the converted embedded model (about 570 MB); may be deleted at any time."""
 
-    tweetsent_database_url: str | None = None
+    tweetsent_database_url: str | None = Field(default=None, repr=False)
     """SQLAlchemy URL; by default SQLite in the data folder."""
 
     tweetsent_base_model: str = "auto"
@@ -71,8 +71,8 @@ class Settings(BaseSettings):
     @field_validator("telegram_api_base_url")
     @classmethod
     def _http_url(cls, value: str) -> str:
-        if not re.match(r"https?://[^/\s]+", value):
-            raise ValueError("must start with http:// or https://")
+        if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
+            raise ValueError("must be an address that starts with http:// or https://")
         return value.rstrip("/")
 
     @field_validator("tweetsent_admin_ids", mode="before")
@@ -88,7 +88,12 @@ class Settings(BaseSettings):
     @field_validator("tweetsent_data_dir", "tweetsent_cache_dir")
     @classmethod
     def _expand_home(cls, value: Path) -> Path:
-        return value.expanduser()
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            raise ValueError(
+                "starts with the home folder of nobody: write the whole path"
+            ) from None
 
     @cached_property
     def database_url(self) -> str:
@@ -112,3 +117,5 @@ class Settings(BaseSettings):
             raise ConfigError(f"wrong setting: {'; '.join(problems)}") from None
         except UnicodeDecodeError:
             raise ConfigError("wrong setting: .env is not UTF-8 text") from None
+        except OSError as error:
+            raise ConfigError(f"wrong setting: .env can't be read: {error.strerror}") from None
