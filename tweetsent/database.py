@@ -21,7 +21,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError
 
 from tweetsent.errors import StoreError
-from tweetsent.sessions import READ_ONLY, readable_errors, show, sqlite_path
+from tweetsent.sessions import READ_ONLY, readable_errors, reading, show, sqlite_path
 
 _DRIVERS = {"sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"}
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -82,8 +82,8 @@ def check_revision(engine: Engine) -> None:
     # Connecting would leave an empty file behind.
     if path is not None and not path.exists():
         raise StoreError(f"there is no database {path}: run `tweetsent db upgrade`")
-    with readable_errors(engine.url), engine.connect() as connection:
-        revision = _known_revision(connection)
+    with reading(engine) as session:
+        revision = _known_revision(session.connection())
     if revision is None:
         raise StoreError(f"database {show(engine.url)} has no tables: run `tweetsent db upgrade`")
     if revision != head_revision():

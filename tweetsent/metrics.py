@@ -54,7 +54,8 @@ def compute_metrics(truth: list[Label], predicted: list[Label]) -> Metrics:
         weighted_f1=float(
             f1_score(true, guess, labels=present, average="weighted", zero_division=0.0)
         ),
-        mcc=float(matthews_corrcoef(true, guess)),
+        # sklearn answers the same for a single label, but with a warning.
+        mcc=float(matthews_corrcoef(true, guess)) if len(present) > 1 else 0.0,
         per_class={
             label: ClassMetrics(
                 float(precision[i]), float(recall[i]), float(f1[i]), int(support[i])

@@ -40,7 +40,7 @@ def _count(session: Session, table: type[User | PredictionRow], *where: ColumnEl
 
 def _by_label(session: Session) -> dict[Label, int]:
     rows = session.execute(select(PredictionRow.label, func.count()).group_by(PredictionRow.label))
-    return dict.fromkeys(LABELS, 0) | dict(rows.tuples().all())
+    return dict.fromkeys(LABELS, 0) | dict(rows.all())
 
 
 def _by_model(session: Session) -> dict[str, int]:
@@ -50,7 +50,7 @@ def _by_model(session: Session) -> dict[str, int]:
         .group_by(PredictionRow.model_version)
         .order_by(func.min(PredictionRow.id).desc())
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _judged_pairs(session: Session) -> tuple[list[Label], list[Label]]:

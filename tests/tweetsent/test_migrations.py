@@ -1,0 +1,133 @@
+"""The revisions together: from blank to head, in step with the models, and two at once."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, text
+
+from migrations.__main__ import main
+from tweetsent import database
+from tweetsent.database import check_revision, create_engine_for, upgrade
+from tweetsent.tables import Base
+
+VERSIONS = Path(__file__).parent.parent.parent / "migrations" / "versions"
+RENAME = '''"""Rebuilds two tables that others refer to."""
+from alembic import op
+import sqlalchemy as sa
+
+revision = "9000"
+down_revision = "{head}"
+
+
+def upgrade() -> None:
+    for table in ("users", "predictions"):
+        with op.batch_alter_table(table, recreate="always") as batch:
+            batch.add_column(sa.Column("extra", sa.Integer()))
+'''
+
+
+@pytest.fixture
+def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the migrations that a test may add to."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(VERSIONS.parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(database, "_MIGRATIONS", folder)
+    return folder
+
+
+def test_the_models_are_in_step_with_the_revisions(url: str) -> None:
+    upgrade(url)
+    with create_engine_for(url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_revisions_make_the_same_checks_and_indexes_as_the_models(
+    url: str, tmp_path: Path
+) -> None:
+    """Alembic compares neither CHECKs nor the WHERE of an index."""
+    upgrade(url)
+    modelled = create_engine(f"sqlite:///{tmp_path / 'models.db'}")
+    Base.metadata.create_all(modelled)
+    for table in Base.metadata.tables:
+        found, wanted = inspect(create_engine_for(url)), inspect(modelled)
+        assert found.get_check_constraints(table) == wanted.get_check_constraints(table)
+    query = text("SELECT name, sql FROM sqlite_master WHERE type = 'index' ORDER BY name")
+    with create_engine_for(url).connect() as found, modelled.connect() as wanted:
+        indexes = [tuple(row) for row in found.execute(query) if "alembic" not in row.name]
+        assert indexes == [tuple(row) for row in wanted.execute(query)]
+
+
+def test_upgrading_twice_changes_nothing(url: str, tmp_path: Path) -> None:
+    upgrade(url)
+    with closing(sqlite3.connect(tmp_path / "tweetsent.db")) as connection:
+        first = connection.execute("SELECT * FROM sqlite_master").fetchall()
+        upgrade(url)
+        assert connection.execute("SELECT * FROM sqlite_master").fetchall() == first
+
+
+def test_processes_may_upgrade_together(url: str) -> None:
+    code = f"from tweetsent.database import upgrade; upgrade({url!r})"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    assert errors == ["", "", ""]
+    check_revision(create_engine_for(url))
+
+
+def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(
+    url: str, tmp_path: Path, migrations: Path
+) -> None:
+    upgrade(url)
+    path = tmp_path / "tweetsent.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            """
+            INSERT INTO users (id, pseudonym, created_at, consent)
+                VALUES (1, 'u', '2025', 'unasked');
+            INSERT INTO predictions VALUES
+                (1, 1, 'c', 5, 't', 0, 0, 'neutral', 0.1, 0.8, 0.1, 'm', 'p', 1.0, '2025', NULL);
+            INSERT INTO corrections VALUES (1, 1, 1, 'positive', '2025', NULL);
+            """
+        )
+    head = database.head_revision()
+    (migrations / "versions" / "9000_rebuild.py").write_text(RENAME.format(head=head))
+    with pytest.raises(database.StoreError, match=f"older revision {head}"):
+        check_revision(create_engine_for(url))
+    upgrade(url)
+    check_revision(create_engine_for(url))
+    assert [backup.name.split(".")[2] for backup in tmp_path.glob("*.bak")] == [head]
+    with closing(sqlite3.connect(path)) as connection:
+        counts = [
+            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("users", "predictions", "corrections")
+        ]
+        checks = connection.execute(
+            "SELECT count(*) FROM sqlite_master WHERE sql LIKE '%CONSTRAINT ck_%'"
+        ).fetchone()
+    assert counts == [1, 1, 1]
+    assert checks == (3,)
+
+
+def test_a_new_revision_is_written_from_the_models(migrations: Path) -> None:
+    number = f"{int(database.head_revision()) + 1:04d}"
+    assert main(["Nothing new"]) == 0
+    written = migrations / "versions" / f"{number}_nothing_new.py"
+    namespace: dict[str, object] = {}
+    exec(compile(written.read_text(), written, "exec"), namespace)
+    assert namespace["revision"] == database.head_revision() == number
+    assert "op." not in written.read_text().split("def upgrade", 1)[1]
+
+
+def test_a_new_revision_needs_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "usage" in capsys.readouterr().err

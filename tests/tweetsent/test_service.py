@@ -1,0 +1,216 @@
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from tweetsent.errors import ModelError, NotFoundError, NoWordsError, StoreError
+from tweetsent.labels import Label, Scores
+from tweetsent.records import Consent, Incoming, Prediction
+from tweetsent.service import SentimentService
+from tweetsent.sessions import writing
+from tweetsent.store import Store
+
+
+class WordClassifier:
+    """Positive when the text says "güzel", else negative."""
+
+    version = "words-1"
+    prompt_version = "none"
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.during: Callable[[], None] = lambda: None
+
+    async def classify(self, text: str) -> Scores:
+        self.seen.append(text)
+        await asyncio.sleep(0.01)
+        self.during()
+        return Scores(0.1, 0.1, 0.8) if "güzel" in text else Scores(0.8, 0.1, 0.1)
+
+
+@pytest.fixture
+def classifier() -> WordClassifier:
+    return WordClassifier()
+
+
+@pytest.fixture
+def service(store: Store, classifier: WordClassifier) -> SentimentService:
+    return SentimentService(store, classifier)
+
+
+def run(service: SentimentService, work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    async def work_and_close() -> Any:
+        try:
+            return await work()
+        finally:
+            await service.close()
+
+    return asyncio.run(work_and_close())
+
+
+def incoming(words: str, message_id: int = 5, chat_id: int = 1) -> Incoming:
+    return Incoming(user_id=1, chat_id=chat_id, message_id=message_id, text=words)
+
+
+def test_a_message_is_cleaned_classified_and_stored(
+    service: SentimentService, classifier: WordClassifier
+) -> None:
+    async def work() -> tuple[Prediction, Prediction]:
+        made = await service.analyse(incoming("  çok\n gu\u0308zel\x00\ud83d "))
+        return made, await service.get(made.id, chat_id=1)
+
+    made, stored = run(service, work)
+    assert made == stored
+    assert classifier.seen == [made.text] == ["çok güzel?"]
+    assert (made.scores.label, made.model_version) == (Label.POSITIVE, "words-1")
+    assert made.latency_ms >= 10
+
+
+@pytest.mark.parametrize("words", ["", " \x00 ", "😊", "https://t.co/x @ali 12"])
+def test_a_text_without_words_is_not_classified(
+    service: SentimentService, classifier: WordClassifier, words: str
+) -> None:
+    with pytest.raises(NoWordsError):
+        run(service, lambda: service.analyse(incoming(words)))
+    assert classifier.seen == []
+
+
+def test_a_message_seen_before_is_not_classified_again(
+    service: SentimentService, classifier: WordClassifier
+) -> None:
+    async def work() -> list[Prediction]:
+        return [await service.analyse(incoming(words)) for words in ("güzel", "kötü")]
+
+    first, second = run(service, work)
+    assert first == second
+    assert classifier.seen == ["güzel"]
+
+
+def test_one_message_delivered_twice_at_once_gets_one_prediction(
+    service: SentimentService,
+) -> None:
+    async def work() -> list[Prediction]:
+        return await asyncio.gather(*(service.analyse(incoming("güzel")) for _ in range(5)))
+
+    assert len({prediction.id for prediction in run(service, work)}) == 1
+
+
+def test_no_transaction_is_open_while_the_model_works(
+    service: SentimentService, classifier: WordClassifier, engine: Engine
+) -> None:
+    def write_from_elsewhere() -> None:
+        with writing(engine) as session:
+            session.execute(text("PRAGMA busy_timeout=0"))
+            session.execute(text("DELETE FROM inbox"))
+
+    classifier.during = write_from_elsewhere
+    assert run(service, lambda: service.analyse(incoming("güzel"))).scores.label is Label.POSITIVE
+
+
+def test_sql_stays_in_one_thread_that_is_not_the_loops(
+    service: SentimentService, engine: Engine
+) -> None:
+    threads: set[str] = set()
+    event.listen(
+        engine, "before_cursor_execute", lambda *_: threads.add(threading.current_thread().name)
+    )
+
+    async def work() -> None:
+        await asyncio.gather(
+            *(service.analyse(incoming("güzel", message_id)) for message_id in range(1, 9))
+        )
+        await service.stats()
+        await service.inbox_add([(1, 1, "{}")])
+
+    run(service, work)
+    assert len(threads) == 1
+    assert threads.pop().startswith("sql")
+
+
+def test_a_failing_model_stores_nothing(
+    service: SentimentService, classifier: WordClassifier, store: Store
+) -> None:
+    def fail() -> None:
+        raise ModelError("out of memory")
+
+    classifier.during = fail
+    with pytest.raises(ModelError, match="out of memory"):
+        run(service, lambda: service.analyse(incoming("güzel")))
+    assert store.find_prediction(1, 5) is None
+
+
+def test_predictions_are_found_by_message_and_answer(service: SentimentService) -> None:
+    async def work() -> None:
+        made = await service.analyse(incoming("güzel", message_id=5))
+        await service.answered(made.id, 6)
+        assert (await service.find(1, 5)).id == (await service.find(1, 6)).id == made.id
+        for chat_id, message_id in ((1, 7), (2, 5)):
+            with pytest.raises(NotFoundError):
+                await service.find(chat_id, message_id)
+        with pytest.raises(NotFoundError):
+            await service.get(made.id, chat_id=2)
+        with pytest.raises(NotFoundError):
+            await service.answered(made.id + 1, 6)
+
+    run(service, work)
+
+
+def test_corrections_and_consent(service: SentimentService) -> None:
+    async def work() -> None:
+        made = await service.analyse(incoming("kötü"))
+        correction = await service.correct(1, made.id, Label.NEUTRAL)
+        assert (correction.old, correction.new) == (Label.NEGATIVE, Label.NEUTRAL)
+        assert (correction.consent, correction.ask_consent) == (Consent.UNASKED, True)
+        await service.set_consent(1, True)
+        assert await service.consent(1) is Consent.GRANTED
+        stats = await service.stats()
+        assert (stats.corrections, stats.trainable_corrections) == (1, 1)
+
+    run(service, work)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_owners_word_on_forwards_reaches_the_statistics(
+    store: Store, classifier: WordClassifier, allowed: bool
+) -> None:
+    service = SentimentService(store, classifier, train_on_forwards=allowed)
+
+    async def work() -> int:
+        made = await service.analyse(Incoming(1, 1, 5, "güzel", is_forward=True))
+        await service.set_consent(1, True)
+        await service.correct(1, made.id, Label.NEGATIVE)
+        return (await service.stats()).trainable_corrections
+
+    assert run(service, work) == int(allowed)
+
+
+def test_the_inbox_outlives_the_process(service: SentimentService, store: Store) -> None:
+    async def work() -> None:
+        await service.inbox_add([(1, 7, "a"), (2, None, "b"), (3, 7, "c")])
+        await service.inbox_done(1)
+        await service.inbox_failed(2, "ValueError")
+        assert await service.inbox_pending() == [(3, 7, "c")]
+
+    run(service, work)
+    assert store.inbox.pending() == [(3, 7, "c")]
+
+
+def test_closing_finishes_what_was_begun(service: SentimentService, store: Store) -> None:
+    async def work() -> None:
+        pending = asyncio.create_task(service.inbox_add([(1, 7, "a")]))
+        await asyncio.sleep(0)
+        await service.close()
+        await pending
+
+    asyncio.run(work())
+    assert store.inbox.pending() == [(1, 7, "a")]
+
+
+def test_a_database_error_reaches_the_caller(service: SentimentService, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE inbox"))
+    with pytest.raises(StoreError, match="no such table: inbox"):
+        run(service, service.inbox_pending)

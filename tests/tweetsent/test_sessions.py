@@ -1,0 +1,64 @@
+import pytest
+from sqlalchemy import Engine, make_url, select, text
+
+from tweetsent.errors import StoreError
+from tweetsent.sessions import insert_new, reading, show, writing
+from tweetsent.tables import User
+
+
+def test_writing_commits(engine: Engine) -> None:
+    with writing(engine) as session:
+        session.add(User(pseudonym="a"))
+    with reading(engine) as session:
+        assert session.scalars(select(User.pseudonym)).all() == ["a"]
+
+
+def test_an_exception_rolls_back_and_goes_on(engine: Engine) -> None:
+    def write_and_fail() -> None:
+        with writing(engine) as session:
+            session.add(User(pseudonym="a"))
+            session.flush()
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        write_and_fail()
+    with reading(engine) as session:
+        assert session.scalars(select(User)).all() == []
+
+
+def test_a_reader_sees_one_state_while_another_writes(engine: Engine) -> None:
+    with reading(engine) as reader:
+        assert reader.scalars(select(User.pseudonym)).all() == []
+        with writing(engine) as writer:
+            writer.add(User(pseudonym="a"))
+        assert reader.scalars(select(User.pseudonym)).all() == []
+
+
+def test_database_errors_become_one_line_without_the_values(engine: Engine) -> None:
+    with pytest.raises(StoreError) as caught, writing(engine) as session:
+        session.execute(
+            text("INSERT INTO corrections (label) VALUES (:text)"), {"text": "private words"}
+        )
+    assert "NOT NULL constraint failed: corrections." in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "private words" not in str(caught.value) + str(caught.value.__cause__)
+
+
+def test_a_missing_table_says_what_to_run(engine: Engine) -> None:
+    with pytest.raises(StoreError, match="tweetsent db upgrade"), reading(engine) as session:
+        session.execute(text("SELECT * FROM later_table"))
+
+
+def test_insert_new_leaves_the_row_that_is_there(engine: Engine) -> None:
+    with writing(engine) as session:
+        insert_new(session, User, pseudonym="a", consent="granted")
+        insert_new(session, User, pseudonym="a", consent="refused")
+        insert_new(session, User, pseudonym="b")
+    with reading(engine) as session:
+        rows = session.execute(select(User.pseudonym, User.consent).order_by(User.id)).all()
+    assert [tuple(row) for row in rows] == [("a", "granted"), ("b", "unasked")]
+
+
+def test_show_hides_the_password() -> None:
+    assert show(make_url("postgresql://bot:secret@db/tweets")) == "postgresql://bot:***@db/tweets"
+    assert show(make_url("sqlite:////data/tweetsent.db")) == "/data/tweetsent.db"

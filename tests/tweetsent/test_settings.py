@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import pytest
+
+from tweetsent.errors import ConfigError
+from tweetsent.settings import Settings
+
+TOKEN = "123456789:AA-not-a-real_token"
+
+
+@pytest.fixture(autouse=True)
+def blank_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_need_nothing(tmp_path: Path) -> None:
+    settings = Settings.load()
+    assert settings.telegram_bot_token is None
+    assert settings.tweetsent_train_on_forwards is False
+    assert settings.database_url == f"sqlite:///{tmp_path}/data/tweetsent.db"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TELEGRAM_BOT_TOKEN", "secret-but-wrong"),
+        ("TELEGRAM_API_BASE_URL", "ftp://example.org"),
+        ("TELEGRAM_API_BASE_URL", "http://a b"),
+        ("TWEETSENT_ADMIN_IDS", "12,x"),
+        ("TWEETSENT_DATA_DIR", "~nobody-of-this-name/x"),
+        ("TWEETSENT_CACHE_DIR", "~nobody-of-this-name/x"),
+        ("TWEETSENT_DEVICE", "tpu"),
+        ("TWEETSENT_TRAIN_ON_FORWARDS", "belki"),
+        ("TWEETSENT_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_wrong_variable_names_itself_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=name) as caught:
+        Settings.load()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert value not in message
+
+
+def test_all_wrong_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWEETSENT_DEVICE", "tpu")
+    monkeypatch.setenv("TWEETSENT_LOG_LEVEL", "loud")
+    with pytest.raises(ConfigError, match=r"TWEETSENT_DEVICE.*TWEETSENT_LOG_LEVEL"):
+        Settings.load()
+
+
+def test_repr_hides_every_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    monkeypatch.setenv("TWEETSENT_PSEUDONYM_KEY", "pseudonym-secret-1")
+    monkeypatch.setenv("TWEETSENT_DATABASE_URL", "postgresql://bot:password-2@db/tweets")
+    settings = Settings.load()
+    for shown in (repr(settings), str(settings)):
+        assert not any(word in shown for word in (TOKEN, "pseudonym-secret-1", "password-2"))
+    assert settings.database_url == "postgresql://bot:password-2@db/tweets"
+
+
+def test_values_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    monkeypatch.setenv("TELEGRAM_API_BASE_URL", "http://127.0.0.1:8081/")
+    monkeypatch.setenv("TWEETSENT_ADMIN_IDS", " 12, 9876543210 ")
+    monkeypatch.setenv("TWEETSENT_DATA_DIR", "~/veri")
+    settings = Settings.load()
+    assert settings.telegram_bot_token is not None
+    assert settings.telegram_bot_token.get_secret_value() == TOKEN
+    assert settings.telegram_api_base_url == "http://127.0.0.1:8081"
+    assert settings.tweetsent_admin_ids == {12, 9876543210}
+    assert settings.tweetsent_data_dir == tmp_path / "veri"
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "")
+    assert Settings.load().telegram_bot_token is None
+
+
+def test_dotenv_is_read_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("TWEETSENT_DEVICE=cpu\nTWEETSENT_LOG_LEVEL=DEBUG\nOTHER=1\n")
+    monkeypatch.setenv("TWEETSENT_LOG_LEVEL", "ERROR")
+    settings = Settings.load()
+    assert (settings.tweetsent_device, settings.tweetsent_log_level) == ("cpu", "ERROR")
+
+
+def test_a_dotenv_of_another_encoding_is_one_readable_error(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("TWEETSENT_DATA_DIR=çöp".encode("cp1254"))
+    with pytest.raises(ConfigError, match=r"\.env is not UTF-8"):
+        Settings.load()
+
+
+def test_settings_can_not_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings.load().tweetsent_device = "cuda"

@@ -1,0 +1,111 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, update
+
+from tests.tweetsent.conftest import Saver
+from tweetsent.labels import LABELS, Label
+from tweetsent.sessions import writing
+from tweetsent.store import Store
+from tweetsent.tables import PredictionRow, utc_now
+
+NEG, NEU, POS = LABELS
+
+
+def test_an_empty_database_has_no_rates(store: Store) -> None:
+    stats = store.stats(train_on_forwards=False)
+    assert (stats.users, stats.predictions, stats.corrections) == (0, 0, 0)
+    assert stats.by_label == {NEG: 0, NEU: 0, POS: 0}
+    assert stats.by_model == {}
+    assert stats.confusion.tolist() == [[0, 0, 0]] * 3
+    rates = (stats.accuracy, stats.macro_f1, stats.latency_ms_p50, stats.latency_ms_p95)
+    assert rates == (None, None, None, None)
+
+
+def test_counts_by_label_and_model(store: Store, save: Saver) -> None:
+    save(1, label=NEG, user_id=1, model_version="old")
+    save(2, label=POS, user_id=2, model_version="new")
+    save(3, label=POS, user_id=2, model_version="old")
+    stats = store.stats(train_on_forwards=False)
+    assert (stats.users, stats.predictions) == (2, 3)
+    assert list(stats.by_label.items()) == [(NEG, 1), (NEU, 0), (POS, 2)]
+    assert list(stats.by_model.items()) == [("new", 1), ("old", 2)]
+
+
+def test_the_last_day_is_24_hours(store: Store, save: Saver, engine: Engine) -> None:
+    save(1)
+    for message_id, hours in ((2, 23), (3, 25)):
+        row = save(message_id)
+        with writing(engine) as session:
+            session.execute(
+                update(PredictionRow)
+                .where(PredictionRow.id == row.id)
+                .values(created_at=utc_now() - timedelta(hours=hours))
+            )
+    assert store.stats(train_on_forwards=False).predictions_last_day == 2
+
+
+def test_the_live_corrections_judge_the_model(store: Store, save: Saver) -> None:
+    for message_id, predicted, words in [
+        (1, POS, [NEG]),
+        (2, POS, [NEG, POS]),
+        (3, NEU, [NEU]),
+        (4, NEG, [NEU]),
+        (5, NEG, []),
+    ]:
+        prediction = save(message_id, label=predicted)
+        for word in words:
+            store.correct(1, prediction.id, word)
+    stats = store.stats(train_on_forwards=False)
+    assert stats.corrections == 4
+    assert stats.confusion.tolist() == [[0, 0, 1], [1, 1, 0], [0, 0, 1]]
+    assert stats.accuracy == pytest.approx(0.5)
+    # F1: negative 0, neutral 2*1*0.5/1.5, positive 2*0.5*1/1.5.
+    assert stats.macro_f1 == pytest.approx((0 + 2 / 3 + 2 / 3) / 3)
+
+
+def test_latencies_are_nearest_ranks(store: Store, save: Saver) -> None:
+    for message_id in range(1, 21):
+        save(message_id, latency_ms=float(21 - message_id))
+    stats = store.stats(train_on_forwards=False)
+    assert (stats.latency_ms_p50, stats.latency_ms_p95) == (10.0, 19.0)
+
+
+@pytest.mark.parametrize(("answer", "trainable"), [(None, 0), (False, 0), (True, 1)])
+def test_only_consent_makes_a_correction_trainable(
+    store: Store, save: Saver, answer: bool | None, trainable: int
+) -> None:
+    store.correct(1, save(1).id, Label.NEGATIVE)
+    if answer is not None:
+        store.set_consent(1, answer)
+    assert store.stats(train_on_forwards=True).trainable_corrections == trainable
+
+
+def test_withdrawn_consent_and_superseded_corrections_do_not_train(
+    store: Store, save: Saver
+) -> None:
+    prediction = save(1)
+    store.set_consent(1, True)
+    store.correct(1, prediction.id, NEG)
+    store.correct(1, prediction.id, NEU)
+    assert store.stats(train_on_forwards=False).trainable_corrections == 1
+    store.set_consent(1, False)
+    assert store.stats(train_on_forwards=False).trainable_corrections == 0
+
+
+def test_forwards_and_groups_train_only_when_the_owner_allows_it(store: Store, save: Saver) -> None:
+    store.set_consent(1, True)
+    store.correct(1, save(1).id, NEG)
+    store.correct(1, save(2, is_forward=True).id, NEG)
+    store.correct(1, save(3, is_group=True).id, NEG)
+    assert store.stats(train_on_forwards=False).trainable_corrections == 1
+    assert store.stats(train_on_forwards=True).trainable_corrections == 3
+
+
+def test_the_author_of_a_text_must_consent_too(store: Store, save: Saver) -> None:
+    prediction = save(1, user_id=1, is_group=True)
+    store.set_consent(2, True)
+    store.correct(2, prediction.id, NEG)
+    assert store.stats(train_on_forwards=True).trainable_corrections == 0
+    store.set_consent(1, True)
+    assert store.stats(train_on_forwards=True).trainable_corrections == 1
