@@ -59,7 +59,8 @@ def readable_errors(url: URL) -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         reason = str(cause).strip().split("\n", 1)[0]
-        raise StoreError(f"database {show(url)}: {reason}{_hint(reason)}") from error
+        # Not chained: PostgreSQL's details hold the row's values, and a log would show them.
+        raise StoreError(f"database {show(url)}: {reason}{_hint(reason)}") from None
 
 
 def _hint(reason: str) -> str:

@@ -1,17 +1,22 @@
-"""Databases made by the real migrations, in a temporary folder."""
+"""Databases made by the real migrations: SQLite in a temporary folder, and PostgreSQL too when
+TWEETSENT_TEST_POSTGRES_URL names a database that may be emptied.
+"""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from tweetsent.database import create_engine_for, upgrade
 from tweetsent.labels import LABELS, Label, Scores
 from tweetsent.pseudonyms import Pseudonymiser
 from tweetsent.records import Incoming, Prediction
 from tweetsent.store import Store
+
+POSTGRES_URL = os.environ.get("TWEETSENT_TEST_POSTGRES_URL", "")
 
 
 @pytest.fixture
@@ -20,13 +25,33 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'tweetsent.db'}"
 
 
-@pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
+@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
+def engine(request: pytest.FixtureRequest, url: str) -> Iterator[Engine]:
     """An engine on an empty database at the head revision."""
+    yield from opened(emptied(POSTGRES_URL) if request.param == "postgresql" else url)
+
+
+@pytest.fixture
+def sqlite_engine(url: str) -> Iterator[Engine]:
+    """The same, always SQLite."""
+    yield from opened(url)
+
+
+def opened(url: str) -> Iterator[Engine]:
     upgrade(url)
     engine = create_engine_for(url)
     yield engine
     engine.dispose()
+
+
+def emptied(url: str) -> str:
+    """The URL of a PostgreSQL database, after everything in it was dropped."""
+    engine = create_engine_for(url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    return url
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ def names(path: Path) -> set[str]:
         return {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
 
 
-def test_pragmas_hold_on_every_connection(engine: Engine) -> None:
+def test_pragmas_hold_on_every_connection(sqlite_engine: Engine) -> None:
     wanted = {"foreign_keys": 1, "busy_timeout": 5000, "journal_mode": "wal", "synchronous": 1}
-    with reading(engine) as first, reading(engine) as second:
+    with reading(sqlite_engine) as first, reading(sqlite_engine) as second:
         for session in (first, second):
             found = {name: session.scalar(text(f"PRAGMA {name}")) for name in wanted}
             assert found == wanted
@@ -39,7 +39,8 @@ def test_the_folder_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "çok derin" / "klasör 100%" / "tweetsent.db").is_file()
 
 
-def test_read_modify_write_loses_no_update(engine: Engine) -> None:
+def test_read_modify_write_loses_no_update(sqlite_engine: Engine) -> None:
+    engine = sqlite_engine
     with writing(engine) as session:
         session.add(InboxRow(update_id=1, payload="{}"))
 

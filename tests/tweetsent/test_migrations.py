@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
 from migrations.__main__ import main
+from tests.tweetsent.conftest import POSTGRES_URL, emptied
 from tweetsent import database
 from tweetsent.database import check_revision, create_engine_for, upgrade
 from tweetsent.tables import Base
@@ -73,14 +75,18 @@ def test_upgrading_twice_changes_nothing(url: str, tmp_path: Path) -> None:
         assert connection.execute("SELECT * FROM sqlite_master").fetchall() == first
 
 
-def test_processes_may_upgrade_together(url: str) -> None:
+def upgrade_elsewhere(url: str) -> str:
+    """Upgrade in a process of its own; returns what it wrote."""
     code = f"from tweetsent.database import upgrade; upgrade({url!r})"
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    errors = [process.communicate(timeout=120)[1] for process in processes]
-    assert errors == ["", "", ""]
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def test_processes_may_upgrade_together(url: str) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(upgrade_elsewhere, [url] * 3)) == ["", "", ""]
     check_revision(create_engine_for(url))
 
 
@@ -131,3 +137,14 @@ def test_a_new_revision_is_written_from_the_models(migrations: Path) -> None:
 def test_a_new_revision_needs_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "usage" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not POSTGRES_URL, reason="TWEETSENT_TEST_POSTGRES_URL is not set")
+def test_postgresql_has_the_same_schema_however_many_upgrade_it() -> None:
+    url = emptied(POSTGRES_URL)
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(upgrade_elsewhere, [url] * 3)) == ["", "", ""]
+    engine = create_engine_for(url)
+    check_revision(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []

@@ -1,3 +1,6 @@
+import re
+import traceback
+
 import pytest
 from sqlalchemy import Engine, make_url, select, text
 
@@ -39,9 +42,9 @@ def test_database_errors_become_one_line_without_the_values(engine: Engine) -> N
         session.execute(
             text("INSERT INTO corrections (label) VALUES (:text)"), {"text": "private words"}
         )
-    assert "NOT NULL constraint failed: corrections." in str(caught.value)
+    assert re.search("not.null", str(caught.value), re.IGNORECASE)
     assert "\n" not in str(caught.value)
-    assert "private words" not in str(caught.value) + str(caught.value.__cause__)
+    assert "private words" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_missing_table_says_what_to_run(engine: Engine) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -29,8 +30,9 @@ def a_prediction(user: User, message_id: int = 1) -> PredictionRow:
 
 
 @pytest.fixture
-def session(engine: Engine) -> Session:
-    return Session(engine)
+def session(engine: Engine) -> Iterator[Session]:
+    with Session(engine) as session:
+        yield session
 
 
 @pytest.fixture
@@ -79,9 +81,9 @@ def test_enums_are_stored_as_their_values(session: Session, user: User) -> None:
     [
         ("UPDATE predictions SET label = 'happy'", "ck_predictions_label"),
         ("UPDATE users SET consent = 'perhaps'", "ck_users_consent"),
-        ("UPDATE predictions SET model_version = NULL", "predictions.model_version"),
-        ("UPDATE predictions SET prompt_version = NULL", "predictions.prompt_version"),
-        ("UPDATE predictions SET user_id = 99", "FOREIGN KEY"),
+        ("UPDATE predictions SET model_version = NULL", "model_version"),
+        ("UPDATE predictions SET prompt_version = NULL", "prompt_version"),
+        ("UPDATE predictions SET user_id = 99", "(?i)foreign key"),
     ],
 )
 def test_the_database_itself_refuses_wrong_rows(
@@ -97,7 +99,7 @@ def test_one_prediction_for_each_message(session: Session, user: User) -> None:
     session.add_all([a_prediction(user), a_prediction(user, message_id=2)])
     session.flush()
     session.add(a_prediction(user))
-    with pytest.raises(IntegrityError, match=r"predictions\.message_id"):
+    with pytest.raises(IntegrityError, match="message_id"):
         session.flush()
 
 
@@ -111,7 +113,7 @@ def test_one_live_correction_but_any_number_of_old_ones(session: Session, user: 
         session.add(row)
     session.flush()
     session.add(CorrectionRow(prediction_id=prediction.id, user_id=user.id, label=Label.NEGATIVE))
-    with pytest.raises(IntegrityError, match="UNIQUE"):
+    with pytest.raises(IntegrityError, match=r"(?i)unique"):
         session.flush()
 
 
