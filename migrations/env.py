@@ -21,8 +21,5 @@ context.configure(
     render_item=render_item,
     # SQLite can't alter most of a table: it is built anew, filled and renamed.
     render_as_batch=True,
-    # Alembic thinks SQLite can't roll back DDL; it can, as the engine itself begins transactions.
-    transactional_ddl=True,
 )
-with context.begin_transaction():
-    context.run_migrations()
+context.run_migrations()

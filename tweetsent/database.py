@@ -166,6 +166,7 @@ def _upgrade(connection: Connection) -> None:
     path = sqlite_path(url)
     if path is not None and tables:
         _back_up(path, revision or "unversioned")
+    # On SQLite Alembic would commit each statement, unless a transaction is open before it starts.
     with connection.begin():
         command.upgrade(alembic_config(connection), "head")
         if path is not None:

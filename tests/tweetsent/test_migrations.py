@@ -4,13 +4,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from filelock import FileLock
 from sqlalchemy import create_engine, inspect, text
 
 from migrations.__main__ import main
@@ -88,6 +89,17 @@ def test_processes_may_upgrade_together(url: str) -> None:
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(upgrade_elsewhere, [url] * 3)) == ["", "", ""]
     check_revision(create_engine_for(url))
+
+
+def test_an_upgrade_waits_for_the_one_that_runs(url: str, tmp_path: Path) -> None:
+    order: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(tmp_path / "tweetsent.db.lock"):
+            waiting = pool.submit(lambda: (upgrade(url), order.append("upgraded")))
+            wait([waiting], timeout=0.5)
+            order.append("released")
+        waiting.result()
+    assert order == ["released", "upgraded"]
 
 
 def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(

@@ -2,9 +2,11 @@ import hashlib
 import hmac
 import multiprocessing
 import stat
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tweetsent.errors import ConfigError, StoreError
 from tweetsent.pseudonyms import KEY_FILE, Pseudonymiser, load_key
@@ -59,6 +61,15 @@ def test_processes_that_start_together_get_one_key(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         keys = pool.map(load_in, [tmp_path] * 6, chunksize=1)
     assert len(set(keys)) == 1
+
+
+def test_whoever_comes_second_waits_for_the_first_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(tmp_path / "pseudonym.lock"):
+            waiting = pool.submit(load_in, tmp_path)
+            wait([waiting], timeout=0.5)
+            (tmp_path / KEY_FILE).write_text("the key of the first one")
+        assert waiting.result() == b"the key of the first one"
 
 
 def test_an_empty_key_file_is_refused_and_kept(tmp_path: Path) -> None:
