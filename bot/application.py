@@ -1,0 +1,74 @@
+"""The one place where handlers, service and Telegram client are put together."""
+
+from typing import cast
+
+from telegram import Update
+from telegram.ext import (
+    ApplicationBuilder,
+    CallbackQueryHandler,
+    ContextTypes,
+    MessageHandler,
+    filters,
+)
+from telegram.request import BaseRequest
+
+from bot.context import BotApplication, BotContext, BotData
+from bot.handlers.buttons import on_press
+from bot.handlers.commands import on_command
+from bot.handlers.errors import on_error
+from bot.handlers.messages import Addressed, on_text, on_unsupported
+from bot.transport import BotApiRequest
+from tweetsent.service import SentimentService
+from tweetsent.settings import Settings
+
+_NO_TOKEN = "0:none"
+_CONNECTIONS = 64
+
+
+def build_application(
+    settings: Settings,
+    service: SentimentService,
+    *,
+    request: BaseRequest | None = None,
+    admin_ids: frozenset[int] | None = None,
+) -> BotApplication:
+    """The application with all handlers, not yet initialised; its caller feeds it updates.
+
+    `request` takes the place of HTTP (then no token is needed), `admin_ids` that of the settings.
+    """
+    token = settings.telegram_bot_token
+    data = BotData(service, settings.tweetsent_admin_ids if admin_ids is None else admin_ids)
+    application = (
+        ApplicationBuilder()
+        .token(token.get_secret_value() if token else _NO_TOKEN)
+        .base_url(f"{settings.telegram_api_base_url}/bot")
+        .base_file_url(f"{settings.telegram_api_base_url}/file/bot")
+        .request(request or BotApiRequest(connection_pool_size=_CONNECTIONS))
+        .get_updates_request(request or BotApiRequest(connection_pool_size=1))
+        # The library calls it without arguments to make the data.
+        .context_types(ContextTypes(context=BotContext, bot_data=cast(type[BotData], lambda: data)))
+        .updater(None)
+        .job_queue(None)
+        .build()
+    )
+    _add_handlers(application)
+    return application
+
+
+def _add_handlers(application: BotApplication) -> None:
+    new = filters.UpdateType.MESSAGE
+    command = filters.Regex(r"^/\w") & ~filters.FORWARDED
+    unreadable = filters.ChatType.PRIVATE & ~filters.StatusUpdate.ALL
+    application.add_handler(CallbackQueryHandler(on_press))
+    application.add_handler(MessageHandler(new & command, on_command))
+    application.add_handler(
+        MessageHandler(new & (filters.TEXT | filters.CAPTION) & Addressed(), on_text)
+    )
+    application.add_handler(MessageHandler(new & unreadable, on_unsupported))
+    application.add_error_handler(on_error)
+
+
+async def handle(application: BotApplication, update: Update) -> str | None:
+    """Runs the handlers for one update; returns the kind of error that ended them, or None."""
+    await application.process_update(update)
+    return application.bot_data.failures.pop(update.update_id, None)

@@ -1,0 +1,103 @@
+"""The bot in the terminal: the same application and handlers on stdin and stdout, no network."""
+
+import io
+import time
+from typing import Any, TextIO
+
+from telegram import Update
+
+from bot import texts
+from bot.application import build_application, handle
+from bot.context import BotApplication
+from bot.stdin import read_lines
+from bot.stopping import stop_on_signals
+from bot.terminal_api import TerminalApi
+from tweetsent.service import SentimentService
+from tweetsent.settings import Settings
+from tweetsent.text import clean, fold
+
+USER_ID = 1
+"""The one user of the terminal, who is also the chat; no Telegram account has this id."""
+
+
+async def run_chat(
+    settings: Settings, service: SentimentService, *, stdin: TextIO, stdout: TextIO
+) -> None:
+    """Answers every line of stdin on stdout, in order, until it ends or SIGINT comes.
+
+    The user is an admin and has consented to training: it is the owner's own data. The caller
+    closes the service.
+    """
+    if isinstance(stdout, io.TextIOWrapper):
+        # A terminal without emoji gets question marks, not an end of the conversation.
+        stdout.reconfigure(errors="replace")
+    await service.set_consent(USER_ID, True)
+    api = TerminalApi(stdout, picture_dir=settings.tweetsent_data_dir / "chat")
+    application = build_application(settings, service, request=api, admin_ids=frozenset({USER_ID}))
+    await application.initialize()
+    chat = _Chat(application, api)
+    prompt = "> " if stdin.isatty() else ""
+    try:
+        with stop_on_signals() as stop:
+            async for line in read_lines(stdin, stop, lambda: _show(stdout, prompt)):
+                await chat.say(line)
+    finally:
+        await application.shutdown()
+
+
+def _show(stdout: TextIO, text: str) -> None:
+    stdout.write(text)
+    stdout.flush()
+
+
+class _Chat:
+    """One conversation: turns lines into updates."""
+
+    def __init__(self, application: BotApplication, api: TerminalApi) -> None:
+        self._application = application
+        self._api = api
+        self._answer: dict[str, Any] | None = None
+        """The last answer to a message, which `/duzelt` replies to."""
+
+    async def say(self, line: str) -> None:
+        """Handles one line; what the bot says to it is written on the way."""
+        line = line.strip()
+        if not line:
+            return
+        if line[0] == "/" and line[1:].isdecimal():
+            await self._press(int(line[1:]))
+            return
+        message = {
+            "message_id": self._api.next_message_id(),
+            "date": int(time.time()),
+            "chat": {"id": USER_ID, "type": "private", "first_name": "Sen"},
+            "from": {"id": USER_ID, "is_bot": False, "first_name": "Sen"},
+            "text": line,
+        }
+        if self._answer is not None and fold(clean(line)).startswith("/duzelt"):
+            message["reply_to_message"] = self._answer
+        with_buttons = self._api.button_message
+        await self._handle({"message": message})
+        if not line.startswith("/") and self._api.button_message is not with_buttons:
+            self._answer = self._api.button_message
+
+    async def _press(self, number: int) -> None:
+        data = self._api.button(number)
+        if data is None:
+            self._api.write(texts.CHAT_NO_BUTTON)
+            return
+        await self._handle(
+            {
+                "callback_query": {
+                    "id": str(self._api.next_message_id()),
+                    "from": {"id": USER_ID, "is_bot": False, "first_name": "Sen"},
+                    "chat_instance": "terminal",
+                    "message": self._api.button_message,
+                    "data": data,
+                }
+            }
+        )
+
+    async def _handle(self, content: dict[str, Any]) -> None:
+        raw = {"update_id": self._api.next_message_id(), **content}
+        await handle(self._application, Update.de_json(raw, self._application.bot))

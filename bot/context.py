@@ -1,0 +1,37 @@
+"""The typed context that hands the service and the admins to every handler."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from telegram.ext import Application, CallbackContext, ExtBot
+
+from tweetsent.service import SentimentService
+
+
+@dataclass(frozen=True, slots=True)
+class BotData:
+    """What all handlers share."""
+
+    service: SentimentService
+    admin_ids: frozenset[int]
+    failures: dict[int, str] = field(default_factory=dict)
+    """What went wrong, by id of the update in work; whoever runs the handlers takes it out."""
+
+
+class BotContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any], BotData]):
+    """The context of one update."""
+
+    @property
+    def service(self) -> SentimentService:
+        """The one way to predictions, corrections and statistics."""
+        return self.bot_data.service
+
+    @property
+    def admin_ids(self) -> frozenset[int]:
+        """Telegram user ids that may see the statistics."""
+        return self.bot_data.admin_ids
+
+
+BotApplication = Application[
+    ExtBot[None], BotContext, dict[Any, Any], dict[Any, Any], BotData, None
+]

@@ -1,0 +1,86 @@
+"""The polling loop: getUpdates into the inbox, for as long as the process lives.
+
+Telegram forgets an update once a later offset is asked for, so the offset moves on only after the
+inbox has committed. No fault ends the loop: it backs off, says so once, and goes on.
+"""
+
+import asyncio
+import json
+import logging
+from urllib.parse import urlencode
+
+from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter
+from telegram.request import BaseRequest
+
+from bot.inbox import Inbox, RawUpdate
+from bot.redaction import describe
+from bot.stopping import unless
+
+POLL_SECONDS = 30
+FIRST_DELAY_SECONDS = 0.5
+LONGEST_DELAY_SECONDS = 30.0
+_NETWORK_SECONDS = 10.0
+_KINDS = ["message", "callback_query"]
+
+log = logging.getLogger(__name__)
+
+
+class Fetcher:
+    """Fetches raw updates, so that one which the library can't parse doesn't block the rest."""
+
+    def __init__(self, request: BaseRequest, base_url: str, inbox: Inbox) -> None:
+        """`base_url` is the bot's, with the token."""
+        self._request = request
+        self._base_url = base_url
+        self._inbox = inbox
+        self._offset: int | None = None
+        self._failures = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Fetches until `stop` is set."""
+        while not stop.is_set():
+            try:
+                await unless(stop, self._inbox.room())
+                updates = await unless(stop, self._get_updates())
+                if updates:
+                    await self._inbox.add(updates)
+                    self._offset = max(update["update_id"] for update in updates) + 1
+                self._note_success()
+            except Exception as error:  # noqa: BLE001 - whatever it is, polling must go on
+                await unless(stop, asyncio.sleep(self._delay_after(error)))
+
+    async def _get_updates(self) -> list[RawUpdate]:
+        question = {"timeout": POLL_SECONDS, "allowed_updates": json.dumps(_KINDS)}
+        if self._offset is not None:
+            question["offset"] = self._offset
+        payload = await self._request.retrieve(
+            f"{self._base_url}/getUpdates?{urlencode(question)}",
+            read_timeout=POLL_SECONDS + _NETWORK_SECONDS,
+        )
+        result = self._request.parse_json_payload(payload)["result"]
+        return [update for update in result if isinstance(update.get("update_id"), int)]
+
+    def _note_success(self) -> None:
+        if self._failures:
+            log.info("fetching updates works again after %d failed tries", self._failures)
+        self._failures = 0
+
+    def _delay_after(self, error: Exception) -> float:
+        """Seconds to wait; logs the first failure of a streak."""
+        self._failures += 1
+        if self._failures == 1:
+            _log_failure(error)
+        if isinstance(error, RetryAfter):  # it outlasted the waits of the HTTP client
+            return LONGEST_DELAY_SECONDS
+        return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(self._failures - 1, 10))
+
+
+def _log_failure(error: Exception) -> None:
+    if isinstance(error, InvalidToken):
+        log.error("Telegram refuses TELEGRAM_BOT_TOKEN, which worked before; trying again")
+    elif isinstance(error, Conflict):
+        log.error("another process fetches this bot's updates: stop it; trying again")
+    elif isinstance(error, NetworkError):
+        log.warning("Telegram can't be reached: %s; trying again", describe(error))
+    else:
+        log.error("updates can't be taken in: %s; trying again", describe(error))

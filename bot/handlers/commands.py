@@ -1,0 +1,72 @@
+"""Commands: finding the one that was typed, and the ones that need no more than a text.
+
+The library's command handler knows only commands that Telegram marked, which excludes every
+Turkish letter, so `/düzelt` would be classified as a message.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+
+from telegram import Message, Update
+from telegram.constants import ChatType
+
+from bot import texts
+from bot.context import BotContext
+from bot.handlers.corrections import on_correct
+from bot.handlers.replying import reply, sender_id
+from bot.handlers.stats import on_stats
+from tweetsent.text import clean, fold
+
+_COMMAND = re.compile(r"/(\w+)(?:@(\w+))?(.*)")
+
+
+async def on_command(update: Update, context: BotContext) -> None:
+    """Runs the command that a message begins with, in whatever letters it was typed."""
+    message = update.message
+    match = _COMMAND.match(clean(message.text or "")) if message else None
+    if message is None or match is None:
+        return
+    name, addressee, rest = match.groups()
+    to_me = addressee is not None and addressee.casefold() == context.bot.username.casefold()
+    if addressee is not None and not to_me:
+        return
+    command = _COMMANDS.get(fold(name))
+    if command is not None:
+        await command(message, context, rest.strip())
+    elif to_me or message.chat.type == ChatType.PRIVATE:
+        await reply(message, texts.UNKNOWN_COMMAND)
+
+
+async def _start(message: Message, _context: BotContext, _rest: str) -> None:
+    await reply(message, texts.START)
+
+
+async def _help(message: Message, _context: BotContext, _rest: str) -> None:
+    await reply(message, texts.HELP)
+
+
+async def _privacy(message: Message, context: BotContext, _rest: str) -> None:
+    await reply(message, texts.privacy(await context.service.consent(sender_id(message))))
+
+
+async def _grant(message: Message, context: BotContext, _rest: str) -> None:
+    await context.service.set_consent(sender_id(message), True)
+    await reply(message, texts.CONSENT_GRANTED)
+
+
+async def _refuse(message: Message, context: BotContext, _rest: str) -> None:
+    await context.service.set_consent(sender_id(message), False)
+    await reply(message, texts.CONSENT_REFUSED)
+
+
+_COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
+    "start": _start,
+    "yardim": _help,
+    "help": _help,
+    "gizlilik": _privacy,
+    "privacy": _privacy,
+    "onay": _grant,
+    "onay_geri": _refuse,
+    "duzelt": on_correct,
+    "stats": on_stats,
+}

@@ -1,0 +1,39 @@
+"""Corrections: `/duzelt` in its forms, and the one-time question whether to train with them."""
+
+from telegram import Message
+
+from bot import texts
+from bot.context import BotContext
+from bot.handlers.replying import reply, sender_id
+from bot.keyboards import consent_keyboard, correction_keyboard
+from tweetsent.errors import UnknownLabelError
+from tweetsent.labels import parse_label
+from tweetsent.records import Correction
+
+
+async def on_correct(message: Message, context: BotContext, word: str) -> None:
+    """Corrects the prediction replied to, or shows the three labels when none was typed."""
+    replied = message.reply_to_message
+    if replied is None:
+        await reply(message, texts.CORRECT_WHAT)
+        return
+    prediction = await context.service.find(message.chat.id, replied.message_id)
+    keyboard = correction_keyboard(prediction.id)
+    if not word:
+        await reply(message, texts.CORRECT_WHICH, keyboard)
+        return
+    try:
+        label = parse_label(word)
+    except UnknownLabelError:
+        await reply(message, texts.unknown_label(word), keyboard)
+        return
+    user_id = sender_id(message)
+    change = await context.service.correct(user_id, prediction.id, label)
+    await reply(message, texts.correction(change))
+    await ask_consent(message, user_id, change)
+
+
+async def ask_consent(message: Message, user_id: int, change: Correction) -> None:
+    """Asks a user once, with their first correction, whether it may be used for training."""
+    if change.ask_consent:
+        await reply(message, texts.CONSENT_QUESTION, consent_keyboard(user_id))

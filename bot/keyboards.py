@@ -1,0 +1,74 @@
+"""Inline keyboards and the data their buttons carry.
+
+The data comes back from the user's app and is never trusted: `decode` refuses everything that
+`_encode` can't have made, and handlers check that the prediction belongs to the chat.
+"""
+
+import re
+from dataclasses import dataclass
+
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup
+
+from bot import texts
+from tweetsent.labels import LABELS, Label
+
+# Eighteen digits fit a 64-bit database key; Telegram allows 64 bytes of data.
+_PRESS = re.compile(r"(?:d:([1-9][0-9]{0,17}):([0-2])|o:([1-9][0-9]{0,17}):([01]))")
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionPress:
+    """A tap that gives a prediction a label."""
+
+    prediction_id: int
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentPress:
+    """A tap that answers the consent question put to one user."""
+
+    user_id: int
+    granted: bool
+
+
+def correction_keyboard(prediction_id: int) -> InlineKeyboardMarkup:
+    """The three labels, to correct or confirm a prediction."""
+    return InlineKeyboardMarkup.from_row(
+        [
+            InlineKeyboardButton(
+                texts.name(label), callback_data=_encode(CorrectionPress(prediction_id, label))
+            )
+            for label in LABELS
+        ]
+    )
+
+
+def consent_keyboard(user_id: int) -> InlineKeyboardMarkup:
+    """Yes and no to training with this user's corrections."""
+    return InlineKeyboardMarkup.from_row(
+        [
+            InlineKeyboardButton(text, callback_data=_encode(ConsentPress(user_id, granted)))
+            for text, granted in ((texts.CONSENT_YES, True), (texts.CONSENT_NO, False))
+        ]
+    )
+
+
+def _encode(press: CorrectionPress | ConsentPress) -> str:
+    if isinstance(press, CorrectionPress):
+        return f"d:{press.prediction_id}:{LABELS.index(press.label)}"
+    return f"o:{press.user_id}:{int(press.granted)}"
+
+
+def decode(data: str) -> CorrectionPress | ConsentPress:
+    """The press that callback data stands for.
+
+    Raises ValueError for data this project never makes.
+    """
+    match = _PRESS.fullmatch(data)
+    if match is None:
+        raise ValueError("unknown callback data")
+    prediction_id, label, user_id, granted = match.groups()
+    if prediction_id is not None:
+        return CorrectionPress(int(prediction_id), LABELS[int(label)])
+    return ConsentPress(int(user_id), granted == "1")

@@ -1,0 +1,75 @@
+"""The Telegram bot by polling: start, listen, stop."""
+
+import asyncio
+import logging
+
+import telegram.error
+from telegram import BotCommand, Update
+
+from bot import texts
+from bot.application import build_application, handle
+from bot.context import BotApplication
+from bot.fetching import Fetcher
+from bot.inbox import Inbox, RawUpdate
+from bot.stopping import stop_on_signals
+from bot.transport import BotApiRequest
+from tweetsent.errors import ConfigError, TelegramError
+from tweetsent.service import SentimentService
+from tweetsent.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+async def run_polling(settings: Settings, service: SentimentService) -> None:
+    """Runs the bot until SIGINT or SIGTERM, then finishes what it has begun.
+
+    The caller closes the service. Raises ConfigError without a token, and TelegramError when
+    Telegram can't be reached at the start or refuses the token.
+    """
+    if settings.telegram_bot_token is None:
+        raise ConfigError("TELEGRAM_BOT_TOKEN is not set: ask @BotFather for one")
+    application = build_application(settings, service)
+    with stop_on_signals() as stop:
+        try:
+            await _connect(application, settings)
+            await _listen(application, service, stop)
+        finally:
+            await application.shutdown()
+            # A failed start leaves the application closed but the HTTP client open.
+            await application.bot.shutdown()
+
+
+async def _connect(application: BotApplication, settings: Settings) -> None:
+    """Checks token and connection, and makes ready for polling."""
+    try:
+        await application.initialize()
+        await application.bot.delete_webhook(drop_pending_updates=False)
+        await application.bot.set_my_commands(
+            [BotCommand(name, text) for name, text in texts.COMMANDS.items()]
+        )
+    except telegram.error.InvalidToken:
+        # The library's own words quote the token.
+        raise TelegramError(
+            "Telegram refuses TELEGRAM_BOT_TOKEN: copy it again from @BotFather"
+        ) from None
+    except telegram.error.TelegramError as error:
+        raise TelegramError(
+            f"can't reach Telegram at {settings.telegram_api_base_url}: {error}"
+        ) from None
+
+
+async def _listen(
+    application: BotApplication, service: SentimentService, stop: asyncio.Event
+) -> None:
+    async def handle_raw(raw: RawUpdate) -> str | None:
+        return await handle(application, Update.de_json(raw, application.bot))
+
+    inbox = Inbox(service, handle_raw)
+    request = BotApiRequest(connection_pool_size=1)
+    try:
+        await inbox.resume()
+        log.info("bot @%s is listening", application.bot.username)
+        await Fetcher(request, application.bot.base_url, inbox).run(stop)
+    finally:
+        await inbox.stop()
+        await request.shutdown()

@@ -1,0 +1,195 @@
+"""Every text that users read, in Turkish. Plain text: no markup, so nothing needs escaping."""
+
+from tweetsent.labels import LABELS, Label, Scores
+from tweetsent.records import Consent, Correction, Stats
+
+_BAR_CELLS = 10
+_SHOWN_MODELS = 3
+
+COMMANDS = {
+    "yardim": "Neler yapabildiğim",
+    "duzelt": "Bir sonucu düzelt",
+    "gizlilik": "Neyi, neden sakladığım",
+    "onay": "Düzeltmelerimle öğrenmene izin ver",
+    "onay_geri": "Verdiğim izni geri al",
+}
+"""The command menu."""
+
+START = """Merhaba! 👋 Türkçe mesajların duygusunu söylerim: 😞 olumsuz, 😐 tarafsız, 😊 olumlu.
+
+Bana bir mesaj yaz ya da ilet; gerisini bana bırak.
+Yanılırsam sonucun altındaki düğmelerden doğrusunu seç.
+
+Ayrıntılar: /yardim · Verilerin: /gizlilik"""
+
+HELP = """Neler yapabilirim?
+
+💬 Yazdığın, ilettiğin mesajların ve fotoğraf, video, belge açıklamalarının duygusunu söylerim.
+👥 Gruplarda yalnızca benden söz edersen ya da bana yanıt verirsen konuşurum.
+✏️ Yanıldıysam sonucun altından doğru etiketi seç. Ya da sonuca (veya mesajın kendisine) yanıt \
+olarak /duzelt olumlu yaz; etiketsiz /duzelt yazarsan seçenekleri gösteririm.
+🔒 /gizlilik: neyi, neden sakladığım
+🎓 /onay, /onay_geri: düzeltmelerinle öğrenmeme izin ver ya da iznini geri al"""
+
+_PRIVACY = """🔒 Gizlilik
+
+Ne saklıyorum?
+• Değerlendirdiğim mesajın temizlenmiş metni
+• Senin ve sohbetin takma kimliği (adın ve Telegram numaran değil, onlardan türetilen bir kod)
+• Sonuç, puanları ve yaptığın düzeltmeler
+• Yanıtım yarıda kalmasın diye, Telegram'dan gelen iletinin kendisi: işlenene kadar, \
+işlenemezse birkaç gün
+
+Neden? Sana yanıt verebilmek, düzeltmeni doğru mesaja yazmak ve ne kadar isabetli olduğumu \
+ölçmek için. Gruplarda yalnızca bana yöneltilen mesajları değerlendiririm.
+
+Eğitim: Düzeltmelerin yalnızca onay verdiysen eğitimde kullanılır. Onay: /onay · \
+Geri almak için: /onay_geri
+Metinler bu botun çalıştığı bilgisayarda değerlendirilir, başka bir yapay zekâ hizmetine \
+gönderilmez."""
+
+_CONSENT_STATE = {
+    Consent.UNASKED: "Şu an: onay vermedin.",
+    Consent.GRANTED: "Şu an: onay verdin. ✅",
+    Consent.REFUSED: "Şu an: onay vermedin.",
+}
+
+CONSENT_QUESTION = """🎓 Küçük bir soru: Düzeltmelerini, mesajlarının metniyle birlikte, modeli \
+eğitmek için kullanabilir miyim?
+
+Adın ve numaran kullanılmaz. Kararını /onay ve /onay_geri ile dilediğin an değiştirebilirsin. \
+Hayır dersen de her şey aynı şekilde çalışır."""
+CONSENT_YES = "✅ Evet, kullan"
+CONSENT_NO = "Hayır"
+CONSENT_GRANTED = "🎓 Teşekkürler! Düzeltmelerini eğitimde kullanabilirim. Vazgeçersen: /onay_geri"
+CONSENT_REFUSED = (
+    "Tamam, düzeltmelerini eğitimde kullanmayacağım. Fikrin değişirse /onay yazman yeterli."
+)
+CONSENT_NOT_YOURS = "Bu soru başkasına soruldu. Kendi kararın için: /onay ya da /onay_geri"
+
+CORRECT_HINT = "Yanıldıysam doğrusuna dokun 👇"
+CORRECT_WHICH = "Doğrusu hangisi? 👇"
+CORRECT_WHAT = (
+    "Hangi sonucu düzelteyim? Sonuca ya da mesajın kendisine yanıt olarak /duzelt yaz, "
+    "örneğin: /duzelt olumlu"
+)
+BUTTON_SAVED = "Kaydettim 👍"
+BUTTON_UNKNOWN = "Bu düğme artık geçerli değil. Mesajı yeniden gönderebilirsin."
+
+STATS_REFUSED = "Bu komut yalnızca botun yöneticileri için. Sana /yardim ile yardımcı olabilirim 🙂"
+STATS_PICTURE_TITLE = "Düzeltmelere göre isabet"
+STATS_PICTURE_ROWS = "Kullanıcının dediği"
+STATS_PICTURE_COLUMNS = "Modelin dediği"
+STATS_PICTURE_CAPTION = "Satırlar kullanıcıların, sütunlar modelin dediği."
+
+UNSUPPORTED = (
+    "Bunu okuyamıyorum 🙈 Bana bir metin yaz, bir mesaj ilet ya da açıklamalı bir fotoğraf, "
+    "video veya belge gönder; duygusunu söyleyeyim."
+)
+UNKNOWN_COMMAND = "Bu komutu bilmiyorum. Neler yapabildiğim burada: /yardim"
+NO_WORDS = "Burada değerlendirebileceğim bir söz bulamadım. Birkaç kelime yazar mısın?"
+NOT_FOUND = (
+    "Bu mesajı değerlendirmemiştim, o yüzden düzeltecek bir sonuç yok. Sonuca ya da bana "
+    "gönderdiğin mesaja yanıt ver; yeni bir mesajsa önce bana gönder."
+)
+MODEL_ERROR = "Şu an mesajları değerlendiremiyorum 😕 Biraz sonra yeniden dener misin?"
+STORE_ERROR = "Şu an kayıtlarıma ulaşamıyorum 😕 Biraz sonra yeniden dener misin?"
+ERROR = "Bir şeyler ters gitti 😕 Biraz sonra yeniden dener misin?"
+
+CHAT_NO_BUTTON = "Seçilecek böyle bir düğme yok."
+
+
+def name(label: Label) -> str:
+    """A label as users see it: face and word."""
+    return f"{label.emoji} {label.turkish}"
+
+
+def answer(scores: Scores) -> str:
+    """The answer to a message: label, confidence, bar and all three scores."""
+    return f"{_result(scores)}\n\n{CORRECT_HINT}"
+
+
+def _result(scores: Scores) -> str:
+    filled = round(scores.confidence * _BAR_CELLS)
+    compact = " · ".join(f"{label.emoji} {_percent(scores.of(label))}" for label in LABELS)
+    return (
+        f"{name(scores.label)} · {_percent(scores.confidence)}\n"
+        f"{'▰' * filled}{'▱' * (_BAR_CELLS - filled)}\n"
+        f"{compact}"
+    )
+
+
+def correction(change: Correction) -> str:
+    """What a correction did: the label before and after."""
+    if change.old == change.new:
+        return f"✅ Kaydettim: {name(change.new)}"
+    return f"✏️ Düzelttim: {name(change.old)} → {name(change.new)}. Teşekkürler!"
+
+
+def corrected_answer(change: Correction) -> str:
+    """The answer again, with the correction under it."""
+    return f"{_result(change.prediction.scores)}\n\n{correction(change)}"
+
+
+def unknown_label(word: str) -> str:
+    """The reply to `/duzelt` with a word that names no label."""
+    shown = word if len(word) <= 30 else f"{word[:30]}…"
+    return (
+        f"“{shown}” diye bir etiket bilmiyorum. Şöyle yazabilirsin:\n"
+        "😞 olumsuz, negatif, kötü, -\n"
+        "😐 tarafsız, nötr, yansız, =\n"
+        "😊 olumlu, pozitif, iyi, +\n"
+        "Ya da aşağıdan seç 👇"
+    )
+
+
+def privacy(consent: Consent) -> str:
+    """What is stored and why, and this user's own word on training."""
+    return f"{_PRIVACY}\n\n{_CONSENT_STATE[consent]}"
+
+
+def stats(numbers: Stats) -> str:
+    """The statistics for admins."""
+    labels = " · ".join(
+        f"{label.emoji} {_count(numbers.by_label.get(label, 0))}" for label in LABELS
+    )
+    lines = [
+        "📊 İstatistikler",
+        f"👥 Kullanıcı: {_count(numbers.users)}",
+        f"💬 Tahmin: {_count(numbers.predictions)} "
+        f"(son 24 saatte {_count(numbers.predictions_last_day)})",
+        f"     {labels}",
+        f"✏️ Düzeltme: {_count(numbers.corrections)} "
+        f"(eğitimde kullanılabilir: {_count(numbers.trainable_corrections)})",
+        _quality(numbers),
+    ]
+    if numbers.latency_ms_p50 is not None and numbers.latency_ms_p95 is not None:
+        lines.append(
+            f"⚡ Süre: ortanca {numbers.latency_ms_p50:.0f} ms, "
+            f"%95'i en çok {numbers.latency_ms_p95:.0f} ms"
+        )
+    models = list(numbers.by_model.items())[:_SHOWN_MODELS]
+    lines += [f"🤖 {version}: {_count(count)} tahmin" for version, count in models]
+    return "\n".join(lines)
+
+
+def _quality(numbers: Stats) -> str:
+    if numbers.accuracy is None or numbers.macro_f1 is None:
+        return "🎯 Henüz düzeltme yok; isabeti ölçmek için önce düzeltme gerekiyor."
+    macro_f1 = f"{numbers.macro_f1:.2f}".replace(".", ",")
+    return f"🎯 Düzeltmelere göre doğruluk: {_percent(numbers.accuracy)} · Makro-F1: {macro_f1}"
+
+
+def buttons_hint(labels: list[str]) -> str:
+    """The buttons of a message where there is nothing to tap: in the terminal."""
+    numbered = "  ".join(f"[{number}] {text}" for number, text in enumerate(labels, 1))
+    keys = ", ".join(f"/{number}" for number in range(1, len(labels) + 1))
+    return f"{numbered}  (seçmek için {keys})"
+
+
+def _percent(share: float) -> str:
+    return f"%{100 * share:.0f}"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", ".")

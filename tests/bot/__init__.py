@@ -1,0 +1,1 @@
+"""Tests of the bot, driven from outside over HTTP or stdin and stdout."""

@@ -1,0 +1,400 @@
+"""A Bot API server on the loopback interface, strict about what Telegram documents.
+
+It keeps chats, messages and updates, answers 400 with Telegram's wording to whatever breaks a
+documented rule, remembers every call, and plays the faults that a test asks for.
+"""
+
+import json
+import re
+import socket
+import struct
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+TOKEN = "123456789:AAtest-token-that-must-never-be-logged_1"
+BOT = {"id": 123456789, "is_bot": True, "first_name": "Duygu", "username": "duygu_bot"}
+ACTIONS = {"typing", "upload_photo", "upload_document"}
+LONGEST_POLL_SECONDS = 1.0
+
+Params = dict[str, Any]
+
+
+class RefusedError(Exception):
+    """A call that breaks a documented rule."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that reached the server and was not met with a fault."""
+
+    method: str
+    params: Params
+    files: dict[str, bytes] = field(default_factory=dict)
+    result: Any = None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a call gets instead of an answer."""
+
+    status: int = 500
+    body: bytes = b"<html><body>Bad Gateway</body></html>"
+    reset: bool = False
+
+    @classmethod
+    def of(cls, status: int, description: str, **parameters: int) -> "Fault":
+        """An error in Telegram's own form."""
+        body: Params = {"ok": False, "error_code": status, "description": description}
+        if parameters:
+            body["parameters"] = parameters
+        return cls(status, json.dumps(body).encode())
+
+
+RESET = Fault(reset=True)
+
+
+class BotApi:
+    """The server and what a test needs to talk through it."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.faults: dict[str, deque[Fault]] = defaultdict(deque)
+        self.faults_played: list[str] = []
+        self.messages: dict[tuple[int, int], Params] = {}
+        self.repeat_last = False
+        self._updates: list[Params] = []
+        self._last_delivery: list[Params] = []
+        self._chats: set[int] = set()
+        self._queries: set[str] = set()
+        self._next_id = 1
+        self._changed = threading.Condition()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    # What a user's app does.
+
+    def send(
+        self, text: str | None = None, *, user: int = 7, chat: int | None = None, **content: Any
+    ) -> int:
+        """A new message from a user; private unless `chat` is a group's negative id."""
+        message = self.message(text, user=user, chat=chat, **content)
+        self.push({"message": message})
+        return int(message["message_id"])
+
+    def message(
+        self, text: str | None = None, *, user: int = 7, chat: int | None = None, **content: Any
+    ) -> Params:
+        """A message that is known to the server; delivered only by `push`."""
+        where = user if chat is None else chat
+        kind = (
+            {"type": "private", "first_name": "Ada"}
+            if where > 0
+            else {"type": "supergroup", "title": "Grup"}
+        )
+        message = {
+            "message_id": self._new_id(),
+            "date": int(time.time()),
+            "chat": {"id": where, **kind},
+            "from": {"id": user, "is_bot": False, "first_name": "Ada"},
+            **({} if text is None else {"text": text}),
+            **content,
+        }
+        self._chats.add(where)
+        self.messages[where, message["message_id"]] = message
+        return message
+
+    def press(self, message: Params | None, data: str, *, user: int = 7) -> str:
+        """A press of a button under a message, or under one sent through inline mode."""
+        query_id = str(self._new_id())
+        self._queries.add(query_id)
+        query = {"id": query_id, "chat_instance": "1", "data": data}
+        user_record = {"id": user, "is_bot": False, "first_name": "Ada"}
+        held = {"message": message} if message else {"inline_message_id": "1"}
+        self.push({"callback_query": {"from": user_record, **query, **held}})
+        return query_id
+
+    def push(self, content: Params, update_id: int | None = None) -> int:
+        """Queues an update for getUpdates."""
+        with self._changed:
+            update = {"update_id": update_id or 1000 + self._new_id(), **content}
+            self._updates.append(update)
+            self._changed.notify_all()
+            return int(update["update_id"])
+
+    # What a test looks at.
+
+    def wait(self, condition: Callable[[], Any], seconds: float = 15.0) -> Any:
+        """The condition's first true value; fails when none comes in time."""
+        with self._changed:
+            if not self._changed.wait_for(condition, seconds):
+                raise AssertionError(f"nothing within {seconds} s; calls: {self.calls[-8:]}")
+            return condition()
+
+    def sent(self, chat: int = 7, method: str = "send") -> list[Params]:
+        """Messages the bot sent to a chat so far."""
+        return [
+            call.result
+            for call in list(self.calls)
+            if call.refusal is None
+            and call.method in ("sendMessage", "sendPhoto")
+            and call.method.startswith(method)
+            and call.result["chat"]["id"] == chat
+        ]
+
+    def wait_sent(self, count: int = 1, chat: int = 7) -> list[Params]:
+        """The bot's messages to a chat, once there are so many."""
+        return list(self.wait(lambda: len(self.sent(chat)) >= count and self.sent(chat)))
+
+    def of(self, method: str) -> list[Call]:
+        """The calls of a method so far."""
+        return [call for call in list(self.calls) if call.method == method]
+
+    def wait_calls(self, method: str, count: int = 1) -> list[Call]:
+        """The calls of a method, once there are so many."""
+        return list(self.wait(lambda: len(self.of(method)) >= count and self.of(method)))
+
+    def settle(self) -> None:
+        """Waits until every update was fetched and confirmed."""
+        self.wait(lambda: not self._updates)
+
+    @property
+    def refusals(self) -> list[str]:
+        return [f"{call.method}: {call.refusal}" for call in self.calls if call.refusal]
+
+    # The server's side.
+
+    def answer(
+        self, token: str, method: str, params: Params, files: dict[str, bytes]
+    ) -> tuple[int, bytes] | Fault:
+        """Status and body of one call, or the fault to play."""
+        with self._changed:
+            if self.faults[method]:
+                self.faults_played.append(method)
+                self._changed.notify_all()
+                return self.faults[method].popleft()
+        if token != TOKEN:
+            return 401, _error(401, "Unauthorized")
+        carry_out = getattr(self, f"_{method}", None)
+        if carry_out is None:
+            return 404, _error(404, "Not Found")
+        with self._changed:
+            try:
+                result = carry_out(params, files)
+            except RefusedError as refusal:
+                self._note(Call(method, params, files, refusal=str(refusal)))
+                return 400, _error(400, f"Bad Request: {refusal}")
+            if method != "getUpdates":
+                self._note(Call(method, params, files, result))
+        return 200, json.dumps({"ok": True, "result": result}).encode()
+
+    def _note(self, call: Call) -> None:
+        self.calls.append(call)
+        self._changed.notify_all()
+
+    def _new_id(self) -> int:
+        with self._changed:
+            self._next_id += 1
+            return self._next_id
+
+    def _getMe(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
+        return BOT
+
+    def _getUpdates(self, params: Params, files: dict[str, bytes]) -> list[Params]:  # noqa: N802
+        offset = int(params.get("offset", 0))
+        kinds = json.loads(params["allowed_updates"])
+        self._updates = [update for update in self._updates if update["update_id"] >= offset]
+        self._changed.notify_all()
+        if self.repeat_last:
+            self.repeat_last = False
+            return self._last_delivery
+        seconds = min(float(params.get("timeout", 0)), LONGEST_POLL_SECONDS)
+        self._changed.wait_for(lambda: self._updates, seconds)
+        fits = [u for u in self._updates if any(kind in u for kind in kinds)]
+        self._last_delivery = fits[: int(params.get("limit", 100))]
+        return self._last_delivery
+
+    def _sendMessage(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
+        _allow(params, "chat_id text reply_markup reply_parameters message_thread_id")
+        return self._stored(params, text=_text(params, "text", 4096))
+
+    def _sendPhoto(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
+        _allow(params, "chat_id caption reply_markup reply_parameters message_thread_id")
+        if not files.get("photo", b"").startswith(b"\x89PNG"):
+            raise RefusedError("IMAGE_PROCESS_FAILED")
+        sizes = [{"file_id": "f", "file_unique_id": "u", "width": 864, "height": 800}]
+        caption = _text(params, "caption", 1024) if "caption" in params else ""
+        return self._stored(params, photo=sizes, caption=caption)
+
+    def _editMessageText(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
+        _allow(params, "chat_id message_id text reply_markup")
+        message = self.messages.get((self._chat(params), int(params["message_id"])))
+        if message is None or message["from"] != BOT:
+            raise RefusedError("message to edit not found")
+        changes = {"text": _text(params, "text", 4096), "reply_markup": _markup(params)}
+        if all(message.get(key) == value for key, value in changes.items()):
+            raise RefusedError("message is not modified")
+        message.update(changes)
+        return {key: value for key, value in message.items() if value is not None}
+
+    def _answerCallbackQuery(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
+        _allow(params, "callback_query_id text show_alert")
+        if params["callback_query_id"] not in self._queries:
+            raise RefusedError(
+                "query is too old and response timeout expired or query ID is invalid"
+            )
+        self._queries.remove(params["callback_query_id"])
+        _text(params, "text", 200)
+        return True
+
+    def _sendChatAction(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
+        _allow(params, "chat_id action message_thread_id")
+        self._chat(params)
+        if params["action"] not in ACTIONS:
+            raise RefusedError("wrong parameter action in request")
+        return True
+
+    def _setMyCommands(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
+        for command in json.loads(params["commands"]):
+            if not re.fullmatch(r"[a-z0-9_]{1,32}", command["command"]):
+                raise RefusedError("BOT_COMMAND_INVALID")
+            _text(command, "description", 256)
+        return True
+
+    def _deleteWebhook(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
+        if params.get("drop_pending_updates") == "true":
+            self._updates.clear()
+        return True
+
+    def _stored(self, params: Params, **content: Any) -> Params:
+        chat = self._chat(params)
+        reply = json.loads(params.get("reply_parameters", "{}"))
+        answered = self.messages.get((chat, reply.get("message_id", 0)))
+        if reply and answered is None and not reply.get("allow_sending_without_reply"):
+            raise RefusedError("message to be replied not found")
+        markup = _markup(params)
+        message = {
+            "message_id": self._new_id(),
+            "date": int(time.time()),
+            "chat": {"id": chat, "type": "private" if chat > 0 else "supergroup"},
+            "from": BOT,
+            **content,
+            **({"reply_to_message": answered} if answered else {}),
+            **({"reply_markup": markup} if markup else {}),
+        }
+        self.messages[chat, message["message_id"]] = message
+        return message
+
+    def _chat(self, params: Params) -> int:
+        if int(params.get("chat_id", 0)) not in self._chats:
+            raise RefusedError("chat not found")
+        return int(params["chat_id"])
+
+
+def _allow(params: Params, names: str) -> None:
+    unknown = set(params) - set(names.split())
+    if unknown:
+        raise RefusedError(f"unexpected parameters {unknown}")
+
+
+def _text(params: Params, name: str, longest: int) -> str:
+    text = str(params.get(name, ""))
+    if not text.strip():
+        raise RefusedError(f"{name} is empty")
+    # Telegram counts UTF-16 units.
+    if len(text.encode("utf-16-le")) // 2 > longest:
+        raise RefusedError(f"{name} is too long")
+    return text
+
+
+def _markup(params: Params) -> Params | None:
+    if "reply_markup" not in params:
+        return None
+    markup: Params = json.loads(params["reply_markup"])
+    for row in markup["inline_keyboard"]:
+        for button in row:
+            _text(button, "text", 64)
+            if not 1 <= len(button["callback_data"].encode()) <= 64:
+                raise RefusedError("BUTTON_DATA_INVALID")
+    return markup
+
+
+def _error(code: int, description: str) -> bytes:
+    return json.dumps({"ok": False, "error_code": code, "description": description}).encode()
+
+
+def _handler_of(api: BotApi) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._serve(dict(parse_qsl(urlsplit(self.path).query)), {})
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            kind = self.headers.get("Content-Type", "")
+            if kind.startswith("multipart/form-data"):
+                self._serve(*_parse_multipart(kind, body))
+            else:
+                self._serve(dict(parse_qsl(body.decode())), {})
+
+        def _serve(self, params: Params, files: dict[str, bytes]) -> None:
+            match = re.fullmatch(r"/bot([^/]+)/(\w+)", urlsplit(self.path).path)
+            answer = api.answer(*match.groups(), params, files) if match else (404, b"{}")
+            if isinstance(answer, Fault):
+                if answer.reset:
+                    self._reset()
+                    return
+                answer = (answer.status, answer.body)
+            status, body = answer
+            try:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            except OSError:  # the bot hung up while it was waiting for updates
+                self.close_connection = True
+
+        def _reset(self) -> None:
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.close_connection = True
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    return Handler
+
+
+def _parse_multipart(kind: str, body: bytes) -> tuple[Params, dict[str, bytes]]:
+    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
+    params: Params = {}
+    files: dict[str, bytes] = {}
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if part.get_filename():
+            files[name] = content
+        else:
+            params[name] = content.decode()
+    return params, files

@@ -1,0 +1,33 @@
+"""A process that runs the bot with the tiny classifier: `python -m tests.bot.process`.
+
+The first line on standard input releases messages that hold the word "bekle".
+"""
+
+import asyncio
+import logging
+import sys
+import threading
+
+from bot.polling import run_polling
+from bot.redaction import install_redaction
+from tests.bot.tiny import TinyClassifier, open_service
+from tweetsent.settings import Settings
+
+
+async def main() -> None:
+    """Runs until a signal comes."""
+    logging.basicConfig(level=logging.INFO)
+    settings = Settings.load()
+    if settings.telegram_bot_token is not None:
+        install_redaction(settings.telegram_bot_token.get_secret_value())
+    classifier = TinyClassifier()
+    threading.Thread(target=lambda: sys.stdin.readline() and classifier.release.set()).start()
+    service = open_service(settings, classifier)
+    try:
+        await run_polling(settings, service)
+    finally:
+        await service.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

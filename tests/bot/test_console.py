@@ -1,0 +1,171 @@
+"""The conversation in the terminal: the same handlers on standard input and output."""
+
+import asyncio
+import io
+import os
+import pty
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from bot import texts
+from bot.console import USER_ID, run_chat
+from tests.bot.tiny import TinyClassifier, open_service, settings_for
+from tweetsent.records import Consent
+from tweetsent.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def settings(tmp_path: Path, empty_database: Path) -> Settings:
+    return settings_for(tmp_path, empty_database, "http://127.0.0.1:1", None)
+
+
+class Recorder(io.StringIO):
+    """Keeps what is written apart: the bot writes each answer at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.written.append(text)
+        return len(text)
+
+
+def chat(settings: Settings, *lines: str) -> list[str]:
+    """What the bot writes to the lines, by answer."""
+    stdout = Recorder()
+
+    async def main() -> None:
+        service = open_service(settings, TinyClassifier())
+        try:
+            stdin = io.StringIO("".join(f"{line}\n" for line in lines))
+            await run_chat(settings, service, stdin=stdin, stdout=stdout)
+            assert await service.consent(USER_ID) is Consent.GRANTED
+        finally:
+            await service.close()
+
+    asyncio.run(main())
+    return [text.removesuffix("\n\n") for text in stdout.written]
+
+
+def labels(settings: Settings) -> list[str]:
+    with sqlite3.connect(settings.tweetsent_data_dir / "tweetsent.db") as database:
+        query = "SELECT label FROM corrections WHERE superseded_at IS NULL ORDER BY id"
+        return [row[0] for row in database.execute(query)]
+
+
+def test_every_line_is_answered_in_order(settings: Settings) -> None:
+    answers = chat(settings, "Bugün harika", "", "   ", "berbat", "😊", "/yardım")
+
+    assert answers[0].startswith("😊 Olumlu · %93")
+    assert answers[0].endswith(
+        "[1] 😞 Olumsuz  [2] 😐 Tarafsız  [3] 😊 Olumlu  (seçmek için /1, /2, /3)"
+    )
+    assert answers[1].startswith("😞 Olumsuz")
+    assert answers[2:] == [texts.NO_WORDS, texts.HELP]
+
+
+def test_a_number_presses_a_button(settings: Settings) -> None:
+    answers = chat(settings, "/1", "harika", "/1", "/1", "/4", "/0")
+
+    assert answers[0] == texts.CHAT_NO_BUTTON
+    assert "😊 Olumlu → 😞 Olumsuz" in answers[2]
+    assert "✅ Kaydettim: 😞 Olumsuz" in answers[3]
+    assert answers[4:] == [texts.CHAT_NO_BUTTON, texts.CHAT_NO_BUTTON]
+    assert labels(settings) == ["negative"]
+
+
+def test_duzelt_corrects_the_last_answer(settings: Settings) -> None:
+    answers = chat(settings, "/duzelt olumlu", "berbat", "harika", "😊", "/düzelt nötr", "/duzelt")
+
+    assert answers[0] == texts.CORRECT_WHAT
+    assert answers[4] == "✏️ Düzelttim: 😊 Olumlu → 😐 Tarafsız. Teşekkürler!"
+    assert answers[5].startswith(texts.CORRECT_WHICH)
+    assert labels(settings) == ["neutral"]
+
+
+def test_the_same_line_in_a_later_conversation_is_a_new_message(settings: Settings) -> None:
+    chat(settings, "harika", "harika")
+    answers = chat(settings, "harika", "/stats")
+
+    assert "💬 Tahmin: 3" in answers[1]
+
+
+def test_stats_save_the_picture(settings: Settings) -> None:
+    answers = chat(settings, "harika", "/1", "/stats")
+
+    assert "eğitimde kullanılabilir: 1" in answers[2]
+    caption, path = answers[3].splitlines()
+    assert caption == texts.STATS_PICTURE_CAPTION
+    assert Path(path).parent == settings.tweetsent_data_dir / "chat"
+    assert Path(path).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_broken_model_does_not_end_the_conversation(settings: Settings) -> None:
+    answers = chat(settings, "bozuk", "harika")
+
+    assert answers[0] == texts.MODEL_ERROR
+    assert answers[1].startswith("😊")
+
+
+def start(settings: Settings, stdin: int | IO[bytes]) -> subprocess.Popen[bytes]:
+    data_dir = str(settings.tweetsent_data_dir)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.bot.chat_process"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "TWEETSENT_DATA_DIR": data_dir},
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_a_pipe_with_broken_bytes_and_no_last_newline(settings: Settings) -> None:
+    process = start(settings, stdin=subprocess.PIPE)
+
+    output, errors = process.communicate(b"harika \xff\xfe\r\n\nberbat", timeout=20)
+
+    assert process.returncode == 0, errors
+    found = re.findall("^(.) Olum[a-z]+ · %", output.decode(), re.MULTILINE)
+    assert found == ["😊", "😞"]
+    assert ">" not in output.decode()
+    assert errors == b""
+
+
+def test_a_file(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_bytes(b"harika\xff\nberbat\n")
+    with (tmp_path / "lines").open("rb") as lines:
+        process = start(settings, stdin=lines)
+        output, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 0, errors
+    assert output.decode().count("👇") == 2
+
+
+def test_a_terminal_gets_a_prompt_and_control_c_ends_quietly(settings: Settings) -> None:
+    terminal, side = pty.openpty()
+    process = start(settings, stdin=side)
+    os.write(terminal, b"harika\n")
+    assert process.stdout is not None
+    first = process.stdout.read(len(b"> \xf0\x9f\x98\x8a"))
+
+    # A hang must not hang the tests.
+    threading.Timer(20, process.kill).start()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+
+    assert first.decode() == "> 😊"
+    assert process.returncode == 0
+    assert errors == b""
+    os.close(terminal)
+    os.close(side)

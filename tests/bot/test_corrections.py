@@ -1,0 +1,255 @@
+"""Corrections by button and by /duzelt, and the consent question that the first one brings."""
+
+import asyncio
+import sqlite3
+
+import pytest
+
+from bot import texts
+from tests.bot.botapi import BotApi, Params
+from tests.bot.conftest import RunningBot
+from tests.bot.tiny import TinyClassifier, open_service
+from tweetsent.labels import Label
+from tweetsent.records import Consent
+from tweetsent.settings import Settings
+
+GROUP = -100
+
+
+def buttons(message: Params) -> list[str]:
+    return [
+        button["callback_data"]
+        for row in message["reply_markup"]["inline_keyboard"]
+        for button in row
+    ]
+
+
+def corrections(settings: Settings) -> list[tuple[str, int]]:
+    """Live corrections as (label, user), oldest first."""
+    with sqlite3.connect(settings.tweetsent_data_dir / "tweetsent.db") as database:
+        return database.execute(
+            "SELECT label, user_id FROM corrections WHERE superseded_at IS NULL ORDER BY id"
+        ).fetchall()
+
+
+def consent_of(settings: Settings, user: int) -> Consent:
+    async def ask() -> Consent:
+        service = open_service(settings, TinyClassifier())
+        try:
+            return await service.consent(user)
+        finally:
+            await service.close()
+
+    return asyncio.run(ask())
+
+
+def classified(telegram: BotApi, text: str = "harika bir gün", **where: int) -> Params:
+    telegram.send(text, **where)
+    return telegram.wait_sent(1, where.get("chat", where.get("user", 7)))[0]
+
+
+def test_a_button_shows_old_and_new_label_and_asks_for_consent_once(
+    telegram: BotApi, settings: Settings
+) -> None:
+    answer = classified(telegram)
+
+    telegram.press(answer, buttons(answer)[0])
+    _, question = telegram.wait_sent(2)
+
+    (edit,) = telegram.of("editMessageText")
+    assert edit.params["message_id"] == str(answer["message_id"])
+    assert edit.params["text"].startswith("😊 Olumlu · %93")
+    assert "😊 Olumlu → 😞 Olumsuz" in edit.params["text"]
+    assert telegram.of("answerCallbackQuery")[0].params["text"] == texts.BUTTON_SAVED
+    assert question["text"] == texts.CONSENT_QUESTION
+
+    telegram.press(answer, buttons(answer)[1])
+    assert "😞 Olumsuz → 😐 Tarafsız" in telegram.wait_calls("editMessageText", 2)[1].params["text"]
+    telegram.send("berbat")
+    telegram.wait_sent(3)
+    assert len([sent for sent in telegram.sent() if sent["text"] == texts.CONSENT_QUESTION]) == 1
+    assert corrections(settings) == [("neutral", 1)]
+
+
+@pytest.mark.parametrize(("number", "consent"), [(0, Consent.GRANTED), (1, Consent.REFUSED)])
+def test_the_consent_question(
+    telegram: BotApi, settings: Settings, number: int, consent: Consent
+) -> None:
+    answer = classified(telegram)
+    telegram.press(answer, buttons(answer)[0])
+    question = telegram.wait_sent(2)[1]
+    assert consent_of(settings, 7) is Consent.UNASKED
+
+    telegram.press(question, buttons(question)[number])
+
+    telegram.wait_calls("editMessageText", 2)
+    assert consent_of(settings, 7) is consent
+    assert "reply_markup" not in telegram.of("editMessageText")[1].params
+
+
+def test_nobody_answers_the_question_of_another(telegram: BotApi, settings: Settings) -> None:
+    answer = classified(telegram)
+    telegram.press(answer, buttons(answer)[0])
+    question = telegram.wait_sent(2)[1]
+
+    telegram.press(question, buttons(question)[0], user=8)
+
+    note = telegram.wait_calls("answerCallbackQuery", 2)[1].params
+    assert note["text"] == texts.CONSENT_NOT_YOURS
+    assert consent_of(settings, 7) is consent_of(settings, 8) is Consent.UNASKED
+
+
+def test_a_second_press_is_harmless(settings: Settings, bot: RunningBot, api: BotApi) -> None:
+    bot.start()
+    answer = classified(api)
+    for _ in range(3):
+        api.press(answer, buttons(answer)[0])
+    api.wait_calls("answerCallbackQuery", 3)
+    api.send("berbat")
+    api.wait_sent(3)
+
+    assert corrections(settings) == [("negative", 1)]
+    # The third press changes nothing, which only Telegram can know.
+    assert api.refusals == ["editMessageText: message is not modified"]
+
+
+def test_everyone_in_a_group_has_a_vote(telegram: BotApi, settings: Settings) -> None:
+    telegram.send(
+        "@duygu_bot harika", chat=GROUP, entities=[{"type": "mention", "offset": 0, "length": 10}]
+    )
+    (answer,) = telegram.wait_sent(1, GROUP)
+
+    telegram.press(answer, buttons(answer)[0], user=8)
+    telegram.press(answer, buttons(answer)[2], user=9)
+
+    telegram.wait_calls("editMessageText", 2)
+    assert [label for label, _ in corrections(settings)] == ["negative", "positive"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["", "d:1:3", "d:0:1", "d:-1:1", "d:1", "x", "d:99999999999999999999:1", "d:999:1", "o:7:2"],
+)
+def test_forged_data_changes_nothing(telegram: BotApi, settings: Settings, data: str) -> None:
+    answer = classified(telegram)
+
+    telegram.press(answer, data)
+
+    (note,) = telegram.wait_calls("answerCallbackQuery")
+    assert note.params["text"] == texts.BUTTON_UNKNOWN
+    assert corrections(settings) == []
+
+
+def test_a_button_of_another_chat_changes_nothing(telegram: BotApi, settings: Settings) -> None:
+    answer = classified(telegram)
+    other = classified(telegram, "berbat", user=8)
+
+    telegram.press(other, buttons(answer)[0], user=8)
+
+    assert telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.BUTTON_UNKNOWN
+    assert corrections(settings) == []
+
+
+def test_a_button_under_a_message_too_old_to_edit(telegram: BotApi, settings: Settings) -> None:
+    answer = classified(telegram)
+    old = {"chat": answer["chat"], "message_id": answer["message_id"], "date": 0}
+
+    telegram.press(old, buttons(answer)[0])
+
+    assert telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.BUTTON_SAVED
+    assert corrections(settings) == [("negative", 1)]
+
+
+def test_a_press_without_a_message(telegram: BotApi, settings: Settings) -> None:
+    answer = classified(telegram)
+
+    telegram.press(None, buttons(answer)[0])
+
+    assert telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.BUTTON_UNKNOWN
+    assert corrections(settings) == []
+
+
+@pytest.mark.parametrize("word", ["olumsuz", "OLUMSUZ", "Negatif", "-", "😞", "kötü.", "NEGATİF"])
+def test_duzelt_with_a_label(telegram: BotApi, settings: Settings, word: str) -> None:
+    answer = classified(telegram)
+
+    telegram.send(f"/duzelt {word}", reply_to_message=answer)
+
+    reply = telegram.wait_sent(2)[1]
+    assert "😊 Olumlu → 😞 Olumsuz" in reply["text"]
+    assert corrections(settings) == [("negative", 1)]
+
+
+@pytest.mark.parametrize("command", ["/düzelt", "/DUZELT", "/duzelt@duygu_bot", "/du\u0308zelt"])
+def test_duzelt_in_other_letters(telegram: BotApi, settings: Settings, command: str) -> None:
+    message = telegram.message("harika")
+    telegram.push({"message": message})
+    telegram.wait_sent()
+
+    telegram.send(f"{command} tarafsız", reply_to_message=message)
+
+    telegram.wait_sent(2)
+    assert corrections(settings) == [("neutral", 1)]
+
+
+def test_duzelt_without_a_label_offers_buttons(telegram: BotApi, settings: Settings) -> None:
+    answer = classified(telegram)
+    telegram.send("/duzelt", reply_to_message=answer)
+    question = telegram.wait_sent(2)[1]
+    assert question["text"] == texts.CORRECT_WHICH
+
+    telegram.press(question, buttons(question)[0])
+
+    (edit,) = telegram.wait_calls("editMessageText")
+    assert edit.params["text"] == "✏️ Düzelttim: 😊 Olumlu → 😞 Olumsuz. Teşekkürler!"
+    assert corrections(settings) == [("negative", 1)]
+
+
+def test_duzelt_with_an_unknown_label_says_which_are_fine(
+    telegram: BotApi, settings: Settings
+) -> None:
+    answer = classified(telegram)
+
+    telegram.send("/duzelt muhteşem", reply_to_message=answer)
+
+    reply = telegram.wait_sent(2)[1]
+    assert reply["text"] == texts.unknown_label("muhteşem")
+    assert buttons(reply) == buttons(answer)
+    assert corrections(settings) == []
+
+
+def test_duzelt_with_a_very_long_label(telegram: BotApi) -> None:
+    answer = classified(telegram)
+
+    telegram.send("/duzelt " + "x" * 4000, reply_to_message=answer)
+
+    assert len(telegram.wait_sent(2)[1]["text"]) < 300
+
+
+def test_duzelt_that_replies_to_nothing(telegram: BotApi) -> None:
+    telegram.send("/duzelt olumlu")
+
+    assert telegram.wait_sent()[0]["text"] == texts.CORRECT_WHAT
+
+
+def test_duzelt_that_replies_to_a_message_never_classified(
+    telegram: BotApi, settings: Settings
+) -> None:
+    strangers = telegram.message("harika", user=9, chat=GROUP)
+
+    telegram.send("/duzelt olumlu", chat=GROUP, reply_to_message=strangers)
+
+    assert telegram.wait_sent(1, GROUP)[0]["text"] == texts.NOT_FOUND
+    assert corrections(settings) == []
+
+
+def test_corrections_survive_a_restart(api: BotApi, bot: RunningBot, settings: Settings) -> None:
+    bot.start()
+    answer = classified(api)
+    bot.stop()
+    bot.start()
+
+    api.press(answer, buttons(answer)[0])
+
+    assert "→" in api.wait_calls("editMessageText")[0].params["text"]
+    assert corrections(settings) == [(Label.NEGATIVE.value, 1)]

@@ -1,0 +1,242 @@
+"""The inbox: each update once, in order within a chat, side by side across chats, bounded."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import inbox as module
+from bot.inbox import Inbox, chat_of
+from tests.bot.botapi import BotApi
+from tests.bot.conftest import RunningBot
+from tests.bot.tiny import TinyClassifier, open_service, settings_for
+from tweetsent.errors import StoreError
+from tweetsent.service import SentimentService
+from tweetsent.settings import Settings
+
+
+def count(settings: Settings, table: str) -> int:
+    with sqlite3.connect(settings.tweetsent_data_dir / "tweetsent.db") as database:
+        return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def test_an_update_delivered_twice_is_answered_once(
+    telegram: BotApi, settings: Settings, bot: RunningBot
+) -> None:
+    telegram.send("harika")
+    (answer,) = telegram.wait_sent()
+    telegram.send("/duzelt olumsuz", reply_to_message=answer)
+    telegram.wait_sent(3)
+
+    telegram.repeat_last = True
+    telegram.wait(lambda: not telegram.repeat_last)
+    telegram.send("berbat")
+    telegram.wait_sent(4)
+
+    assert len(telegram.sent()) == 4
+    assert bot.classifier.texts == ["harika", "berbat"]
+    assert count(settings, "predictions") == 2
+
+
+def test_the_same_message_in_another_update_is_answered_once(
+    telegram: BotApi, settings: Settings
+) -> None:
+    message = telegram.message("harika")
+    telegram.push({"message": message})
+    telegram.wait_sent()
+    telegram.push({"message": message})
+    telegram.send("berbat")
+
+    assert len(telegram.wait_sent(2)) == 2
+    assert count(settings, "predictions") == 2
+
+
+def test_an_update_redelivered_after_a_restart_is_answered_once(
+    api: BotApi, bot: RunningBot, settings: Settings
+) -> None:
+    bot.start()
+    update_id = api.push({"message": api.message("harika")})
+    api.wait_sent()
+    bot.stop()
+
+    api.push({"message": api.message("yeniden")}, update_id)
+    bot.start()
+    api.send("berbat")
+    api.wait_sent(2)
+
+    assert bot.classifier.texts == ["harika", "berbat"]
+
+
+def test_one_chat_in_order_while_others_go_on(telegram: BotApi, bot: RunningBot) -> None:
+    telegram.send("bekle bir", user=7)
+    telegram.send("iki", user=7)
+    for user in range(100, 110):
+        telegram.send("harika", user=user)
+
+    for user in range(100, 110):
+        telegram.wait_sent(1, user)
+    assert telegram.sent(7) == []
+    bot.classifier.release.set()
+    answers = telegram.wait_sent(2, 7)
+
+    assert [answer["reply_to_message"]["text"] for answer in answers] == ["bekle bir", "iki"]
+
+
+def test_not_more_chats_at_once_than_allowed(telegram: BotApi, bot: RunningBot) -> None:
+    for user in range(100, 125):
+        telegram.send("bekle", user=user)
+    telegram.settle()
+    telegram.wait(lambda: bot.classifier.waiting == module.PARALLEL_CHATS or None, 5)
+    bot.classifier.release.set()
+
+    for user in range(100, 125):
+        telegram.wait_sent(1, user)
+
+
+def test_fetching_stops_while_too_many_wait(
+    api: BotApi, bot: RunningBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CAPACITY", 3)
+    bot.start()
+    for _ in range(3):
+        api.send("bekle")
+    api.wait_calls("sendChatAction")
+    later = [api.send("harika", user=8) for _ in range(2)]
+    bot.classifier.release.set()
+
+    assert len(api.wait_sent(3)) == 3
+    assert len(api.wait_sent(2, 8)) == len(later)
+
+
+Handle = Callable[[dict[str, Any]], Awaitable[str | None]]
+
+
+@pytest.fixture
+def service_settings(tmp_path: Path, empty_database: Path) -> Settings:
+    return settings_for(tmp_path, empty_database, "http://127.0.0.1:1", None)
+
+
+def with_inbox(
+    settings: Settings, handle: Handle, work: Callable[[Inbox, SentimentService], Awaitable[None]]
+) -> None:
+    async def main() -> None:
+        service = open_service(settings, TinyClassifier())
+        try:
+            await work(Inbox(service, handle), service)
+        finally:
+            await service.close()
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def updates(*numbers: int) -> list[dict[str, Any]]:
+    return [{"update_id": number, "message": {"chat": {"id": 5}}} for number in numbers]
+
+
+def test_a_failed_update_is_recorded_and_not_tried_again(service_settings: Settings) -> None:
+    seen: list[int] = []
+
+    async def handle(update: dict[str, Any]) -> str | None:
+        seen.append(update["update_id"])
+        if update["update_id"] == 2:
+            raise ValueError("broken")
+        return "TimedOut" if update["update_id"] == 1 else None
+
+    async def work(inbox: Inbox, service: SentimentService) -> None:
+        await inbox.add(updates(1, 2, 3))
+        await until(lambda: len(seen) == 3)
+        await inbox.stop()
+        assert await service.inbox_pending() == []
+
+    with_inbox(service_settings, handle, work)
+    with sqlite3.connect(service_settings.tweetsent_data_dir / "tweetsent.db") as database:
+        failed = database.execute("SELECT update_id, error FROM inbox ORDER BY 1").fetchall()
+    assert failed == [(1, "TimedOut"), (2, "ValueError")]
+
+
+def test_what_waits_at_the_stop_is_done_after_the_next_start(service_settings: Settings) -> None:
+    seen: list[int] = []
+    gate = asyncio.Event()
+
+    async def handle(update: dict[str, Any]) -> None:
+        seen.append(update["update_id"])
+        await gate.wait()
+
+    async def first(inbox: Inbox, service: SentimentService) -> None:
+        await inbox.add(updates(1, 2, 3))
+        await until(lambda: seen == [1])
+        stopping = asyncio.create_task(inbox.stop())
+        await asyncio.sleep(0)
+        gate.set()
+        await stopping
+        assert [row[0] for row in await service.inbox_pending()] == [2, 3]
+
+    async def second(inbox: Inbox, service: SentimentService) -> None:
+        await inbox.resume()
+        await until(lambda: seen == [1, 2, 3])
+        await inbox.stop()
+
+    with_inbox(service_settings, handle, first)
+    with_inbox(service_settings, handle, second)
+    assert seen == [1, 2, 3]
+
+
+def test_a_store_that_comes_back_late_is_waited_for(
+    service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
+    seen: list[int] = []
+    failures = iter(range(3))
+
+    async def handle(update: dict[str, Any]) -> None:
+        seen.append(update["update_id"])
+
+    async def work(inbox: Inbox, service: SentimentService) -> None:
+        done = service.inbox_done
+
+        async def sometimes_done(update_id: int) -> None:
+            if next(failures, None) is not None:
+                raise StoreError("locked")
+            await done(update_id)
+
+        monkeypatch.setattr(service, "inbox_done", sometimes_done)
+        await inbox.add(updates(1))
+        await inbox.add(updates(2))
+        await until(lambda: seen == [1, 2])
+        await inbox.stop()
+
+    with_inbox(service_settings, handle, work)
+    assert seen == [1, 2]
+    assert count(service_settings, "inbox") == 0
+
+
+json_values = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["chat", "message", "id", "x"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["update_id", "message", "callback_query"]), json_values))
+def test_the_chat_of_anything_is_a_number_or_none(update: dict[str, Any]) -> None:
+    assert isinstance(chat_of(update), int | None)
+
+
+def test_the_chat_of_a_press_is_that_of_its_message() -> None:
+    press = {"from": {"id": 1}, "message": {"chat": {"id": 5}}}
+
+    assert chat_of({"update_id": 1, "callback_query": press}) == 5

@@ -1,0 +1,49 @@
+"""Callback data: made and read back, and nothing else is accepted."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.keyboards import (
+    ConsentPress,
+    CorrectionPress,
+    consent_keyboard,
+    correction_keyboard,
+    decode,
+)
+from tweetsent.labels import LABELS
+
+LARGEST_ID = 10**18 - 1
+
+
+@given(st.integers(1, LARGEST_ID))
+def test_correction_buttons_come_back(prediction_id: int) -> None:
+    (row,) = correction_keyboard(prediction_id).inline_keyboard
+    data = [str(button.callback_data) for button in row]
+
+    assert [decode(item) for item in data] == [
+        CorrectionPress(prediction_id, label) for label in LABELS
+    ]
+    assert max(len(item.encode()) for item in data) <= 64
+
+
+@given(st.integers(1, LARGEST_ID))
+def test_consent_buttons_come_back(user_id: int) -> None:
+    (row,) = consent_keyboard(user_id).inline_keyboard
+
+    assert [decode(str(button.callback_data)) for button in row] == [
+        ConsentPress(user_id, True),
+        ConsentPress(user_id, False),
+    ]
+
+
+@given(st.text(max_size=64))
+def test_other_data_is_refused(data: str) -> None:
+    with pytest.raises(ValueError, match="unknown callback data"):
+        decode("?" + data)
+
+
+@pytest.mark.parametrize("data", ["d:١:0", "d:1:0\n", "d:01:0", "d:1:0:0", "D:1:0", "o:1:", "o::1"])
+def test_near_misses_are_refused(data: str) -> None:
+    with pytest.raises(ValueError, match="unknown callback data"):
+        decode(data)

@@ -1,0 +1,211 @@
+"""Starting, stopping, and what happens when Telegram misbehaves."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot import fetching, transport
+from bot.polling import run_polling
+from tests.bot.botapi import RESET, TOKEN, BotApi, Fault
+from tests.bot.conftest import RunningBot
+from tests.bot.tiny import TinyClassifier, open_service
+from tweetsent.errors import ConfigError, TelegramError
+from tweetsent.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_DELAYS_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(fetching, "FIRST_DELAY_SECONDS", 0.02)
+    monkeypatch.setattr(fetching, "LONGEST_DELAY_SECONDS", 0.1)
+
+
+def run(settings: Settings) -> None:
+    async def main() -> None:
+        service = open_service(settings, TinyClassifier())
+        try:
+            await run_polling(settings, service)
+        finally:
+            await service.close()
+
+    asyncio.run(main())
+
+
+def test_no_token_is_a_readable_error(settings: Settings) -> None:
+    with pytest.raises(ConfigError, match="TELEGRAM_BOT_TOKEN is not set"):
+        run(settings.model_copy(update={"telegram_bot_token": None}))
+
+
+def test_a_wrong_token_is_a_readable_error_without_the_token(settings: Settings) -> None:
+    wrong = "987654321:AAwrong-token-that-must-not-be-shown"
+
+    with pytest.raises(TelegramError, match="Telegram refuses TELEGRAM_BOT_TOKEN") as caught:
+        run(settings.model_copy(update={"telegram_bot_token": SecretStr(wrong)}))
+
+    assert wrong not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_an_unreachable_server_is_a_readable_error(settings: Settings) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+    with pytest.raises(TelegramError, match=f"can't reach Telegram at {url}: ") as caught:
+        run(settings.model_copy(update={"telegram_api_base_url": url}))
+
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_hiccup_at_the_start_is_no_reason_to_give_up(bot: RunningBot, api: BotApi) -> None:
+    api.faults["getMe"] += [Fault(502), RESET]
+    bot.start()
+    api.send("harika")
+
+    assert len(api.wait_sent()) == 1
+
+
+FAULTS = {
+    "500": Fault(500),
+    "502 html": Fault(502),
+    "200 html": Fault(200),
+    "200 without a result": Fault(200, b'{"ok": true}'),
+    "reset": RESET,
+    "401": Fault.of(401, "Unauthorized"),
+    "404": Fault.of(404, "Not Found"),
+    "409": Fault.of(409, "Conflict: terminated by other getUpdates request"),
+    "429": Fault.of(429, "Too Many Requests: retry after 1", retry_after=1),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_no_fault_ends_the_polling(
+    telegram: BotApi, fault: Fault, redacted_log: Callable[[], str]
+) -> None:
+    telegram.faults["getUpdates"] += [fault] * (1 if fault is FAULTS["429"] else 7)
+    telegram.wait(lambda: not telegram.faults["getUpdates"])
+    telegram.send("harika")
+
+    assert len(telegram.wait_sent()) == 1
+    assert redacted_log().count("trying again") <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("409", "another process fetches"), ("401", "refuses TELEGRAM_BOT_TOKEN, which worked")],
+)
+def test_what_an_operator_must_fix_is_an_error_in_the_log(
+    telegram: BotApi, caplog: pytest.LogCaptureFixture, name: str, words: str
+) -> None:
+    telegram.faults["getUpdates"] += [FAULTS[name]] * 3
+    telegram.send("harika")
+    telegram.wait_sent()
+
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert words in errors[0]
+    assert "works again after 3 failed tries" in caplog.text
+
+
+def test_an_answer_that_meets_a_fault_on_the_way_is_sent_again(telegram: BotApi) -> None:
+    telegram.faults["sendMessage"] += [Fault(502), RESET]
+    telegram.send("harika")
+
+    telegram.wait_sent()
+    telegram.send("berbat")
+    assert len(telegram.wait_sent(2)) == 2
+
+
+def test_a_flood_limit_is_waited_out(telegram: BotApi) -> None:
+    telegram.faults["sendMessage"].append(
+        Fault.of(429, "Too Many Requests: retry after 1", retry_after=1)
+    )
+    started = time.monotonic()
+    telegram.send("harika")
+
+    telegram.wait_sent()
+
+    assert time.monotonic() - started >= 1
+
+
+def test_an_update_nobody_can_parse_does_not_hold_up_the_others(telegram: BotApi) -> None:
+    telegram.push({"message": {"surprise": True}})
+    telegram.push({"message": "not even an object"})
+    telegram.push({})
+    telegram.send("harika")
+
+    assert len(telegram.wait_sent()) == 1
+
+
+def test_a_blocked_bot_goes_on(telegram: BotApi) -> None:
+    telegram.faults["sendMessage"] += [Fault.of(403, "Forbidden: bot was blocked by the user")] * 2
+    telegram.send("harika", user=8)
+    telegram.wait(lambda: not telegram.faults["sendMessage"])
+    telegram.send("harika")
+
+    assert len(telegram.wait_sent()) == 1
+
+
+def process(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.bot.process", *arguments]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_API_BASE_URL": settings.telegram_api_base_url,
+        "TWEETSENT_DATA_DIR": str(settings.tweetsent_data_dir),
+    }
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_answer_in_work_go_out(
+    settings: Settings, api: BotApi, number: signal.Signals
+) -> None:
+    bot = process(settings)
+    api.send("bekle harika")
+    api.wait_calls("sendChatAction")
+
+    bot.send_signal(number)
+    time.sleep(0.2)
+    assert bot.poll() is None
+    _, errors = bot.communicate("release\n", timeout=20)
+
+    assert bot.returncode == 0
+    assert len(api.sent()) == 1
+    assert "Traceback" not in errors
+    assert TOKEN not in errors
+
+
+def test_a_kill_between_storing_and_answering_loses_and_doubles_nothing(
+    settings: Settings, api: BotApi, bot: RunningBot
+) -> None:
+    killed = process(settings)
+    for number in range(5):
+        api.send(f"bekle harika {number}")
+    api.settle()
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=20)
+    assert api.sent() == []
+
+    bot.classifier.release.set()
+    bot.start()
+    answers = api.wait_sent(5)
+    api.send("berbat")
+    api.wait_sent(6)
+
+    replied = [answer["reply_to_message"]["text"] for answer in answers]
+    assert replied == [f"bekle harika {number}" for number in range(5)]
+    assert len(api.sent()) == 6

@@ -1,0 +1,76 @@
+"""The texts that depend on numbers."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from bot import texts
+from tweetsent.labels import Label, Scores
+from tweetsent.records import Consent, Correction, Prediction, Stats
+
+PREDICTION = Prediction(1, "a", Scores(0.1, 0.2, 0.7), "v", 1.0, datetime.now(UTC), None)
+
+
+def change(old: Label, new: Label) -> Correction:
+    return Correction(PREDICTION, old, new, Consent.UNASKED, False)
+
+
+def stats(**changes: object) -> Stats:
+    numbers: dict[str, object] = {
+        "users": 3,
+        "predictions": 12345,
+        "predictions_last_day": 7,
+        "by_label": {Label.NEGATIVE: 5, Label.NEUTRAL: 0, Label.POSITIVE: 12340},
+        "by_model": {f"v{number}": number for number in range(9, 0, -1)},
+        "corrections": 0,
+        "trainable_corrections": 0,
+        "accuracy": None,
+        "macro_f1": None,
+        "confusion": np.zeros((3, 3), dtype=int),
+        "latency_ms_p50": None,
+        "latency_ms_p95": None,
+    }
+    return Stats(**(numbers | changes))  # type: ignore[arg-type]
+
+
+def test_an_answer_shows_label_bar_and_scores() -> None:
+    assert texts.answer(PREDICTION.scores).splitlines() == [
+        "😊 Olumlu · %70",
+        "▰▰▰▰▰▰▰▱▱▱",
+        "😞 %10 · 😐 %20 · 😊 %70",
+        "",
+        texts.CORRECT_HINT,
+    ]
+
+
+def test_a_correction_shows_old_and_new_and_a_confirmation_only_one() -> None:
+    assert "😊 Olumlu → 😐 Tarafsız" in texts.correction(change(Label.POSITIVE, Label.NEUTRAL))
+    assert texts.correction(change(Label.NEUTRAL, Label.NEUTRAL)) == "✅ Kaydettim: 😐 Tarafsız"
+
+
+def test_stats_without_corrections() -> None:
+    lines = texts.stats(stats()).splitlines()
+
+    assert "💬 Tahmin: 12.345 (son 24 saatte 7)" in lines
+    assert "🎯 Henüz düzeltme yok; isabeti ölçmek için önce düzeltme gerekiyor." in lines
+    assert not any("⚡" in line for line in lines)
+    assert sum("🤖" in line for line in lines) == 3
+
+
+def test_stats_with_corrections() -> None:
+    text = texts.stats(stats(accuracy=0.75, macro_f1=0.7249, latency_ms_p50=52, latency_ms_p95=90))
+
+    assert "🎯 Düzeltmelere göre doğruluk: %75 · Makro-F1: 0,72" in text
+    assert "⚡ Süre: ortanca 52 ms, %95'i en çok 90 ms" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["BUTTON_SAVED", "BUTTON_UNKNOWN", "CONSENT_NOT_YOURS", "NOT_FOUND"]
+)
+def test_notes_on_buttons_fit_telegram(name: str) -> None:
+    assert len(getattr(texts, name)) <= 200
+
+
+def test_long_words_are_cut() -> None:
+    assert "x" * 30 + "…" in texts.unknown_label("x" * 31)

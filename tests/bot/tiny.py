@@ -1,0 +1,75 @@
+"""A service with a classifier of three words, for tests and the processes they start."""
+
+import asyncio
+import shutil
+import threading
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from tweetsent.database import create_engine_for, upgrade
+from tweetsent.errors import ModelError
+from tweetsent.labels import Scores
+from tweetsent.pseudonyms import Pseudonymiser, load_key
+from tweetsent.service import SentimentService
+from tweetsent.settings import Settings
+from tweetsent.store import Store
+
+ADMIN = 42
+_POSITIVE = Scores(0.02, 0.05, 0.93)
+_NEGATIVE = Scores(0.88, 0.09, 0.03)
+_NEUTRAL = Scores(0.2, 0.6, 0.2)
+
+
+class TinyClassifier:
+    """ "harika" is positive, "berbat" negative, "bozuk" an error; "bekle" waits for `release`."""
+
+    version = "tiny-1"
+    prompt_version = "p1"
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.release = threading.Event()
+        self.waiting = 0
+
+    async def classify(self, text: str) -> Scores:
+        """Scores by the words in the text."""
+        self.texts.append(text)
+        if "bekle" in text:
+            self.waiting += 1
+            while not self.release.is_set():
+                await asyncio.sleep(0.01)
+            self.waiting -= 1
+        if "bozuk" in text:
+            raise ModelError("the weights are gone")
+        if "çöktü" in text:
+            raise RuntimeError(f"can't classify {text}")
+        if "harika" in text:
+            return _POSITIVE
+        return _NEGATIVE if "berbat" in text else _NEUTRAL
+
+
+def migrated_database(folder: Path) -> Path:
+    """An empty database of the newest revision."""
+    path = folder / "tweetsent.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+def settings_for(folder: Path, database: Path, base_url: str, token: str | None) -> Settings:
+    """Settings of a data folder with a copy of `database`."""
+    (folder / "data").mkdir()
+    shutil.copy(database, folder / "data" / "tweetsent.db")
+    return Settings(
+        _env_file=None,
+        telegram_bot_token=SecretStr(token) if token else None,
+        telegram_api_base_url=base_url,
+        tweetsent_data_dir=folder / "data",
+        tweetsent_admin_ids=frozenset({ADMIN}),
+    )
+
+
+def open_service(settings: Settings, classifier: TinyClassifier) -> SentimentService:
+    """The real service on the settings' database."""
+    engine = create_engine_for(settings.database_url)
+    return SentimentService(Store(engine, Pseudonymiser(load_key(settings))), classifier)
