@@ -1,0 +1,77 @@
+"""The model card (README.md) of an adapter folder, written from its manifest."""
+
+from typing import Any
+
+from tweetsent.adapter import Manifest
+from tweetsent.labels import LABELS
+
+
+def model_card(manifest: Manifest) -> str:
+    """Markdown after Mitchell et al. 2019, arXiv:1810.03993."""
+    words = ", ".join(
+        f"`{word}` = {label.turkish}"
+        for label, word in zip(LABELS, manifest.prompt.label_words, strict=True)
+    )
+    datasets = "\n".join(
+        f"| {data.name} | {data.rows:,} | `{data.sha256[:12]}` |" for data in manifest.datasets
+    )
+    settings = "\n".join(f"| {name} | {value} |" for name, value in manifest.training.items())
+    libraries = ", ".join(f"{name} {version}" for name, version in manifest.libraries.items())
+    escaped_suffix = manifest.prompt.suffix.replace("\n", "\\n")
+    return f"""# {manifest.version}
+
+A LoRA adapter that makes `{manifest.base_model}` (revision `{manifest.base_revision[:12]}`) tell
+whether a Turkish message is Olumsuz, Tarafsız or Olumlu. Trained by `tweetsent train` on
+{manifest.created_at[:10]}.
+
+**Meant for** short Turkish messages and tweets, as an aid to a person. **Not meant for** decisions
+about people, for other languages or for long documents. Irony, news about bad events told
+neutrally, and spelling far from the training texts are where it errs most.
+
+It reads `{manifest.prompt.prefix} <text>{escaped_suffix}` and scores the next token:
+{words}.
+Scores are divided by the temperature {manifest.temperature}.
+
+## Results
+
+The temperature was fitted on these rows; nothing else was.
+
+{_results(manifest.metrics)}
+
+## Data
+
+| file | rows used | SHA-256 |
+|---|---|---|
+{datasets}
+
+## Training
+
+| setting | value |
+|---|---|
+{settings}
+
+{manifest.training_seconds:.0f} s on {manifest.machine}, the measuring after each epoch
+included; {libraries}.
+"""
+
+
+def _results(metrics: dict[str, Any]) -> str:
+    lines = [
+        "| file | n | accuracy | macro-F1 | weighted F1 | MCC | ECE |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, result in metrics.items():
+        values = " | ".join(
+            f"{result[key]:.3f}" for key in ("accuracy", "macro_f1", "weighted_f1", "mcc", "ece")
+        )
+        lines.append(f"| {name} | {result['n']:,} | {values} |")
+    for name, result in metrics.items():
+        lines += ["", f"{name}:", "", "| label | precision | recall | F1 | rows |"]
+        lines.append("|---|---|---|---|---|")
+        for label in LABELS:
+            row = result["per_class"][label.value]
+            lines.append(
+                f"| {label.turkish} | {row['precision']:.3f} | {row['recall']:.3f} "
+                f"| {row['f1']:.3f} | {row['support']} |"
+            )
+    return "\n".join(lines)

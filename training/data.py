@@ -1,0 +1,119 @@
+"""Labelled rows from files: columns, label maps, duplicates and conflicts.
+
+What a label code means is stated by the user, never guessed: public copies of the same data set
+use the same integers for different labels.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from tweetsent.adapter import Dataset
+from tweetsent.embedded import sha256_of
+from tweetsent.errors import DataError, UnknownLabelError
+from tweetsent.files import read_table, text_column
+from tweetsent.labels import LABELS, Label, parse_label
+from tweetsent.text import clean, fold
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A labelled file and how to read it."""
+
+    path: Path
+    text_column: str = "text"
+    label_column: str = "label"
+    label_map: dict[str, Label] | None = None
+    """Label codes as they stand in the file; None when the file names the labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A cleaned text and its label."""
+
+    text: str
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledData:
+    """The rows of one file."""
+
+    dataset: Dataset
+    examples: list[Example]
+
+
+def parse_label_map(text: str) -> dict[str, Label]:
+    """Read "0=neutral,1=negative"; raises DataError."""
+    result: dict[str, Label] = {}
+    for part in text.split(","):
+        code, equals, name = part.partition("=")
+        if not equals or not code.strip():
+            raise DataError(f"label map {text!r}: write it as CODE=LABEL,CODE=LABEL")
+        try:
+            label = parse_label(name)
+        except UnknownLabelError as error:
+            raise DataError(f"label map {text!r}: {error}") from error
+        if code.strip() in result:
+            raise DataError(f"label map {text!r}: {code.strip()} is there twice")
+        result[code.strip()] = label
+    return result
+
+
+def read_labelled(source: Source) -> LabelledData:
+    """Read one file; rows with an empty text are left out.
+
+    Raises DataError naming the columns or the labels found when they do not fit.
+    """
+    table = read_table(source.path)
+    texts = [clean(text) for text in text_column(table, source.text_column, source.path)]
+    codes = [code.strip() for code in text_column(table, source.label_column, source.path)]
+    labels = _decode(sorted({c for t, c in zip(texts, codes, strict=True) if t}), source)
+    examples = [
+        Example(text, labels[code]) for text, code in zip(texts, codes, strict=True) if text
+    ]
+    if not examples:
+        raise DataError(f"{source.path}: holds no labelled text")
+    dataset = Dataset(name=source.path.name, sha256=sha256_of(source.path), rows=len(examples))
+    return LabelledData(dataset, examples)
+
+
+def _decode(codes: list[str], source: Source) -> dict[str, Label]:
+    found = (
+        f"{source.path}: column {source.label_column!r} holds {', '.join(map(repr, codes[:10]))}"
+    )
+    if source.label_map is not None:
+        missing = [code for code in codes if code not in source.label_map]
+        if missing:
+            raise DataError(f"{found}; the label map says nothing of {', '.join(missing[:10])}")
+        return source.label_map
+    if any(code.lstrip("-").replace(".", "", 1).isdecimal() for code in codes):
+        raise DataError(f"{found}; say what they mean, e.g. --label-map 0=negative,1=neutral,…")
+    try:
+        return {code: parse_label(code) for code in codes}
+    except UnknownLabelError as error:
+        raise DataError(f"{found}; {error}, or give --label-map") from error
+
+
+def resolve_duplicates(examples: list[Example]) -> tuple[list[Example], int, int]:
+    """Keep one row of each text; drop a text whose rows disagree on the label.
+
+    Texts are compared in lower-case ASCII letters and digits only. Returns the kept rows in their
+    order, the number of duplicate rows left out and the number of rows dropped as conflicting.
+    """
+    groups: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        groups[text_key(example.text)].append(example)
+    kept = [rows[0] for rows in groups.values() if len({row.label for row in rows}) == 1]
+    conflicting = sum(len(rows) for rows in groups.values() if len({r.label for r in rows}) > 1)
+    return kept, len(examples) - len(kept) - conflicting, conflicting
+
+
+def text_key(text: str) -> str:
+    """What two spellings of one text have in common."""
+    return "".join(char for char in fold(text) if char.isalnum()) or text
+
+
+def counts_by_label(examples: list[Example]) -> dict[Label, int]:
+    """Number of rows of each label, in label order."""
+    return {label: sum(row.label is label for row in examples) for label in LABELS}

@@ -1,0 +1,117 @@
+"""Texts in, calibrated scores out: the one path that bot, command line and evaluation share."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from tweetsent.adapter import attach, read_manifest, shipped_adapter
+from tweetsent.errors import ModelError
+from tweetsent.labels import Scores
+from tweetsent.model import (
+    BaseModel,
+    LabelScorer,
+    choose_device,
+    dequantize,
+    find_base_model,
+    load_nf4,
+    load_tokenizer,
+    pad_right,
+)
+from tweetsent.prompt import Prompt, PromptEncoder
+from tweetsent.settings import Settings
+
+_BATCH_SIZE = {"cuda": 128, "cpu": 32}
+
+
+class Classifier:
+    """A loaded model; not thread-safe: one worker calls it."""
+
+    def __init__(
+        self,
+        scorer: LabelScorer,
+        encoder: PromptEncoder,
+        device: torch.device,
+        *,
+        temperature: float,
+        version: str,
+    ) -> None:
+        self._scorer = scorer
+        self._encoder = encoder
+        self._device = device
+        self.temperature = temperature
+        self.version = version
+        self.prompt_version = encoder.prompt.version
+
+    @torch.inference_mode()
+    def logits(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> torch.Tensor:
+        """Logits (n, 3), float32 on the CPU, in the order of the texts, before calibration.
+
+        `progress` gets the number of texts done since it was last called. Raises ModelError when
+        the model answers with numbers that are not finite.
+        """
+        sequences = [self._encoder.encode(text) for text in texts]
+        result = torch.empty(len(texts), 3)
+        order = sorted(range(len(texts)), key=lambda index: len(sequences[index]))
+        step = _BATCH_SIZE[self._device.type]
+        for start in range(0, len(order), step):
+            rows = order[start : start + step]
+            ids, lengths = pad_right([sequences[row] for row in rows], self._device)
+            result[rows] = self._scorer(ids, lengths).cpu()
+            if progress:
+                progress(len(rows))
+        if not torch.isfinite(result).all():
+            raise ModelError(f"model {self.version} gave scores that are not numbers")
+        return result
+
+    def classify(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> list[Scores]:
+        """Calibrated scores of each text, in their order; errors as `logits`."""
+        probabilities = (self.logits(texts, progress) / self.temperature).softmax(dim=1)
+        return [Scores(*row) for row in probabilities.tolist()]
+
+
+def load_classifier(settings: Settings, report: Callable[[str], None]) -> Classifier:
+    """Load the base model and adapter that the settings name; `report` gets progress lines.
+
+    Raises ModelError when one of them is missing, damaged or does not fit the other.
+    """
+    device = choose_device(settings.tweetsent_device)
+    base = find_base_model(settings.tweetsent_base_model, settings.tweetsent_cache_dir, report)
+    return load_from(base, _choose_adapter(settings.tweetsent_adapter, base, report), device)
+
+
+def _choose_adapter(name: str, base: BaseModel, report: Callable[[str], None]) -> Path | None:
+    if name != "auto":
+        return Path(name).expanduser()
+    shipped = shipped_adapter()
+    if read_manifest(shipped).base_model == base.name:
+        return shipped
+    report(
+        f"there is no adapter for {base.name}: its answers are those of the untrained model; "
+        f"make one with `tweetsent train --base-model {base.name}` and set TWEETSENT_ADAPTER"
+    )
+    return None
+
+
+def load_from(base: BaseModel, adapter: Path | None, device: torch.device) -> Classifier:
+    """Load one base model with one adapter merged into it; None means the untrained model.
+
+    The weights are quantised to NF4 as in training and then unpacked once, so that serving
+    computes with the weights that were trained on, at the speed of plain matrices.
+    """
+    manifest = read_manifest(adapter) if adapter else None
+    encoder = PromptEncoder(load_tokenizer(base), manifest.prompt if manifest else Prompt())
+    model = dequantize(load_nf4(base, device))
+    if adapter:
+        model = attach(model, base, adapter).merge_and_unload()
+    return Classifier(
+        LabelScorer(model, encoder.label_ids).eval(),
+        encoder,
+        device,
+        temperature=manifest.temperature if manifest else 1.0,
+        version=manifest.version if manifest else f"{base.name}-untrained",
+    )

@@ -1,0 +1,43 @@
+"""The command line: it reads arguments, calls the library, prints. Loads nothing heavy itself."""
+
+import sys
+import traceback
+
+import click
+
+from tweetsent.cli.app import app
+from tweetsent.cli.console import complain, debugging
+from tweetsent.errors import ConfigError, DataError, TweetsentError, UnknownLabelError
+
+_BAD_INPUT = (ConfigError, DataError, UnknownLabelError)
+
+
+def main() -> None:
+    """Entry point: exit code 0 on success, 2 on bad usage or input, 1 on anything else."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; every error becomes one line on stderr."""
+    try:
+        code = app(arguments, prog_name="tweetsent", standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except TweetsentError as error:
+        complain(str(error))
+        return 2 if isinstance(error, _BAD_INPUT) else 1
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last stop before a traceback
+        if debugging():
+            traceback.print_exc()
+        reason = str(error).strip().split("\n", 1)[0]
+        complain(
+            f"unexpected {type(error).__name__}: {reason} "
+            "(TWEETSENT_LOG_LEVEL=DEBUG shows where it came from)"
+        )
+        return 1
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,87 @@
+"""What the commands share: results on stdout, everything else on stderr."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tweetsent.settings import Settings
+
+if TYPE_CHECKING:
+    from training.qlora import Progress as Step
+
+
+def complain(message: str) -> None:
+    """One error line on stderr."""
+    sys.stderr.write(f"tweetsent: error: {message}\n")
+
+
+def report(message: str) -> None:
+    """One progress line on stderr."""
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
+
+
+def print_json(value: Any) -> None:
+    """The only thing a command prints on stdout under --json."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def load_settings() -> Settings:
+    """The settings, with logging set up as they say; raises ConfigError."""
+    settings = Settings.load()
+    logging.basicConfig(
+        level=settings.tweetsent_log_level,
+        format="%(name)s: %(message)s",
+        handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
+    )
+    return settings
+
+
+def debugging() -> bool:
+    """Whether tracebacks are wanted; asked when the settings themselves may be broken."""
+    return os.environ.get("TWEETSENT_LOG_LEVEL", "").upper() == "DEBUG"
+
+
+@contextmanager
+def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr; the yielded function moves it forward by so many units."""
+    with _bar() as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda units: bar.advance(task, units)
+
+
+@contextmanager
+def training_progress() -> Iterator[tuple[Callable[["Step"], None], Callable[[str], None]]]:
+    """A bar for training steps, and a way to print a line above it."""
+    with _bar() as bar:
+        task = bar.add_task("training", total=None)
+
+        def step(at: "Step") -> None:
+            title = f"epoch {at.epoch} loss {at.loss:.3f}"
+            bar.update(task, completed=at.step, total=at.steps, description=title)
+
+        def say(message: str) -> None:
+            bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+        yield step, say
+
+
+def _bar() -> Progress:
+    """Drawn only where stderr is a terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )

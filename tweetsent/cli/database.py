@@ -1,0 +1,72 @@
+"""`tweetsent db upgrade` and `tweetsent stats`; neither loads a model."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from tweetsent.cli.console import load_settings, print_json, report
+from tweetsent.labels import LABELS
+from tweetsent.settings import Settings
+
+if TYPE_CHECKING:
+    from tweetsent.store import Store
+
+group = typer.Typer(no_args_is_help=True, help="The database.")
+
+
+@group.callback()
+def _group() -> None:
+    pass
+
+
+@group.command()
+def upgrade() -> None:
+    """Create the database or bring it to this version's schema."""
+    from tweetsent import database
+
+    settings = load_settings()
+    database.upgrade(settings.database_url)
+    report("the database is up to date")
+
+
+def stats(
+    json_output: bool = typer.Option(False, "--json", help="Print JSON on stdout."),
+) -> None:
+    """Show counts, and accuracy against the users' corrections."""
+    settings = load_settings()
+    store = open_store(settings)
+    try:
+        values = store.stats(train_on_forwards=settings.tweetsent_train_on_forwards)
+    finally:
+        store.close()
+    fields = {
+        "users": values.users,
+        "predictions": values.predictions,
+        "predictions_last_day": values.predictions_last_day,
+        "by_label": {label.value: values.by_label[label] for label in LABELS},
+        "by_model": values.by_model,
+        "corrections": values.corrections,
+        "trainable_corrections": values.trainable_corrections,
+        "accuracy": values.accuracy,
+        "macro_f1": values.macro_f1,
+        "confusion_matrix": values.confusion.tolist(),
+        "latency_ms_p50": values.latency_ms_p50,
+        "latency_ms_p95": values.latency_ms_p95,
+    }
+    if json_output:
+        print_json(fields)
+        return
+    for name, value in fields.items():
+        shown = f"{value:.3f}" if isinstance(value, float) else value
+        typer.echo(f"{name.replace('_', ' '):<22} {'–' if shown is None else shown}")
+
+
+def open_store(settings: Settings) -> "Store":
+    """The store of these settings; raises StoreError when its schema is not this version's."""
+    from tweetsent.database import check_revision, create_engine_for
+    from tweetsent.pseudonyms import Pseudonymiser, load_key
+    from tweetsent.store import Store
+
+    engine = create_engine_for(settings.database_url)
+    check_revision(engine)
+    return Store(engine, Pseudonymiser(load_key(settings)))

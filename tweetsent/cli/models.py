@@ -1,0 +1,263 @@
+"""`tweetsent predict`, `evaluate` and `train`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tweetsent.cli.console import (
+    load_settings,
+    print_json,
+    progress_bar,
+    report,
+    training_progress,
+)
+from tweetsent.errors import DataError
+from tweetsent.labels import LABELS, Scores
+from tweetsent.text import clean
+
+if TYPE_CHECKING:
+    from training.data import Source
+    from training.evaluation import Evaluation
+    from tweetsent.classifier import Classifier
+    from tweetsent.settings import Settings
+
+_JSON = typer.Option(False, "--json", help="Print JSON on stdout and nothing else there.")
+_MODEL = typer.Option(None, "--model", help="Folder of an adapter; default: TWEETSENT_ADAPTER.")
+_TEXT_COLUMNS = typer.Option(["text"], "--text-column", help="Column of the texts, one per file.")
+_LABEL_COLUMNS = typer.Option(
+    ["label"], "--label-column", help="Column of the labels, one per file."
+)
+_LABEL_MAPS = typer.Option(
+    [],
+    "--label-map",
+    help="What the codes in the label column mean, such as 0=neutral,1=negative,2=positive; "
+    "one per file, '-' for a file that names its labels.",
+)
+
+
+def predict(
+    texts: list[str] = typer.Argument(None, metavar="[TEXT]...", help="Texts to classify."),
+    input_file: Path = typer.Option(None, "--input", help="A file of texts instead."),
+    text_column: str = typer.Option("text", "--text-column", help="Its column of texts."),
+    output: Path = typer.Option(None, "--output", help="Write the file with results here."),
+    model: str = _MODEL,
+    json_output: bool = _JSON,
+) -> None:
+    """Classify texts given as arguments or in a file (.xlsx, .csv, .jsonl, .parquet)."""
+    if bool(texts) == bool(input_file):
+        raise typer.BadParameter("give either texts or --input FILE")
+    if output and not input_file:
+        raise typer.BadParameter("--output goes with --input")
+    if input_file:
+        _predict_file(input_file, text_column, output, model, json_output)
+        return
+    if not all(clean(text) for text in texts):
+        raise DataError("there is nothing to classify in an empty text")
+    classifier = _load(load_settings(), model)
+    _print_predictions(texts, classifier.classify(texts), classifier.version, json_output)
+
+
+def _predict_file(
+    path: Path, column: str, output: Path | None, model: str | None, json_output: bool
+) -> None:
+    from tweetsent import files
+
+    settings = load_settings()
+    table = files.read_table(path)
+    cells = files.text_column(table, column, path)
+    rows = [row for row, cell in enumerate(cells) if clean(cell)]
+    if len(rows) < len(cells):
+        report(f"{len(cells) - len(rows)} rows without a text stay without a label")
+    classifier = _load(settings, model)
+    with progress_bar("classifying", len(rows)) as advance:
+        scores = classifier.classify([cells[row] for row in rows], advance)
+    if output:
+        results: list[Scores | None] = [None] * len(cells)
+        for row, score in zip(rows, scores, strict=True):
+            results[row] = score
+        table["tweetsent_label"] = [score.label.value if score else None for score in results]
+        table["tweetsent_label_tr"] = [score.label.turkish if score else None for score in results]
+        for label in LABELS:
+            table[f"tweetsent_{label}"] = [score.of(label) if score else None for score in results]
+        table["tweetsent_model"] = classifier.version
+        files.write_table(table, output)
+        report(f"{output}: {len(cells)} rows")
+    if json_output or not output:
+        texts = [cells[row] for row in rows]
+        _print_predictions(texts, scores, classifier.version, json_output)
+
+
+def _print_predictions(
+    texts: list[str], scores: list[Scores], version: str, json_output: bool
+) -> None:
+    if json_output:
+        print_json(
+            [
+                {
+                    "text": text,
+                    "label": score.label.value,
+                    "label_tr": score.label.turkish,
+                    "scores": score.as_dict(),
+                    "model": version,
+                }
+                for text, score in zip(texts, scores, strict=True)
+            ]
+        )
+        return
+    for text, score in zip(texts, scores, strict=True):
+        typer.echo(f"{score.label.turkish:<9} {score.confidence:4.0%}  {clean(text)}")
+
+
+def evaluate(
+    data: Path = typer.Option(..., "--data", help="A labelled file."),
+    text_column: str = typer.Option("text", "--text-column", help="Its column of texts."),
+    label_column: str = typer.Option("label", "--label-column", help="Its column of labels."),
+    label_map: str = typer.Option(
+        None, "--label-map", help="What its codes mean, such as 0=neutral,1=negative,2=positive."
+    ),
+    model: str = _MODEL,
+    folder: Path = typer.Option(None, "--report", help="Write JSON and picture to this folder."),
+    json_output: bool = _JSON,
+) -> None:
+    """Measure a model on a labelled file."""
+    from training.data import Source, parse_label_map, read_labelled
+
+    settings = load_settings()
+    labels = parse_label_map(label_map) if label_map else None
+    part = read_labelled(Source(data, text_column, label_column, labels))
+    classifier = _load(settings, model)
+
+    from training import evaluation
+
+    with progress_bar("classifying", len(part.examples)) as advance:
+        result = evaluation.evaluate(classifier, part.examples, advance)
+    if folder:
+        evaluation.write_report(result, folder, data.stem)
+        report(f"report in {folder}")
+    _print_evaluations({data.name: result}, json_output)
+
+
+def train(
+    data: list[Path] = typer.Option(..., "--data", help="A labelled file; may be repeated."),
+    text_columns: list[str] = _TEXT_COLUMNS,
+    label_columns: list[str] = _LABEL_COLUMNS,
+    label_maps: list[str] = _LABEL_MAPS,
+    valid: list[Path] = typer.Option(
+        [],
+        "--valid",
+        help="A labelled file to calibrate and measure on, read like the data file of the same "
+        "position; may be repeated. Without one, a tenth of the data is held out.",
+    ),
+    output: Path = typer.Option(..., "--output", help="Folder of the adapter; must not exist."),
+    base_model: str = typer.Option(
+        None, "--base-model", help="Base model; default: TWEETSENT_BASE_MODEL."
+    ),
+    epochs: int = typer.Option(3, help="Passes over the data."),
+    batch_size: int = typer.Option(32, help="Texts in a step."),
+    learning_rate: float = typer.Option(2e-4, help="Peak learning rate."),
+    lora_rank: int = typer.Option(16, help="Rank of the adapter."),
+    augment: float = typer.Option(
+        0.0, help="Chance that a text is rewritten as other users would type it."
+    ),
+    label_smoothing: float = typer.Option(0.0, help="Share of the target spread over all labels."),
+    seed: int = typer.Option(42, help="Seed of weights, order, dropout and rewritings."),
+    json_output: bool = _JSON,
+) -> None:
+    """Fine-tune a base model by QLoRA and write an adapter folder."""
+    sources = _sources(data, text_columns, label_columns, label_maps)
+    if len(valid) > len(sources):
+        raise DataError("there are more --valid files than --data files")
+    valid_sources = [_with_path(source, path) for source, path in zip(sources, valid, strict=False)]
+    from training.data import read_labelled
+
+    settings = load_settings()
+    parts = [read_labelled(source) for source in sources]
+    valid_parts = [read_labelled(source) for source in valid_sources]
+
+    from training import run
+    from training.qlora import TrainingSettings
+    from tweetsent.model import choose_device, find_base_model
+
+    training_settings = TrainingSettings(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        lora_rank=lora_rank,
+        lora_alpha=2 * lora_rank,
+        augment_probability=augment,
+        label_smoothing=label_smoothing,
+        seed=seed,
+    )
+    device = choose_device(settings.tweetsent_device)
+    base = find_base_model(
+        base_model or settings.tweetsent_base_model, settings.tweetsent_cache_dir, report
+    )
+    with training_progress() as (bar, say):
+        listener = run.Listener(say=say, on_step=bar)
+        results = run.train(parts, valid_parts, base, training_settings, output, device, listener)
+    report(f"adapter in {output}")
+    _print_evaluations(results, json_output)
+
+
+def _sources(
+    data: list[Path], texts: list[str], labels: list[str], maps: list[str]
+) -> "list[Source]":
+    """One reading rule for each file; a rule given once holds for all."""
+    from training.data import Source, parse_label_map
+
+    def spread(values: list[str], option: str) -> list[str]:
+        if len(values) not in {1, len(data)}:
+            raise DataError(f"give {option} once, or once for each of the {len(data)} --data files")
+        return values * len(data) if len(values) == 1 else values
+
+    rules = zip(
+        data,
+        spread(texts, "--text-column"),
+        spread(labels, "--label-column"),
+        spread(maps or ["-"], "--label-map"),
+        strict=True,
+    )
+    return [
+        Source(path, text, label, None if codes == "-" else parse_label_map(codes))
+        for path, text, label, codes in rules
+    ]
+
+
+def _with_path(source: "Source", path: Path) -> "Source":
+    from dataclasses import replace
+
+    return replace(source, path=path)
+
+
+def _load(settings: "Settings", model: str | None) -> "Classifier":
+    from tweetsent.classifier import load_classifier
+
+    if model:
+        settings = settings.model_copy(update={"tweetsent_adapter": model})
+    return load_classifier(settings, report)
+
+
+def _print_evaluations(results: "dict[str, Evaluation]", json_output: bool) -> None:
+    from training.evaluation import pool
+
+    if json_output:
+        shape = pool(list(results.values())).as_dict()
+        if len(results) > 1:
+            shape["by_file"] = {name: result.as_dict() for name, result in results.items()}
+        print_json(shape)
+        return
+    for name, result in results.items():
+        metrics = result.metrics
+        typer.echo(
+            f"{name}: n {metrics.n}, accuracy {metrics.accuracy:.3f}, "
+            f"macro-F1 {metrics.macro_f1:.3f}, weighted F1 {metrics.weighted_f1:.3f}, "
+            f"MCC {metrics.mcc:.3f}, ECE {result.ece:.3f} "
+            f"({metrics.n / result.seconds:.0f} messages/s, {result.model})"
+        )
+        for label, row in metrics.per_class.items():
+            counts = metrics.confusion_matrix[LABELS.index(label)].tolist()
+            typer.echo(
+                f"  {label:<9} precision {row.precision:.3f}  recall {row.recall:.3f}  "
+                f"F1 {row.f1:.3f}  predicted as {counts}"
+            )

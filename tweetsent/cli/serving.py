@@ -1,0 +1,78 @@
+"""`tweetsent run`, `bot` and `chat`: the same application, over Telegram or in the terminal."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from tweetsent.cli.console import load_settings, report
+from tweetsent.errors import ConfigError
+from tweetsent.settings import Settings
+
+if TYPE_CHECKING:
+    from tweetsent.service import SentimentService
+
+
+def run() -> None:
+    """Start the bot; without TELEGRAM_BOT_TOKEN, chat in the terminal instead."""
+    settings = load_settings()
+    if settings.telegram_bot_token:
+        _serve_telegram(settings)
+    else:
+        report("No TELEGRAM_BOT_TOKEN in the environment or .env: this is `tweetsent chat`.")
+        _serve_terminal(settings)
+
+
+def bot() -> None:
+    """Answer on Telegram, by polling."""
+    settings = load_settings()
+    if not settings.telegram_bot_token:
+        raise ConfigError(
+            "TELEGRAM_BOT_TOKEN is not set: put the token from @BotFather into .env, "
+            "or use `tweetsent chat`"
+        )
+    _serve_telegram(settings)
+
+
+def chat() -> None:
+    """Answer in the terminal: the bot's handlers and database, no token, no network."""
+    _serve_terminal(load_settings())
+
+
+def _serve_telegram(settings: Settings) -> None:
+    from bot.polling import run_polling
+
+    _serve(settings, lambda service: run_polling(settings, service))
+
+
+def _serve_terminal(settings: Settings) -> None:
+    from bot.console import run_chat
+
+    _serve(
+        settings,
+        lambda service: run_chat(settings, service, stdin=sys.stdin, stdout=sys.stdout),
+    )
+
+
+def _serve(settings: Settings, transport: Callable[["SentimentService"], Awaitable[None]]) -> None:
+    """Build classifier, store and service, hand them to a transport, close them after it."""
+    from tweetsent.batching import BatchingClassifier
+    from tweetsent.classifier import load_classifier
+    from tweetsent.cli.database import open_store
+    from tweetsent.service import SentimentService
+
+    store = open_store(settings)  # first, since it fails fast
+    classifier = load_classifier(settings, report)
+
+    async def serve() -> None:
+        batching = BatchingClassifier(classifier)
+        service = SentimentService(
+            store, batching, train_on_forwards=settings.tweetsent_train_on_forwards
+        )
+        try:
+            await transport(service)
+        finally:
+            await service.close()
+            batching.close()
+
+    asyncio.run(serve())

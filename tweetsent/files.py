@@ -1,0 +1,162 @@
+"""Tables from and to files: .xlsx, .csv, .jsonl and .parquet."""
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tweetsent.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".xlsx", ".csv", ".jsonl", ".parquet")
+_MAX_UNPACKED_BYTES = 500_000_000
+# Turkish text never has these letters; Windows-1252 read as Windows-1254, or reversed, does.
+_WRONG_CODEPAGE = frozenset("ðýþÝÐÞ")
+
+
+def read_table(path: Path) -> "pd.DataFrame":
+    """Read a whole table; texts such as "NA" stay texts, empty cells become "".
+
+    CSV may be UTF-8 or Windows-1254, with commas, semicolons or tabs. Raises DataError.
+    """
+    import pandas as pd
+
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"{path}: unknown kind of file; use {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    try:
+        table = _READERS[path.suffix.lower()](path)
+    except DataError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        raise DataError(f"{path}: can't be read as {path.suffix}: {reason}") from error
+    table.columns = pd.Index([str(name).strip() for name in table.columns])
+    return table
+
+
+def write_table(table: "pd.DataFrame", path: Path) -> None:
+    """Write a table in the format that the name's ending says; an existing file is replaced.
+
+    In .xlsx and .csv a text that begins like a formula is kept from being run as one. Raises
+    DataError.
+    """
+    writers = {
+        ".xlsx": lambda: _write_xlsx(table, path),
+        ".csv": lambda: _spreadsheet_safe(table).to_csv(path, index=False, encoding="utf-8-sig"),
+        ".jsonl": lambda: table.to_json(path, orient="records", lines=True, force_ascii=False),
+        ".parquet": lambda: table.to_parquet(path, index=False),
+    }
+    if path.suffix.lower() not in writers:
+        raise DataError(f"{path}: unknown kind of file; use {', '.join(SUFFIXES)}")
+    try:
+        writers[path.suffix.lower()]()
+    except OSError as error:
+        raise DataError(f"{path}: can't be written: {error.strerror or error}") from error
+
+
+def text_column(table: "pd.DataFrame", column: str, path: Path) -> list[str]:
+    """The cells of a column as strings; DataError naming the columns there are if it is missing."""
+    if column not in table.columns:
+        names = ", ".join(repr(name) for name in table.columns)
+        raise DataError(f"{path}: there is no column {column!r}; it has {names}")
+    return ["" if _is_missing(cell) else str(cell) for cell in table[column].tolist()]
+
+
+def _is_missing(cell: object) -> bool:
+    return cell is None or cell != cell  # noqa: PLR0124 - only NaN differs from itself
+
+
+def _read_xlsx(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > _MAX_UNPACKED_BYTES:
+        raise DataError(f"{path}: unpacks to {size:,} bytes, more than {_MAX_UNPACKED_BYTES:,}")
+    return pd.read_excel(path, dtype=str, keep_default_na=False)
+
+
+def _read_csv(path: Path) -> "pd.DataFrame":
+    import io
+
+    import pandas as pd
+
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        try:
+            text = content.decode("cp1254")
+        except UnicodeDecodeError:
+            raise DataError(f"{path}: is neither UTF-8 nor Windows-1254 text") from None
+        if _WRONG_CODEPAGE & set(text):
+            raise DataError(f"{path}: is not UTF-8, and as Windows-1254 it is no Turkish") from None
+    header = text.split("\n", 1)[0]
+    separator = max(",;\t", key=header.count)
+    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, sep=separator)
+
+
+def _read_jsonl(path: Path) -> "pd.DataFrame":
+    import json
+
+    import pandas as pd
+
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            raise DataError(f"{path}: line {number} is no JSON") from None
+        if not isinstance(row, dict):
+            raise DataError(f"{path}: line {number} is no JSON object")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _read_parquet(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.read_parquet(path)
+
+
+_READERS = {
+    ".xlsx": _read_xlsx,
+    ".csv": _read_csv,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}
+
+
+def _spreadsheet_safe(table: "pd.DataFrame") -> "pd.DataFrame":
+    """An apostrophe before texts that a spreadsheet would run (OWASP: CSV injection)."""
+
+    def escape(cell: object) -> object:
+        risky = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+        return f"'{cell}" if risky else cell
+
+    return table.map(escape)
+
+
+def _write_xlsx(table: "pd.DataFrame", path: Path) -> None:
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("tweetsent")
+    sheet.append([str(name) for name in table.columns])
+    for row in table.itertuples(index=False):
+        cells = []
+        for value in row:
+            text = ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
+            cell = WriteOnlyCell(sheet, None if _is_missing(text) else text)
+            if isinstance(text, str):
+                cell.data_type = "s"  # never a formula
+            cells.append(cell)
+        sheet.append(cells)
+    book.save(path)

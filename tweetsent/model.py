@@ -1,0 +1,176 @@
+"""Loads a base model in 4-bit NF4 and scores the three labels; knows nothing of adapters' files.
+
+QLoRA: Dettmers et al. 2023, arXiv:2305.14314 (NF4, double quantisation).
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from tweetsent import embedded
+from tweetsent.errors import ModelError
+from tweetsent.quiet import silence_model_libraries
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """A base model that was found: what it is called, which weights it has, where they lie."""
+
+    name: str
+    """`embedded`, a hub id, or a path."""
+    source: str
+    """What transformers loads."""
+    revision: str
+    """Hash of the weights, or the hub's commit."""
+
+
+def find_base_model(name: str, cache_dir: Path, report: Callable[[str], None]) -> BaseModel:
+    """Find the base model that a setting names; `auto` is the embedded one.
+
+    Raises ModelError when it can't be had.
+    """
+    silence_model_libraries()  # here, where every use of a model begins
+    if name in {"auto", embedded.NAME}:
+        folder = embedded.prepare_embedded(cache_dir, report)
+        return BaseModel(embedded.NAME, str(folder), embedded.GGUF_SHA256)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return BaseModel(name, str(path), _folder_hash(path))
+    if path.is_absolute() or name.startswith("."):
+        raise ModelError(f"base model {name}: there is no such folder")
+    return BaseModel(name, name, _hub_commit(name))
+
+
+def _folder_hash(folder: Path) -> str:
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights or not (folder / "config.json").is_file():
+        raise ModelError(f"base model {folder}: needs config.json and *.safetensors")
+    sums = "".join(embedded.sha256_of(path) for path in [folder / "config.json", *weights])
+    return hashlib.sha256(sums.encode()).hexdigest()
+
+
+def _hub_commit(name: str) -> str:
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"base model {name} can't be loaded from the model hub or its cache: "
+            f"{_first_line(error)}; TWEETSENT_BASE_MODEL=embedded needs no hub"
+        ) from error
+    return str(getattr(config, "_commit_hash", None) or "unknown")
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device that `auto`, `cpu` or `cuda` means on this machine; ModelError without a GPU."""
+    has_gpu = torch.cuda.is_available()
+    if wanted == "cuda" and not has_gpu:
+        raise ModelError("TWEETSENT_DEVICE=cuda, but torch sees no NVIDIA GPU")
+    return torch.device("cuda" if has_gpu and wanted != "cpu" else "cpu")
+
+
+def choose_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device computes in it, else float32: Gemma 3 overflows float16."""
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+def load_nf4(base: BaseModel, device: torch.device) -> "PreTrainedModel":
+    """The causal language model with its linear layers in NF4, double-quantised."""
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    dtype = choose_dtype(device)
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            base.source, dtype=dtype, quantization_config=config, device_map={"": device}
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(f"base model {base.name} can't be loaded: {_first_line(error)}") from error
+    _keep_weights_trainable(model)
+    model.eval()
+    return model
+
+
+def dequantize(model: "PreTrainedModel") -> "PreTrainedModel":
+    """The same weights as plain matrices: what NF4 computes with, without unpacking each time."""
+    dtype = model.dtype
+    plain: PreTrainedModel = model.dequantize().to(dtype)
+    return plain
+
+
+def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
+    """The base model's tokenizer; ModelError when it is missing or damaged."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(base.source)
+    # The tokenizers library raises bare Exception on a damaged file.
+    except Exception as error:
+        raise ModelError(
+            f"the tokenizer of {base.name} can't be loaded: {_first_line(error)}"
+        ) from error
+
+
+class LabelScorer(torch.nn.Module):
+    """Scores of the label words after the prompt, without the rest of the vocabulary."""
+
+    def __init__(self, model: Any, label_ids: list[int]) -> None:
+        """`model` is a causal language model, plain or with PEFT layers in it."""
+        super().__init__()
+        self.model = model
+        self.label_ids = label_ids
+
+    def forward(self, input_ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Logits (B, 3), float32, of prompts (B, T) padded on the right to T; `lengths` is (B,).
+
+        No attention mask: a causal model never looks to the right, where the padding is.
+        """
+        decoder = self.model.get_decoder()
+        hidden = decoder(input_ids=input_ids, use_cache=False).last_hidden_state  # (B, T, H)
+        last = hidden[torch.arange(len(lengths), device=hidden.device), lengths - 1]  # (B, H)
+        rows = self.model.get_output_embeddings().weight[self.label_ids]  # (3, H)
+        logits: torch.Tensor = last.float() @ rows.float().T
+        return logits
+
+
+def pad_right(
+    sequences: list[list[int]], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids (B, T) filled up with 0 on the right, and the lengths (B,)."""
+    lengths = [len(sequence) for sequence in sequences]
+    longest = max(lengths)
+    padded = [sequence + [0] * (longest - len(sequence)) for sequence in sequences]
+    return torch.tensor(padded, device=device), torch.tensor(lengths, device=device)
+
+
+def _keep_weights_trainable(model: torch.nn.Module) -> None:
+    """Stop bitsandbytes from repacking NF4 weights at the first evaluation on AVX512-BF16 CPUs.
+
+    The packed form has no gradient: training goes on after it, silently wrong.
+    """
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__
