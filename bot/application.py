@@ -23,6 +23,8 @@ from tweetsent.settings import Settings
 
 _NO_TOKEN = "0:none"
 _CONNECTIONS = 64
+TIMEOUT_SECONDS = 10.0
+"""How long Telegram may take to answer a call."""
 
 
 def build_application(
@@ -37,14 +39,16 @@ def build_application(
     `request` takes the place of HTTP (then no token is needed), `admin_ids` that of the settings.
     """
     token = settings.telegram_bot_token
+    if request is None:
+        request = BotApiRequest(connection_pool_size=_CONNECTIONS, read_timeout=TIMEOUT_SECONDS)
     data = BotData(service, settings.tweetsent_admin_ids if admin_ids is None else admin_ids)
     application = (
         ApplicationBuilder()
         .token(token.get_secret_value() if token else _NO_TOKEN)
         .base_url(f"{settings.telegram_api_base_url}/bot")
         .base_file_url(f"{settings.telegram_api_base_url}/file/bot")
-        .request(request or BotApiRequest(connection_pool_size=_CONNECTIONS))
-        .get_updates_request(request or BotApiRequest(connection_pool_size=1))
+        .request(request)
+        .get_updates_request(request)
         # The library calls it without arguments to make the data.
         .context_types(ContextTypes(context=BotContext, bot_data=cast(type[BotData], lambda: data)))
         .updater(None)

@@ -9,8 +9,8 @@ import json
 import logging
 from urllib.parse import urlencode
 
+from telegram import Bot
 from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter
-from telegram.request import BaseRequest
 
 from bot.inbox import Inbox, RawUpdate
 from bot.redaction import describe
@@ -28,10 +28,8 @@ log = logging.getLogger(__name__)
 class Fetcher:
     """Fetches raw updates, so that one which the library can't parse doesn't block the rest."""
 
-    def __init__(self, request: BaseRequest, base_url: str, inbox: Inbox) -> None:
-        """`base_url` is the bot's, with the token."""
-        self._request = request
-        self._base_url = base_url
+    def __init__(self, bot: Bot, inbox: Inbox) -> None:
+        self._bot = bot
         self._inbox = inbox
         self._offset: int | None = None
         self._failures = 0
@@ -53,12 +51,12 @@ class Fetcher:
         question = {"timeout": POLL_SECONDS, "allowed_updates": json.dumps(_KINDS)}
         if self._offset is not None:
             question["offset"] = self._offset
-        payload = await self._request.retrieve(
-            f"{self._base_url}/getUpdates?{urlencode(question)}",
+        payload = await self._bot.request.retrieve(
+            f"{self._bot.base_url}/getUpdates?{urlencode(question)}",
             read_timeout=POLL_SECONDS + _NETWORK_SECONDS,
         )
-        result = self._request.parse_json_payload(payload)["result"]
-        return [update for update in result if isinstance(update.get("update_id"), int)]
+        result = self._bot.request.parse_json_payload(payload)["result"]
+        return list(result)
 
     def _note_success(self) -> None:
         if self._failures:

@@ -12,7 +12,6 @@ from bot.context import BotApplication
 from bot.fetching import Fetcher
 from bot.inbox import Inbox, RawUpdate
 from bot.stopping import stop_on_signals
-from bot.transport import BotApiRequest
 from tweetsent.errors import ConfigError, TelegramError
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
@@ -65,11 +64,9 @@ async def _listen(
         return await handle(application, Update.de_json(raw, application.bot))
 
     inbox = Inbox(service, handle_raw)
-    request = BotApiRequest(connection_pool_size=1)
     try:
         await inbox.resume()
         log.info("bot @%s is listening", application.bot.username)
-        await Fetcher(request, application.bot.base_url, inbox).run(stop)
+        await Fetcher(application.bot, inbox).run(stop)
     finally:
         await inbox.stop()
-        await request.shutdown()

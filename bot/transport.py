@@ -8,10 +8,12 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+import httpx
 from telegram.error import NetworkError, TelegramError, TimedOut
 from telegram.request import HTTPXRequest
 
 _DELAYS_SECONDS = (0.5, 1.0, 2.0)
+_NEVER_LEFT = (httpx.ConnectTimeout, httpx.PoolTimeout)
 _NOT_REPEATED = {"sendChatAction"}
 
 
@@ -30,8 +32,8 @@ class BotApiRequest(HTTPXRequest):
             wait = delay
             try:
                 code, body = await super().do_request(url, method, *args, **kwargs)
-            except TimedOut:
-                if endpoint.startswith("send"):
+            except TimedOut as error:
+                if endpoint.startswith("send") and not isinstance(error.__cause__, _NEVER_LEFT):
                     raise
             except NetworkError:
                 pass

@@ -4,7 +4,7 @@ import logging
 from contextlib import suppress
 
 from telegram import Update
-from telegram.error import TelegramError
+from telegram.error import TelegramError, TimedOut
 
 from bot import texts
 from bot.context import BotContext
@@ -35,6 +35,8 @@ async def on_error(update: object, context: BotContext) -> None:
         log.error("update %d failed: %s", update.update_id, describe(error))
         context.bot_data.failures[update.update_id] = type(error).__name__
         text = _FAILURES.get(type(error), texts.ERROR)
+    if isinstance(error, TimedOut):  # the answer may have arrived all the same
+        return
     # When Telegram itself is the trouble, this fails as well.
     with suppress(TelegramError):
         if update.callback_query is not None:

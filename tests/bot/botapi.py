@@ -49,6 +49,8 @@ class Fault:
     status: int = 500
     body: bytes = b"<html><body>Bad Gateway</body></html>"
     reset: bool = False
+    late_seconds: float = 0.0
+    """The call is carried out, but its answer comes so late."""
 
     @classmethod
     def of(cls, status: int, description: str, **parameters: int) -> "Fault":
@@ -68,7 +70,6 @@ class BotApi:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)
-        self.faults_played: list[str] = []
         self.messages: dict[tuple[int, int], Params] = {}
         self.repeat_last = False
         self._updates: list[Params] = []
@@ -189,10 +190,10 @@ class BotApi:
     ) -> tuple[int, bytes] | Fault:
         """Status and body of one call, or the fault to play."""
         with self._changed:
-            if self.faults[method]:
-                self.faults_played.append(method)
-                self._changed.notify_all()
-                return self.faults[method].popleft()
+            fault = self.faults[method].popleft() if self.faults[method] else None
+            self._changed.notify_all()
+        if fault and not fault.late_seconds:
+            return fault
         if token != TOKEN:
             return 401, _error(401, "Unauthorized")
         carry_out = getattr(self, f"_{method}", None)
@@ -206,6 +207,8 @@ class BotApi:
                 return 400, _error(400, f"Bad Request: {refusal}")
             if method != "getUpdates":
                 self._note(Call(method, params, files, result))
+        if fault:
+            time.sleep(fault.late_seconds)
         return 200, json.dumps({"ok": True, "result": result}).encode()
 
     def _note(self, call: Call) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bot import fetching, transport
+from bot import application, fetching, transport
 from bot.polling import run_polling
 from tests.bot.botapi import RESET, TOKEN, BotApi, Fault
 from tests.bot.conftest import RunningBot
@@ -93,7 +93,7 @@ FAULTS = {
 def test_no_fault_ends_the_polling(
     telegram: BotApi, fault: Fault, redacted_log: Callable[[], str]
 ) -> None:
-    telegram.faults["getUpdates"] += [fault] * (1 if fault is FAULTS["429"] else 7)
+    telegram.faults["getUpdates"] += [fault] * (1 if fault is FAULTS["429"] else 4)
     telegram.wait(lambda: not telegram.faults["getUpdates"])
     telegram.send("harika")
 
@@ -125,6 +125,20 @@ def test_an_answer_that_meets_a_fault_on_the_way_is_sent_again(telegram: BotApi)
     telegram.wait_sent()
     telegram.send("berbat")
     assert len(telegram.wait_sent(2)) == 2
+
+
+def test_an_answer_that_may_have_arrived_is_not_sent_again(
+    bot: RunningBot, api: BotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "TIMEOUT_SECONDS", 0.3)
+    bot.start()
+    api.faults["sendMessage"].append(Fault(late_seconds=0.6))
+    api.send("harika")
+    api.wait_sent()
+    api.send("berbat")
+    answers = api.wait_sent(2)
+
+    assert [answer["text"][0] for answer in answers] == ["😊", "😞"]
 
 
 def test_a_flood_limit_is_waited_out(telegram: BotApi) -> None:
