@@ -1,0 +1,61 @@
+"""The documents say what the code does: settings, commands and the file tree."""
+
+import ast
+import re
+from pathlib import Path
+
+from tweetsent.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+VARIABLES = {name.upper() for name in Settings.model_fields}
+
+
+def test_env_example_lists_every_setting_and_nothing_else() -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert set(re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)) == VARIABLES
+
+
+def test_readme_lists_every_setting_and_nothing_else() -> None:
+    assert set(re.findall(r"^\| `((?:TELEGRAM|TWEETSENT)_[A-Z_]+)`", README, re.M)) == VARIABLES
+
+
+def test_readme_shows_the_defaults_of_the_settings() -> None:
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*) \|", README, re.MULTILINE))
+    for name, field in Settings.model_fields.items():
+        shown = rows[name.upper()].strip().strip("`")
+        default = field.default
+        expected = "" if default in (None, frozenset()) else str(default)
+        assert shown.lower() == expected.lower(), name
+
+
+def test_every_setting_is_followed_by_its_meaning() -> None:
+    tree = ast.parse((ROOT / "tweetsent" / "settings.py").read_text(encoding="utf-8"))
+    body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
+    for field, following in zip(body, body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign):
+            assert isinstance(following, ast.Expr), ast.unparse(field)
+            assert isinstance(following.value, ast.Constant), ast.unparse(field)
+
+
+def test_readme_names_every_command() -> None:
+    from typer.main import get_command
+
+    from tweetsent.cli.app import app
+
+    for name in get_command(app).commands:  # type: ignore[attr-defined]
+        assert f"tweetsent {name}" in README, name
+
+
+def test_files_that_the_documents_point_to_exist() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text("utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_figures_of_the_shipped_adapter_are_those_of_its_manifest() -> None:
+    from tweetsent.adapter import read_manifest, shipped_adapter
+
+    manifest = read_manifest(shipped_adapter())
+    for name, result in manifest.metrics.items():
+        assert f"| {name} | {result['n']:,} | {result['macro_f1']:.3f} |" in README
