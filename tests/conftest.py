@@ -1,0 +1,47 @@
+"""Models for every folder of tests, each made or loaded once.
+
+The imports wait until a test asks for a model: the other tests need no torch.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tweetsent.settings import Settings
+
+if TYPE_CHECKING:
+    from tweetsent.classifier import Classifier
+    from tweetsent.model import BaseModel
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tiny Qwen3 model; tests that damage it work on a copy."""
+    from tests.models import make_tiny_model
+
+    folder = tmp_path_factory.mktemp("base") / "tiny-qwen3"
+    make_tiny_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tiny_folder: Path) -> "BaseModel":
+    """The tiny model as a base model; its name is its folder's path."""
+    from tweetsent.model import find_base_model
+
+    return find_base_model(str(tiny_folder), tiny_folder.parent / "cache", print)
+
+
+@pytest.fixture(scope="session")
+def embedded_classifier() -> "Classifier":
+    """The embedded model with the shipped adapter, as `make run` loads it, on the CPU."""
+    from tweetsent.classifier import load_classifier
+
+    settings = Settings(
+        _env_file=None,
+        tweetsent_base_model="embedded",
+        tweetsent_adapter="auto",
+        tweetsent_device="cpu",
+    )
+    return load_classifier(settings, print)
