@@ -8,7 +8,6 @@ INSTALLED := $(VENV)/.installed
 .PHONY: run test lock clean
 
 run: $(INSTALLED)
-	@$(BIN)/tweetsent db upgrade
 	@$(BIN)/tweetsent run
 
 test: $(INSTALLED)

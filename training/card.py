@@ -40,7 +40,7 @@ The temperature was fitted on these rows; nothing else was.
 
 ## Data
 
-| file | rows used | SHA-256 |
+| file | rows | SHA-256 |
 |---|---|---|
 {datasets}
 

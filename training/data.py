@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tweetsent.adapter import Dataset
-from tweetsent.embedded import sha256_of
 from tweetsent.errors import DataError, UnknownLabelError
 from tweetsent.files import read_table, text_column
 from tweetsent.labels import LABELS, Label, parse_label
+from tweetsent.sealed import sha256_of
 from tweetsent.text import clean, fold
 
 

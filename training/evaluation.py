@@ -11,6 +11,7 @@ import numpy as np
 
 from training.data import Example
 from tweetsent.classifier import Classifier
+from tweetsent.errors import DataError
 from tweetsent.figures import confusion_png
 from tweetsent.labels import LABELS, Label
 from tweetsent.metrics import Metrics, compute_metrics, expected_calibration_error
@@ -94,9 +95,17 @@ def pool(evaluations: list[Evaluation]) -> Evaluation:
     )
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for results unless it is there; raises DataError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: can't be made: {error.strerror or error}") from error
+
+
 def write_report(evaluation: Evaluation, folder: Path, name: str) -> None:
     """Write `<name>.json` and `<name>.png`, the confusion matrix, into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     text = json.dumps(evaluation.as_dict(), ensure_ascii=False, indent=2)
     (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     matrix = evaluation.metrics.confusion_matrix

@@ -54,7 +54,7 @@ class TrainingSettings:
             for name, rule, valid in (
                 ("epochs", "at least 1", self.epochs >= 1),
                 ("batch_size", "at least 1", self.batch_size >= 1),
-                ("learning_rate", "above 0", self.learning_rate > 0),
+                ("learning_rate", "above 0, finite", 0 < self.learning_rate < math.inf),
                 ("warmup_share", "from 0 to 1", 0 <= self.warmup_share <= 1),
                 ("weight_decay", "0 or more", self.weight_decay >= 0),
                 ("max_gradient_norm", "above 0", self.max_gradient_norm > 0),
@@ -63,6 +63,7 @@ class TrainingSettings:
                 ("lora_dropout", "from 0 to below 1", 0 <= self.lora_dropout < 1),
                 ("label_smoothing", "from 0 to below 1", 0 <= self.label_smoothing < 1),
                 ("augment_probability", "from 0 to 1", 0 <= self.augment_probability <= 1),
+                ("seed", "from 0 to 2**32 - 1", 0 <= self.seed < 2**32),
             )
             if not valid
         ]

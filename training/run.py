@@ -20,15 +20,15 @@ import torch
 from training.calibration import fit_temperature
 from training.card import model_card
 from training.data import Example, LabelledData, resolve_duplicates, text_key
-from training.evaluation import Evaluation, evaluate, write_report
+from training.evaluation import Evaluation, evaluate, make_folder, write_report
 from training.qlora import Progress, TrainingSettings, fine_tune
 from tweetsent import __version__, embedded
 from tweetsent.adapter import CONFIG, WEIGHTS, Dataset, Manifest, write_manifest
 from tweetsent.classifier import Classifier, load_from
-from tweetsent.embedded import sha256_of
 from tweetsent.errors import DataError
 from tweetsent.model import BaseModel, LabelScorer
 from tweetsent.prompt import Prompt, PromptEncoder
+from tweetsent.sealed import sha256_of
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -57,12 +57,13 @@ def train(
     """Train on `data`, calibrate and measure on `valid`, and write the adapter to `output`.
 
     Without `valid` one row in ten is held out. Returns the evaluations by validation file. Raises
-    DataError when `output` exists or no label can be learnt.
+    DataError when `output` exists, two validation files share a name or no label can be learnt.
     """
     if output.exists():
         raise DataError(f"{output} exists already: adapters are never overwritten")
+    _require_different_names(valid)
     examples, valid = _split(data, valid, listener)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(output.parent)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".training-") as scratch:
         draft = Path(scratch) / output.name
         start = time.perf_counter()
@@ -94,6 +95,13 @@ def train(
     return results
 
 
+def _require_different_names(valid: list[LabelledData]) -> None:
+    """Results and reports are kept under the files' names."""
+    names = [Path(part.dataset.name).stem for part in valid]
+    if len(set(names)) < len(names):
+        raise DataError(f"the validation files need different names, not {', '.join(names)}")
+
+
 def _split(
     data: list[LabelledData], valid: list[LabelledData], listener: Listener
 ) -> tuple[list[Example], list[LabelledData]]:
@@ -104,8 +112,9 @@ def _split(
     if not valid:
         held_out = [row for row in examples if _group(row) % _HELD_OUT_SHARE == 0]
         if held_out:
-            sha = "".join(part.dataset.sha256 for part in data)
-            dataset = Dataset(name="held-out", sha256=sha, rows=len(held_out))
+            sums = "".join(part.dataset.sha256 for part in data)
+            sha256 = hashlib.sha256(sums.encode()).hexdigest()
+            dataset = Dataset(name="held-out", sha256=sha256, rows=len(held_out))
             valid = [LabelledData(dataset, held_out)]
     unseen = {text_key(row.text) for part in valid for row in part.examples}
     kept = [row for row in examples if text_key(row.text) not in unseen]

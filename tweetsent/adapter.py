@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel as Record
 from pydantic import ConfigDict, Field, ValidationError
 
-from tweetsent.embedded import sha256_of
 from tweetsent.errors import ModelError
 from tweetsent.model import BaseModel
 from tweetsent.prompt import Prompt
+from tweetsent.sealed import sha256_of
 
 if TYPE_CHECKING:
     from peft import PeftModel

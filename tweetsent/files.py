@@ -37,24 +37,38 @@ def read_table(path: Path) -> "pd.DataFrame":
     return table
 
 
+def check_output(path: Path) -> None:
+    """Raise DataError where `write_table` would for the name alone: ask before long work."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"{path}: unknown kind of file; use {', '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: can't be written: there is no folder {path.parent}")
+
+
 def write_table(table: "pd.DataFrame", path: Path) -> None:
     """Write a table in the format that the name's ending says; an existing file is replaced.
 
     In .xlsx and .csv a text that begins like a formula is kept from being run as one. Raises
     DataError.
     """
+    check_output(path)
+    table = table.map(_without_lone_surrogates)
     writers = {
         ".xlsx": lambda: _write_xlsx(table, path),
-        ".csv": lambda: _spreadsheet_safe(table).to_csv(path, index=False, encoding="utf-8-sig"),
-        ".jsonl": lambda: table.to_json(path, orient="records", lines=True, force_ascii=False),
+        # A line's end of two characters: with one alone a "\r" inside a text would not be quoted.
+        ".csv": lambda: _spreadsheet_safe(table).to_csv(
+            path, index=False, encoding="utf-8-sig", lineterminator="\r\n"
+        ),
+        ".jsonl": lambda: table.to_json(
+            path, orient="records", lines=True, force_ascii=False, date_format="iso"
+        ),
         ".parquet": lambda: table.to_parquet(path, index=False),
     }
-    if path.suffix.lower() not in writers:
-        raise DataError(f"{path}: unknown kind of file; use {', '.join(SUFFIXES)}")
     try:
         writers[path.suffix.lower()]()
-    except OSError as error:
-        raise DataError(f"{path}: can't be written: {error.strerror or error}") from error
+    except (OSError, ValueError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).split("\n", 1)[0]
+        raise DataError(f"{path}: can't be written: {reason}") from error
 
 
 def text_column(table: "pd.DataFrame", column: str, path: Path) -> list[str]:
@@ -62,11 +76,20 @@ def text_column(table: "pd.DataFrame", column: str, path: Path) -> list[str]:
     if column not in table.columns:
         names = ", ".join(repr(name) for name in table.columns)
         raise DataError(f"{path}: there is no column {column!r}; it has {names}")
+    if list(table.columns).count(column) > 1:
+        raise DataError(f"{path}: several columns are called {column!r}")
     return ["" if _is_missing(cell) else str(cell) for cell in table[column].tolist()]
 
 
 def _is_missing(cell: object) -> bool:
-    return cell is None or cell != cell  # noqa: PLR0124 - only NaN differs from itself
+    import pandas as pd
+
+    return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))  # type: ignore[call-overload]
+
+
+def _without_lone_surrogates(cell: object) -> object:
+    """JSON may spell half an emoji, which no file can hold."""
+    return cell.encode("utf-8", "replace").decode("utf-8") if isinstance(cell, str) else cell
 
 
 def _read_xlsx(path: Path) -> "pd.DataFrame":
@@ -96,7 +119,10 @@ def _read_csv(path: Path) -> "pd.DataFrame":
             raise DataError(f"{path}: is not UTF-8, and as Windows-1254 it is no Turkish") from None
     header = text.split("\n", 1)[0]
     separator = max(",;\t", key=header.count)
-    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, sep=separator)
+    table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, sep=separator)
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for row names
+        raise DataError(f"{path}: the rows have more cells than the header: quote the texts")
+    return table
 
 
 def _read_jsonl(path: Path) -> "pd.DataFrame":
@@ -115,7 +141,7 @@ def _read_jsonl(path: Path) -> "pd.DataFrame":
         if not isinstance(row, dict):
             raise DataError(f"{path}: line {number} is no JSON object")
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, dtype=object)  # a missing number must not turn 1 into 1.0
 
 
 def _read_parquet(path: Path) -> "pd.DataFrame":
@@ -143,6 +169,8 @@ def _spreadsheet_safe(table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _write_xlsx(table: "pd.DataFrame", path: Path) -> None:
+    from numbers import Number
+
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
@@ -153,10 +181,11 @@ def _write_xlsx(table: "pd.DataFrame", path: Path) -> None:
     for row in table.itertuples(index=False):
         cells = []
         for value in row:
-            text = ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
-            cell = WriteOnlyCell(sheet, None if _is_missing(text) else text)
-            if isinstance(text, str):
+            if _is_missing(value) or isinstance(value, Number):
+                cells.append(WriteOnlyCell(sheet, None if _is_missing(value) else value))
+            else:
+                cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", str(value)))
                 cell.data_type = "s"  # never a formula
-            cells.append(cell)
+                cells.append(cell)
         sheet.append(cells)
     book.save(path)

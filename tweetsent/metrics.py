@@ -3,12 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import (
-    confusion_matrix,
-    f1_score,
-    matthews_corrcoef,
-    precision_recall_fscore_support,
-)
 
 from tweetsent.labels import LABELS, Label
 
@@ -41,6 +35,14 @@ class Metrics:
 
 def compute_metrics(truth: list[Label], predicted: list[Label]) -> Metrics:
     """Metrics of two label lists of the same, non-zero length."""
+    # Here, since it takes a second that a start can do without.
+    from sklearn.metrics import (
+        confusion_matrix,
+        f1_score,
+        matthews_corrcoef,
+        precision_recall_fscore_support,
+    )
+
     names = [label.value for label in LABELS]
     true, guess = [label.value for label in truth], [label.value for label in predicted]
     present = [name for name in names if name in true or name in guess]

@@ -14,6 +14,7 @@ import torch
 from tweetsent import embedded
 from tweetsent.errors import ModelError
 from tweetsent.quiet import silence_model_libraries
+from tweetsent.sealed import sha256_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -52,7 +53,7 @@ def _folder_hash(folder: Path) -> str:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights or not (folder / "config.json").is_file():
         raise ModelError(f"base model {folder}: needs config.json and *.safetensors")
-    sums = "".join(embedded.sha256_of(path) for path in [folder / "config.json", *weights])
+    sums = "".join(sha256_of(path) for path in [folder / "config.json", *weights])
     return hashlib.sha256(sums.encode()).hexdigest()
 
 

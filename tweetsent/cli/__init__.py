@@ -3,7 +3,7 @@
 import sys
 import traceback
 
-import click
+import typer
 
 from tweetsent.cli.app import app
 from tweetsent.cli.console import complain, debugging
@@ -21,11 +21,10 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; every error becomes one line on stderr."""
     try:
         code = app(arguments, prog_name="tweetsent", standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         return 130
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+    except typer.TyperException as error:
+        return _bad_usage(error)
     except TweetsentError as error:
         complain(str(error))
         return 2 if isinstance(error, _BAD_INPUT) else 1
@@ -41,3 +40,12 @@ def run(arguments: list[str]) -> int:
         )
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _bad_usage(error: typer.TyperException) -> int:
+    # Typer keeps the class that has these to itself. Without a message it has shown the help.
+    message = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    if message:
+        complain(f"{message} ({context.command_path if context else 'tweetsent'} --help)")
+    return 2

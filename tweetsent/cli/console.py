@@ -38,10 +38,12 @@ def load_settings() -> Settings:
     """The settings, with logging set up as they say; raises ConfigError."""
     settings = Settings.load()
     logging.basicConfig(
-        level=settings.tweetsent_log_level,
+        level=logging.WARNING,  # of other people's packages
         format="%(name)s: %(message)s",
         handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
     )
+    for package in ("bot", "training", "tweetsent"):
+        logging.getLogger(package).setLevel(settings.tweetsent_log_level)
     return settings
 
 

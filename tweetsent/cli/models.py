@@ -63,6 +63,8 @@ def _predict_file(
 ) -> None:
     from tweetsent import files
 
+    if output:
+        files.check_output(output)
     settings = load_settings()
     table = files.read_table(path)
     cells = files.text_column(table, column, path)
@@ -126,10 +128,12 @@ def evaluate(
     settings = load_settings()
     labels = parse_label_map(label_map) if label_map else None
     part = read_labelled(Source(data, text_column, label_column, labels))
-    classifier = _load(settings, model)
 
     from training import evaluation
 
+    if folder:
+        evaluation.make_folder(folder)
+    classifier = _load(settings, model)
     with progress_bar("classifying", len(part.examples)) as advance:
         result = evaluation.evaluate(classifier, part.examples, advance)
     if folder:
@@ -234,6 +238,8 @@ def _load(settings: "Settings", model: str | None) -> "Classifier":
     from tweetsent.classifier import load_classifier
 
     if model:
+        if not Path(model).expanduser().is_dir():
+            raise DataError(f"--model {model}: there is no such folder")
         settings = settings.model_copy(update={"tweetsent_adapter": model})
     return load_classifier(settings, report)
 

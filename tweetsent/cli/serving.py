@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
 
 def run() -> None:
-    """Start the bot; without TELEGRAM_BOT_TOKEN, chat in the terminal instead."""
+    """Upgrade the database and start the bot; without TELEGRAM_BOT_TOKEN, chat in the terminal."""
+    from tweetsent import database
+
     settings = load_settings()
+    database.upgrade(settings.database_url)
     if settings.telegram_bot_token:
         _serve_telegram(settings)
     else:
-        report("No TELEGRAM_BOT_TOKEN in the environment or .env: this is `tweetsent chat`.")
+        report(
+            "TELEGRAM_BOT_TOKEN is not set, so this is `tweetsent chat`; put a token into .env "
+            "(see .env.example) or the environment for the Telegram bot"
+        )
         _serve_terminal(settings)
 
 
@@ -41,7 +47,10 @@ def chat() -> None:
 
 def _serve_telegram(settings: Settings) -> None:
     from bot.polling import run_polling
+    from bot.redaction import install_redaction
 
+    token = settings.telegram_bot_token
+    install_redaction(token.get_secret_value() if token else None)
     _serve(settings, lambda service: run_polling(settings, service))
 
 

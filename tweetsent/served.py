@@ -1,0 +1,66 @@
+"""Keeps the merged model of the last adapter in the cache, so that the next start is quick.
+
+Quantising, unpacking and merging give the same weights every time, and take longer than all the
+rest of a start. Only one model is kept, of the embedded size.
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from filelock import FileLock
+
+from tweetsent.sealed import is_intact, seal
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def load_or_build(
+    cache_dir: Path,
+    identity: tuple[str, ...],
+    device: torch.device,
+    build: Callable[[], "PreTrainedModel"],
+    report: Callable[[str], None],
+) -> "PreTrainedModel":
+    """The model that was kept under this identity, else the built one, which is then kept.
+
+    `identity` names everything that the weights depend on. A full disk is no failure: the model
+    is built again next time.
+    """
+    digest = hashlib.sha256("\n".join(identity).encode()).hexdigest()
+    folder = cache_dir / f"served-{digest[:16]}"
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache_dir / "served.lock"):
+        if is_intact(folder):
+            return _load(folder, device)
+        model = build()
+        try:
+            _keep(model, folder)
+        except OSError as error:
+            report(f"the merged model can't be kept in {cache_dir} ({error}); going on without")
+    return model
+
+
+def _load(folder: Path, device: torch.device) -> "PreTrainedModel":
+    from transformers import AutoModelForCausalLM
+
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        folder, dtype="auto", device_map={"": device}
+    )
+    model.eval()
+    return model
+
+
+def _keep(model: "PreTrainedModel", folder: Path) -> None:
+    for old in folder.parent.glob("served-*"):
+        shutil.rmtree(old)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="keeping-") as scratch:
+        draft = Path(scratch) / folder.name
+        model.save_pretrained(draft)
+        seal(draft)
+        draft.rename(folder)
