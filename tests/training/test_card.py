@@ -1,0 +1,86 @@
+from typing import Any
+
+import pytest
+
+from training.card import model_card
+from tweetsent.adapter import Dataset, Manifest
+from tweetsent.prompt import Prompt
+
+
+def result(n: int, f1: float) -> dict[str, Any]:
+    row = {"precision": 0.111, "recall": 0.222, "f1": 0.333, "support": 77}
+    return {
+        "n": n,
+        "accuracy": 0.8125,
+        "macro_f1": f1,
+        "weighted_f1": 0.7777,
+        "mcc": 0.5555,
+        "ece": 0.0321,
+        "per_class": {
+            "negative": row,
+            "neutral": row | {"f1": 0.444, "support": 88},
+            "positive": row | {"f1": 0.555, "support": 99},
+        },
+    }
+
+
+@pytest.fixture
+def card() -> str:
+    return model_card(
+        Manifest(
+            version="kucuk-1a2b3c4d",
+            created_at="2031-05-06T07:08:09+00:00",
+            base_model="kurum/kucuk",
+            base_revision="0123456789abcdef",
+            prompt=Prompt(),
+            temperature=1.618,
+            files={},
+            datasets=[Dataset(name="tweetler.csv", sha256="feedbeef" * 8, rows=12345)],
+            training={"epochs": 4, "learning_rate": 0.0003},
+            metrics={"deneme.csv": result(1234, 0.6789), "oteki.csv": result(9, 0.9876)},
+            machine="2 CPU cores (x86_64)",
+            training_seconds=61.7,
+            libraries={"torch": "9.8.7"},
+        )
+    )
+
+
+def test_it_says_what_was_measured_to_three_places(card: str) -> None:
+    assert "| deneme.csv | 1,234 | 0.812 | 0.679 | 0.778 | 0.555 | 0.032 |" in card
+    assert "| oteki.csv | 9 | 0.812 | 0.988 | 0.778 | 0.555 | 0.032 |" in card
+
+
+def test_it_has_a_row_for_each_label_of_each_file(card: str) -> None:
+    assert card.count("| Olumsuz | 0.111 | 0.222 | 0.333 | 77 |") == 2
+    assert card.count("| Tarafsız | 0.111 | 0.222 | 0.444 | 88 |") == 2
+    assert card.count("| Olumlu | 0.111 | 0.222 | 0.555 | 99 |") == 2
+
+
+def test_it_says_what_it_was_made_of(card: str) -> None:
+    assert card.startswith("# kucuk-1a2b3c4d\n")
+    assert "`kurum/kucuk` (revision `0123456789ab`)" in card
+    assert "2031-05-06" in card
+    assert "| tweetler.csv | 12,345 | `feedbeeffeed` |" in card
+    assert "| epochs | 4 |" in card
+    assert "| learning_rate | 0.0003 |" in card
+    assert "62 s on 2 CPU cores (x86_64)" in card
+    assert "torch 9.8.7" in card
+
+
+def test_it_says_how_a_text_is_asked_and_scored(card: str) -> None:
+    assert "`Metin: <text>\\nDuygu:`" in card
+    assert "` negatif` = Olumsuz, ` nötr` = Tarafsız, ` pozitif` = Olumlu" in card
+    assert "temperature 1.618" in card
+
+
+def test_it_says_what_it_is_not_for(card: str) -> None:
+    assert "Not meant for" in card
+
+
+def test_its_tables_are_whole(card: str) -> None:
+    tables = [block.splitlines() for block in card.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 5
+    for head, rule, *rows in tables:
+        assert set(rule) <= {"|", "-"}
+        assert rows
+        assert {line.count("|") for line in (head, rule, *rows)} == {head.count("|")}

@@ -1,0 +1,232 @@
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from training.data import (
+    Example,
+    Source,
+    counts_by_label,
+    parse_label_map,
+    read_labelled,
+    resolve_duplicates,
+    text_key,
+)
+from tweetsent.errors import DataError
+from tweetsent.labels import LABELS
+
+NEGATIVE, NEUTRAL, POSITIVE = LABELS
+
+
+def csv(folder: Path, *rows: str, header: str = "text,label") -> Path:
+    path = folder / "rows.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_label_map_may_name_labels_in_any_spelling_and_codes_of_any_kind() -> None:
+    assert parse_label_map(" 0 = NÖTR, -1=olumsuz ,pos = +,1.0=tarafsiz") == {
+        "0": NEUTRAL,
+        "-1": NEGATIVE,
+        "pos": POSITIVE,
+        "1.0": NEUTRAL,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "CODE=LABEL"),
+        ("0", "CODE=LABEL"),
+        ("0=negative,", "CODE=LABEL"),
+        ("=negative", "CODE=LABEL"),
+        (" =negative", "CODE=LABEL"),
+        ("0=", "'' names no label"),
+        ("0=negatve,1=positive", "'negatve' names no label"),
+        ("0=negative, 0=positive", "0 is there twice"),
+        ("0=negative;1=positive", "names no label"),
+    ],
+)
+def test_a_wrong_label_map_is_quoted_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(DataError) as caught:
+        parse_label_map(text)
+    assert repr(text) in str(caught.value)
+    assert reason in str(caught.value)
+
+
+def test_columns_and_map_are_as_stated(tmp_path: Path) -> None:
+    path = csv(
+        tmp_path,
+        "7,Bayıldım buna,2",
+        "8,Nefret ettim,1",
+        "9,Toplantı üçte,0",
+        header="id,tweet,duygu",
+    )
+    labels = {"0": NEUTRAL, "1": NEGATIVE, "2": POSITIVE}
+    data = read_labelled(Source(path, "tweet", "duygu", labels))
+    assert data.examples == [
+        Example("Bayıldım buna", POSITIVE),
+        Example("Nefret ettim", NEGATIVE),
+        Example("Toplantı üçte", NEUTRAL),
+    ]
+    assert (data.dataset.name, data.dataset.rows) == ("rows.csv", 3)
+    assert data.dataset.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_map_means_what_it_says_and_nothing_is_guessed(tmp_path: Path) -> None:
+    path = csv(tmp_path, "Bayıldım,1", "Nefret ettim,0")
+    one = read_labelled(Source(path, label_map=parse_label_map("0=negative,1=positive")))
+    other = read_labelled(Source(path, label_map=parse_label_map("0=positive,1=negative")))
+    assert [row.label for row in one.examples] == [POSITIVE, NEGATIVE]
+    assert [row.label for row in other.examples] == [NEGATIVE, POSITIVE]
+
+
+def test_label_names_in_any_spelling_need_no_map(tmp_path: Path) -> None:
+    path = csv(
+        tmp_path, "a,OLUMLU", "b,TARAFSIZ", "c,tarafsiz", "d, Nötr ", "e,-", "f,😊", "g,negatif"
+    )
+    labels = [row.label for row in read_labelled(Source(path)).examples]
+    assert labels == [POSITIVE, NEUTRAL, NEUTRAL, NEUTRAL, NEGATIVE, POSITIVE, NEGATIVE]
+
+
+@pytest.mark.parametrize("codes", [["0", "1", "2"], ["-1", "0", "1"], ["1.0", "2.0"], ["-1.0"]])
+def test_numbers_without_a_map_are_an_error_that_shows_them(
+    tmp_path: Path, codes: list[str]
+) -> None:
+    path = csv(tmp_path, *(f"metin {code},{code}" for code in codes))
+    with pytest.raises(DataError, match="--label-map") as caught:
+        read_labelled(Source(path))
+    assert "column 'label' holds" in str(caught.value)
+    for code in codes:
+        assert repr(code) in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".parquet", ".jsonl"])
+@pytest.mark.parametrize("codes", [[-1, 0, 1], [1.5, 2.0, 3.0]])
+def test_number_cells_are_such_numbers_too(tmp_path: Path, suffix: str, codes: list[float]) -> None:
+    path = tmp_path / f"rows{suffix}"
+    frame = pd.DataFrame({"text": ["bir", "iki", "üç"], "label": codes})
+    if suffix == ".xlsx":
+        frame.to_excel(path, index=False)
+    elif suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_json(path, orient="records", lines=True)
+    with pytest.raises(DataError, match="say what they mean") as caught:
+        read_labelled(Source(path))
+    assert repr(str(codes[0])) in str(caught.value)
+
+
+def test_integer_cells_of_a_workbook_are_mapped_by_their_digits(tmp_path: Path) -> None:
+    path = tmp_path / "rows.xlsx"
+    frame = pd.DataFrame({"text": ["Çok iyiydi", "Çok kötüydü"], "label": [1, -1]})
+    frame.to_excel(path, index=False)
+    data = read_labelled(Source(path, label_map={"1": POSITIVE, "-1": NEGATIVE}))
+    assert data.examples == [Example("Çok iyiydi", POSITIVE), Example("Çok kötüydü", NEGATIVE)]
+
+
+def test_whole_number_cells_stay_whole_beside_an_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.xlsx"
+    frame = pd.DataFrame({"text": ["Çok iyiydi", "", "Eh"], "label": [1, None, 0]})
+    frame.to_excel(path, index=False)
+    data = read_labelled(Source(path, label_map={"1": POSITIVE, "0": NEUTRAL}))
+    assert [row.label for row in data.examples] == [POSITIVE, NEUTRAL]
+
+
+def test_a_code_that_the_map_leaves_out_is_named(tmp_path: Path) -> None:
+    path = csv(tmp_path, "a,0", "b,1", "c,5")
+    with pytest.raises(DataError, match="the label map says nothing of 5"):
+        read_labelled(Source(path, label_map={"0": NEGATIVE, "1": POSITIVE}))
+
+
+def test_codes_of_empty_texts_need_no_meaning(tmp_path: Path) -> None:
+    path = csv(tmp_path, "a,0", ",99", header="text,label")
+    assert len(read_labelled(Source(path, label_map={"0": NEGATIVE})).examples) == 1
+
+
+@pytest.mark.parametrize("word", ["belki", "", "+1"])
+def test_an_unknown_label_word_is_quoted(tmp_path: Path, word: str) -> None:
+    path = csv(tmp_path, "a,olumlu", f"b,{word}")
+    with pytest.raises(DataError, match=r"names no label.*--label-map") as caught:
+        read_labelled(Source(path))
+    assert repr(word) in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "label"), [("metin", "label"), ("text", "etiket")])
+def test_a_missing_column_is_named_with_those_there_are(
+    tmp_path: Path, text: str, label: str
+) -> None:
+    path = csv(tmp_path, "a,olumlu")
+    missing = text if text != "text" else label
+    with pytest.raises(DataError, match=f"no column '{missing}'; it has 'text', 'label'"):
+        read_labelled(Source(path, text, label))
+
+
+def test_two_columns_of_the_same_name_are_refused(tmp_path: Path) -> None:
+    path = csv(tmp_path, "a,b,olumlu", header="text, text ,label")
+    with pytest.raises(DataError, match="several columns are called 'text'"):
+        read_labelled(Source(path))
+
+
+def test_rows_without_a_text_are_left_out_and_texts_are_cleaned(tmp_path: Path) -> None:
+    path = csv(tmp_path, '"  Bu\u200b  iyi\n mi ",olumlu', ",olumlu", '"  ",olumsuz', "\u200b,+")
+    data = read_labelled(Source(path))
+    assert data.examples == [Example("Bu iyi mi", POSITIVE)]
+    assert data.dataset.rows == 1
+
+
+def test_a_text_that_looks_like_a_missing_value_is_a_text(tmp_path: Path) -> None:
+    path = csv(tmp_path, "NA,olumlu", "null,olumsuz")
+    assert [row.text for row in read_labelled(Source(path)).examples] == ["NA", "null"]
+
+
+@pytest.mark.parametrize("rows", [[], [",olumlu"]])
+def test_a_file_without_a_labelled_text_is_refused(tmp_path: Path, rows: list[str]) -> None:
+    with pytest.raises(DataError, match="no labelled text"):
+        read_labelled(Source(csv(tmp_path, *rows)))
+
+
+def test_spellings_of_one_text_count_once_and_the_first_stays() -> None:
+    rows = [
+        Example("Bu IŞIK çok güzel!", POSITIVE),
+        Example("Yağmur yağıyor", NEUTRAL),
+        Example("bu ışık ÇOK guzel...", POSITIVE),
+        Example("BU ISIK COK GUZEL", POSITIVE),
+    ]
+    assert resolve_duplicates(rows) == (rows[:2], 2, 0)
+
+
+def test_a_text_with_two_labels_goes_in_all_its_rows() -> None:
+    rows = [
+        Example("Maç bitti", NEUTRAL),
+        Example("İdare eder", NEUTRAL),
+        Example("maç bitti.", NEGATIVE),
+        Example("MAÇ BİTTİ", NEUTRAL),
+        Example("idare eder!", NEUTRAL),
+    ]
+    kept, duplicates, conflicting = resolve_duplicates(rows)
+    assert kept == [rows[1]]
+    assert (duplicates, conflicting) == (1, 3)
+    assert len(kept) + duplicates + conflicting == len(rows)
+
+
+def test_texts_without_letters_are_compared_as_they_are() -> None:
+    rows = [Example("😊", POSITIVE), Example("😡", NEGATIVE), Example("😊", POSITIVE)]
+    assert resolve_duplicates(rows) == (rows[:2], 1, 0)
+
+
+def test_a_key_forgets_case_accents_and_punctuation_but_no_word() -> None:
+    assert text_key("İyi, GÜZEL ışık?") == text_key("iyi guzel isik") == "iyiguzelisik"
+    assert text_key("iyi değil") != text_key("iyi")
+
+
+def test_counts_are_in_label_order() -> None:
+    rows = [Example("a", POSITIVE), Example("b", NEGATIVE), Example("c", POSITIVE)]
+    assert list(counts_by_label(rows).items()) == [(NEGATIVE, 1), (NEUTRAL, 0), (POSITIVE, 2)]
+
+
+def test_sources_name_their_columns_text_and_label_unless_told() -> None:
+    source = Source(Path("x.csv"))
+    assert (source.text_column, source.label_column, source.label_map) == ("text", "label", None)
