@@ -3,6 +3,7 @@
 The imports wait until a test asks for a model: the other tests need no torch.
 """
 
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,3 +46,17 @@ def embedded_classifier() -> "Classifier":
         tweetsent_device="cpu",
     )
     return load_classifier(settings, print)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every try to reach a network fails at once, as on a machine without one, and is noted."""
+    tries: list[object] = []
+
+    def refuse(*address: object, **_: object) -> None:
+        tries.append(address)
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    return tries

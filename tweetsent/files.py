@@ -175,17 +175,19 @@ def _write_xlsx(table: "pd.DataFrame", path: Path) -> None:
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("tweetsent")
-    sheet.append([str(name) for name in table.columns])
-    for row in table.itertuples(index=False):
-        cells = []
-        for value in row:
-            if _is_missing(value) or isinstance(value, Number):
-                cells.append(WriteOnlyCell(sheet, None if _is_missing(value) else value))
-            else:
-                cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", str(value)))
-                cell.data_type = "s"  # never a formula
-                cells.append(cell)
-        sheet.append(cells)
-    book.save(path)
+    # Opened first: openpyxl complains on stderr when it has rows but no file to put them in.
+    with path.open("wb") as file:
+        book = Workbook(write_only=True)
+        sheet = book.create_sheet("tweetsent")
+        sheet.append([str(name) for name in table.columns])
+        for row in table.itertuples(index=False):
+            cells = []
+            for value in row:
+                if _is_missing(value) or isinstance(value, Number):
+                    cells.append(WriteOnlyCell(sheet, None if _is_missing(value) else value))
+                else:
+                    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", str(value)))
+                    cell.data_type = "s"  # never a formula
+                    cells.append(cell)
+            sheet.append(cells)
+        book.save(file)

@@ -57,7 +57,8 @@ class PromptEncoder:
         tokens = self._tokens(" " + mask(clean(text)))
         if len(tokens) > self.prompt.max_text_tokens:
             half = self.prompt.max_text_tokens // 2
-            tokens = tokens[: self.prompt.max_text_tokens - half] + tokens[-half:]
+            end = len(tokens) - half
+            tokens = tokens[: self.prompt.max_text_tokens - half] + tokens[end:]
         return self._head + tokens + self._tail
 
     def _tokens(self, text: str) -> list[int]:

@@ -1,0 +1,197 @@
+"""Many coroutines, one model: who shares a batch, who gets which answer, who gets the error."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from tweetsent.batching import BatchingClassifier
+from tweetsent.classifier import Classifier, load_from
+from tweetsent.errors import ModelError
+from tweetsent.labels import Scores
+from tweetsent.model import BaseModel, choose_device
+
+
+class CountingClassifier:
+    """Answers with the number in the text; "bozuk" is an error; each batch waits for `go`."""
+
+    version = "sayan-1"
+    prompt_version = "p1"
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.threads: set[int] = set()
+        self.started = threading.Event()
+        self.go = threading.Event()
+
+    def classify(self, texts: list[str]) -> list[Scores]:
+        self.batches.append(list(texts))
+        self.threads.add(threading.get_ident())
+        self.started.set()
+        assert self.go.wait(60)
+        if "bozuk" in texts:
+            raise ModelError("the weights are gone")
+        return [scores_of(int(text)) for text in texts]
+
+    @property
+    def sizes(self) -> list[int]:
+        return [len(batch) for batch in self.batches]
+
+
+def scores_of(number: int) -> Scores:
+    return Scores(number / 1000, 0.0, 1 - number / 1000)
+
+
+@pytest.fixture
+def counting() -> CountingClassifier:
+    return CountingClassifier()
+
+
+def run(classifier: Any, talk: Any) -> Any:
+    """What `talk(batching)` returns, with the batching closed afterwards."""
+
+    async def main() -> Any:
+        batching = BatchingClassifier(classifier)
+        try:
+            return await talk(batching)
+        finally:
+            batching.close()
+
+    return asyncio.run(main())
+
+
+async def started(counting: CountingClassifier) -> None:
+    """Until the model works on a batch; the loop stays free meanwhile."""
+    while not counting.started.is_set():
+        await asyncio.sleep(0.001)
+
+
+def in_background(*calls: Coroutine[Any, Any, Scores]) -> list[asyncio.Task[Scores]]:
+    return [asyncio.create_task(call) for call in calls]
+
+
+def test_what_waits_together_is_classified_together(counting: CountingClassifier) -> None:
+    async def talk(batching: BatchingClassifier) -> None:
+        first = in_background(batching.classify("0"))
+        await started(counting)
+        rest = in_background(*(batching.classify(str(number)) for number in range(1, 11)))
+        await asyncio.sleep(0)
+        counting.go.set()
+        await asyncio.gather(*first, *rest)
+
+    run(counting, talk)
+
+    assert counting.sizes == [1, 10]
+
+
+def test_a_batch_has_a_largest_size_and_keeps_the_order(counting: CountingClassifier) -> None:
+    async def talk(batching: BatchingClassifier) -> list[Scores]:
+        counting.go.set()
+        return await asyncio.gather(*(batching.classify(str(number)) for number in range(150)))
+
+    answers = run(counting, talk)
+
+    assert counting.sizes == [64, 64, 22]
+    assert [text for batch in counting.batches for text in batch] == [str(n) for n in range(150)]
+    assert answers == [scores_of(number) for number in range(150)]
+
+
+def test_every_caller_gets_its_own_answer(counting: CountingClassifier) -> None:
+    async def talk(batching: BatchingClassifier) -> list[Scores]:
+        async def later(number: int) -> Scores:
+            await asyncio.sleep(number % 3 / 1000)
+            return await batching.classify(str(number))
+
+        counting.go.set()
+        return await asyncio.gather(*(later(number) for number in range(100)))
+
+    assert run(counting, talk) == [scores_of(number) for number in range(100)]
+
+
+def test_an_error_reaches_all_of_its_batch_and_no_other(counting: CountingClassifier) -> None:
+    async def talk(batching: BatchingClassifier) -> list[Any]:
+        first = in_background(batching.classify("1"))
+        await started(counting)
+        bad = in_background(*(batching.classify(text) for text in ("2", "bozuk", "3")))
+        await asyncio.sleep(0)
+        counting.go.set()
+        answers = await asyncio.gather(*first, *bad, return_exceptions=True)
+        return [*answers, await batching.classify("4")]
+
+    one, *failed, four = run(counting, talk)
+
+    assert counting.batches == [["1"], ["2", "bozuk", "3"], ["4"]]
+    assert (one, four) == (scores_of(1), scores_of(4))
+    assert [(type(error), str(error)) for error in failed] == [
+        (ModelError, "the weights are gone")
+    ] * 3
+
+
+@pytest.mark.parametrize("text", ["2", "bozuk"])
+def test_a_caller_that_gives_up_breaks_nothing(counting: CountingClassifier, text: str) -> None:
+    async def talk(batching: BatchingClassifier) -> list[Any]:
+        running = in_background(batching.classify("1"))
+        await started(counting)
+        impatient, patient = in_background(batching.classify(text), batching.classify("3"))
+        await asyncio.sleep(0)
+        running[0].cancel()
+        impatient.cancel()
+        await asyncio.sleep(0)
+        counting.go.set()
+        answers = await asyncio.gather(running[0], impatient, patient, return_exceptions=True)
+        return [*answers, await batching.classify("4")]
+
+    first, second, third, fourth = run(counting, talk)
+
+    assert isinstance(first, asyncio.CancelledError)
+    assert isinstance(second, asyncio.CancelledError)
+    assert isinstance(third, ModelError) if text == "bozuk" else third == scores_of(3)
+    assert fourth == scores_of(4)
+
+
+def test_the_model_works_in_one_thread_that_is_not_the_loops(
+    counting: CountingClassifier,
+) -> None:
+    async def talk(batching: BatchingClassifier) -> None:
+        waiting = in_background(batching.classify("1"))
+        # The model holds its thread until the loop, which must be free for that, lets it go.
+        await started(counting)
+        counting.go.set()
+        await asyncio.gather(*waiting)
+        await batching.classify("2")
+
+    run(counting, talk)
+
+    assert len(counting.threads) == 1
+    assert threading.get_ident() not in counting.threads
+
+
+def test_after_closing_a_call_fails_instead_of_waiting(counting: CountingClassifier) -> None:
+    async def talk(batching: BatchingClassifier) -> None:
+        batching.close()
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await batching.classify("1")
+
+    run(counting, talk)
+
+
+def test_the_versions_are_the_models(counting: CountingClassifier) -> None:
+    async def talk(batching: BatchingClassifier) -> tuple[str, str]:
+        return batching.version, batching.prompt_version
+
+    assert run(counting, talk) == ("sayan-1", "p1")
+
+
+def test_a_real_model_answers_as_without_batching(tiny_base: BaseModel) -> None:
+    classifier: Classifier = load_from(tiny_base, None, choose_device("cpu"))
+    texts = [f"{number}. film çok güzeldi" for number in range(20)]
+
+    async def talk(batching: BatchingClassifier) -> list[Scores]:
+        return await asyncio.gather(*(batching.classify(text) for text in texts))
+
+    answers = run(classifier, talk)
+
+    assert answers == classifier.classify(texts)
+    assert len(set(answers)) == len(texts)
