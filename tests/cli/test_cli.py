@@ -1,0 +1,175 @@
+"""Help, exit codes and one-line errors; the commands that need no model."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from tests.cli.conftest import Failing, Running
+from tweetsent import __version__
+from tweetsent.cli.app import app
+
+COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_these_are_the_commands() -> None:
+    assert COMMANDS == ["bot", "chat", "db", "evaluate", "predict", "run", "stats", "train"]
+
+
+@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["db", "upgrade"], []])
+def test_every_command_explains_itself(tweetsent: Running, command: list[str]) -> None:
+    result = tweetsent(*command, "--help")
+    assert (result.code, result.err) == (0, "")
+    assert f"Usage: {' '.join(['tweetsent', *command])}" in result.out
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "train", "stats"])
+def test_every_command_with_results_offers_json(tweetsent: Running, command: str) -> None:
+    assert "--json" in tweetsent(command, "--help").out
+
+
+def test_the_version_is_shown(tweetsent: Running) -> None:
+    result = tweetsent("--version")
+    assert (result.code, result.out, result.err) == (0, f"tweetsent {__version__}\n", "")
+
+
+@pytest.mark.parametrize("group", [[], ["db"]])
+def test_no_command_shows_the_help_but_is_bad_usage(tweetsent: Running, group: list[str]) -> None:
+    result = tweetsent(*group)
+    assert result.code == 2
+    assert "Usage: tweetsent" in result.out
+    assert result.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["predit"], "'predit'"),
+        (["db", "downgrade"], "'downgrade'"),
+        (["stats", "--jsn"], "--jsn"),
+        (["stats", "extra"], "extra"),
+        (["train", "--data", "x.csv"], "'--output'"),
+        (["train", "--output", "x"], "'--data'"),
+        (["train", "--data", "x.csv", "--output", "y", "--epochs", "üç"], "'--epochs'"),
+        (["evaluate"], "'--data'"),
+        (["evaluate", "--data"], "'--data'"),
+    ],
+)
+def test_bad_usage_is_one_line_that_says_what_and_where_to_look(
+    failing: Failing, arguments: list[str], named: str
+) -> None:
+    line = failing(*arguments)
+    assert named in line
+    assert "--help)" in line
+
+
+@pytest.mark.parametrize("command", [["stats"], ["db", "upgrade"], ["chat"], ["bot"], ["run"]])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TWEETSENT_LOG_LEVEL", "loud"), ("TELEGRAM_BOT_TOKEN", "wrong"), ("TWEETSENT_DEVICE", "tpu")],
+)
+def test_a_wrong_setting_stops_the_start_and_is_named(
+    failing: Failing,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    name: str,
+    value: str,
+    empty_home: Path,
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert name in failing(*command)
+    assert list(empty_home.iterdir()) == []
+
+
+def test_a_dotenv_file_is_read(failing: Failing, empty_home: Path) -> None:
+    (empty_home / ".env").write_text("TWEETSENT_ADMIN_IDS=12,x\n")
+    assert "TWEETSENT_ADMIN_IDS" in failing("stats")
+
+
+def test_the_bot_without_a_token_says_where_to_put_one(failing: Failing) -> None:
+    line = failing("bot")
+    assert "TELEGRAM_BOT_TOKEN is not set" in line
+    assert "tweetsent chat" in line
+
+
+@pytest.mark.parametrize("command", ["stats", "chat"])
+def test_a_missing_database_asks_for_the_upgrade(
+    failing: Failing, command: str, empty_home: Path
+) -> None:
+    assert "run `tweetsent db upgrade`" in failing(command, code=1)
+    assert not list(empty_home.rglob("*.db"))
+
+
+def test_an_empty_database_asks_for_the_upgrade(failing: Failing, empty_home: Path) -> None:
+    (empty_home / "data").mkdir()
+    sqlite3.connect(empty_home / "data" / "tweetsent.db").close()
+    assert "run `tweetsent db upgrade`" in failing("stats", code=1)
+
+
+def test_a_file_that_is_no_database_is_one_line(failing: Failing, empty_home: Path) -> None:
+    (empty_home / "data").mkdir()
+    (empty_home / "data" / "tweetsent.db").write_bytes(b"this is no database" * 100)
+    assert "tweetsent.db" in failing("stats", code=1)
+
+
+def test_upgrade_makes_the_database_and_may_be_repeated(
+    tweetsent: Running, empty_home: Path
+) -> None:
+    first, second = tweetsent("db", "upgrade"), tweetsent("db", "upgrade")
+    assert (first.code, second.code) == (0, 0)
+    assert (first.out, first.err) == ("", "the database is up to date\n")
+    assert (empty_home / "data" / "tweetsent.db").exists()
+
+
+def test_stats_of_an_empty_database_in_json(tweetsent: Running) -> None:
+    tweetsent("db", "upgrade")
+    result = tweetsent("stats", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(result.out) == {
+        "users": 0,
+        "predictions": 0,
+        "predictions_last_day": 0,
+        "by_label": {"negative": 0, "neutral": 0, "positive": 0},
+        "by_model": {},
+        "corrections": 0,
+        "trainable_corrections": 0,
+        "accuracy": None,
+        "macro_f1": None,
+        "confusion_matrix": [[0, 0, 0], [0, 0, 0], [0, 0, 0]],
+        "latency_ms_p50": None,
+        "latency_ms_p95": None,
+    }
+
+
+def test_stats_for_people_have_a_line_for_each_value(tweetsent: Running) -> None:
+    tweetsent("db", "upgrade")
+    values = json.loads(tweetsent("stats", "--json").out)
+    lines = tweetsent("stats").out.splitlines()
+    assert len(lines) == len(values)
+    assert "accuracy               –" in lines
+
+
+def test_an_unforeseen_error_is_one_line_and_a_traceback_only_on_request(
+    tweetsent: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: str) -> None:
+        raise ZeroDivisionError("first\nsecond")
+
+    monkeypatch.setattr("tweetsent.database.upgrade", broken)
+    result = tweetsent("db", "upgrade")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.count("\n") == 1
+    assert "unexpected ZeroDivisionError: first (TWEETSENT_LOG_LEVEL=DEBUG" in result.err
+    monkeypatch.setenv("TWEETSENT_LOG_LEVEL", "DEBUG")
+    assert "Traceback" in tweetsent("db", "upgrade").err
+
+
+def test_control_c_is_130_and_silent(tweetsent: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tweetsent.database.upgrade", interrupted)
+    result = tweetsent("db", "upgrade")
+    assert (result.code, result.out, result.err) == (130, "", "")

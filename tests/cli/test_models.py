@@ -1,0 +1,415 @@
+"""`predict`, `evaluate` and `train`, with the tiny Qwen3 where a model is needed."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.cli.conftest import Failing, Result, Running
+from tests.sentences import SENTENCES
+from tweetsent import cli
+from tweetsent.adapter import read_manifest, shipped_adapter
+from tweetsent.labels import LABELS, Label
+
+CODES = {Label.NEUTRAL: 0, Label.NEGATIVE: 1, Label.POSITIVE: 2}
+MAP = "0=neutral,1=negative,2=positive"
+EVALUATION = [
+    "n",
+    "accuracy",
+    "macro_f1",
+    "weighted_f1",
+    "mcc",
+    "ece",
+    "per_class",
+    "confusion_matrix",
+    "seconds",
+    "messages_per_second",
+    "model",
+]
+
+
+@pytest.fixture
+def named(empty_home: Path) -> Path:
+    """A CSV of sentences with label names."""
+    path = empty_home / "named.csv"
+    frame = pd.DataFrame([(row.text, row.label.turkish) for row in SENTENCES])
+    frame.to_csv(path, index=False, header=["text", "label"], sep=";", encoding="cp1254")
+    return path
+
+
+@pytest.fixture
+def coded(empty_home: Path) -> Path:
+    """A workbook of other columns, with integer codes."""
+    path = empty_home / "coded.xlsx"
+    frame = pd.DataFrame([(f"Dün: {row.text}", CODES[row.label]) for row in SENTENCES])
+    frame.to_excel(path, index=False, header=["tweet", "duygu"])
+    return path
+
+
+@pytest.fixture
+def texts(empty_home: Path) -> Path:
+    path = empty_home / "texts.csv"
+    path.write_text("no,mesaj\n1,Çok güzeldi\n2,\n3,=SUM(1)\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An adapter for the tiny model, made by the command line."""
+    folder = tmp_path_factory.mktemp("trained")
+    data, valid, output = folder / "rows.jsonl", folder / "valid.jsonl", folder / "adapter"
+    rows = [json.dumps({"text": row.text, "label": row.label}) + "\n" for row in SENTENCES]
+    data.write_text("".join(rows))
+    valid.write_text("".join(rows[::3]))
+    arguments = f"train --data {data} --valid {valid} --output {output} --base-model {tiny_folder}"
+    assert cli.run([*arguments.split(), "--epochs", "1"]) == 0
+    return output
+
+
+# predict
+
+
+def test_texts_are_answered_in_json_and_nothing_else(tweetsent: Running, tiny: Path) -> None:
+    result = tweetsent("predict", "Bugün harika!", "  Berbat\u200b bir gün ", "--json")
+    assert result.code == 0
+    answers = json.loads(result.out)
+    assert [answer["text"] for answer in answers] == ["Bugün harika!", "  Berbat\u200b bir gün "]
+    for answer in answers:
+        assert list(answer) == ["text", "label", "label_tr", "scores", "model"]
+        assert list(answer["scores"]) == ["negative", "neutral", "positive"]
+        assert sum(answer["scores"].values()) == pytest.approx(1)
+        best = max(answer["scores"], key=answer["scores"].get)
+        assert (answer["label"], answer["label_tr"]) == (best, Label(best).turkish)
+        assert answer["model"] == f"{tiny}-untrained"
+    assert "there is no adapter" in result.err
+
+
+def test_texts_are_answered_for_people_in_a_line_each(tweetsent: Running, tiny: Path) -> None:
+    result = tweetsent("predict", "Bugün  harika!", "Berbat")
+    first, second = result.out.splitlines()
+    assert first.split()[0] in {label.turkish for label in LABELS}
+    assert first.endswith("%  Bugün harika!")
+    assert second.endswith("%  Berbat")
+
+
+def test_an_adapter_is_named_by_its_folder_or_by_the_setting(
+    tweetsent: Running, trained: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def predict(*options: str) -> Any:
+        return json.loads(tweetsent("predict", "Bugün harika!", "--json", *options).out)
+
+    untrained = predict()
+    named = predict("--model", str(trained))
+    monkeypatch.setenv("TWEETSENT_ADAPTER", str(trained))
+    assert predict() == named
+    assert named[0]["model"] == read_manifest(trained).version
+    assert named[0]["scores"] != untrained[0]["scores"]
+
+
+def test_a_file_becomes_a_workbook_with_results_beside_its_columns(
+    tweetsent: Running, texts: Path, tiny: Path
+) -> None:
+    arguments = ["predict", "--input", str(texts), "--text-column", "mesaj", "--output", "out.xlsx"]
+    result = tweetsent(*arguments)
+    assert (result.code, result.out) == (0, "")
+    assert "1 rows without a text" in result.err
+    table = pd.read_excel("out.xlsx", keep_default_na=False)
+    assert list(table.columns) == [
+        "no",
+        "mesaj",
+        "tweetsent_label",
+        "tweetsent_label_tr",
+        "tweetsent_negative",
+        "tweetsent_neutral",
+        "tweetsent_positive",
+        "tweetsent_model",
+    ]
+    assert table["mesaj"].tolist() == ["Çok güzeldi", "", "=SUM(1)"]
+    assert table["tweetsent_label"][1] == table["tweetsent_negative"][1] == ""
+    (answer,) = json.loads(tweetsent("predict", "Çok güzeldi", "--json").out)
+    row = table.iloc[0]
+    assert (row["tweetsent_label"], row["tweetsent_label_tr"]) == (
+        answer["label"],
+        answer["label_tr"],
+    )
+    for label in LABELS:
+        assert row[f"tweetsent_{label}"] == pytest.approx(answer["scores"][label], abs=0.02)
+
+
+def test_a_file_without_an_output_is_answered_on_stdout(
+    tweetsent: Running, texts: Path, tiny: Path
+) -> None:
+    result = tweetsent("predict", "--input", str(texts), "--text-column", "mesaj", "--json")
+    assert [answer["text"] for answer in json.loads(result.out)] == ["Çok güzeldi", "=SUM(1)"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "either texts or --input"),
+        (["metin", "--input", "texts.csv"], "either texts or --input"),
+        (["metin", "--output", "out.csv"], "--output goes with --input"),
+        ([""], "empty text"),
+        (["metin", " \u200b "], "empty text"),
+        (["--input", "nothing.csv"], "nothing.csv: there is no such file"),
+        (["--input", "."], "unknown kind of file"),
+        (["--input", "texts.csv"], "no column 'text'; it has 'no', 'mesaj'"),
+        (["--input", "texts.csv", "--output", "out.txt"], "out.txt: unknown kind of file"),
+        (["--input", "texts.csv", "--output", "no/such/out.csv"], "there is no folder no/such"),
+        (["metin", "--model", "no-such-folder"], "--model no-such-folder: there is no such folder"),
+    ],
+)
+def test_bad_input_is_refused_before_a_model_is_loaded(
+    failing: Failing, texts: Path, arguments: list[str], reason: str
+) -> None:
+    # Loading one would be another error: there is none in this environment.
+    assert reason in failing("predict", *arguments)
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.xlsx", "x.jsonl", "x.parquet"])
+def test_an_unreadable_file_is_one_line(failing: Failing, empty_home: Path, name: str) -> None:
+    (empty_home / name).write_bytes(b"\x81\x8d\x00\xff{")
+    assert name in failing("predict", "--input", name)
+
+
+def test_a_base_model_that_is_not_there_is_one_line(failing: Failing) -> None:
+    assert "/there/is/no/model" in failing("predict", "metin", code=1)
+
+
+def spoil_weights(folder: Path) -> None:
+    path = folder / "adapter_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x00\x00")
+
+
+def cut_manifest(folder: Path) -> None:
+    path = folder / "tweetsent.json"
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def drop_manifest(folder: Path) -> None:
+    (folder / "tweetsent.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (spoil_weights, "adapter_model.safetensors is damaged"),
+        (cut_manifest, "tweetsent.json can't be read"),
+        (drop_manifest, "there is no tweetsent.json"),
+    ],
+)
+@pytest.mark.parametrize("by_setting", [True, False])
+def test_a_corrupt_adapter_is_never_used(
+    failing: Failing,
+    trained: Path,
+    tiny: Path,
+    empty_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Any,
+    reason: str,
+    by_setting: bool,
+) -> None:
+    folder = empty_home / "adapter"
+    shutil.copytree(trained, folder)
+    damage(folder)
+    if by_setting:
+        monkeypatch.setenv("TWEETSENT_ADAPTER", str(folder))
+    options = [] if by_setting else ["--model", str(folder)]
+    assert reason in failing("predict", "metin", *options, code=1)
+
+
+def test_an_unknown_adapter_in_the_setting_is_one_line(
+    failing: Failing, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWEETSENT_ADAPTER", "no/such/adapter")
+    assert "no/such/adapter" in failing("predict", "metin", code=1)
+
+
+def test_an_adapter_of_another_base_model_is_refused(failing: Failing, tiny: Path) -> None:
+    line = failing("predict", "metin", "--model", str(shipped_adapter()), code=1)
+    assert "was trained on embedded" in line
+    assert str(tiny) in line
+
+
+# evaluate
+
+
+def test_an_evaluation_in_json_is_the_contract(
+    tweetsent: Running, coded: Path, tiny: Path, empty_home: Path
+) -> None:
+    options = ["--text-column", "tweet", "--label-column", "duygu", "--label-map", MAP]
+    result = tweetsent("evaluate", "--data", str(coded), *options, "--json", "--report", "new/r")
+    assert result.code == 0
+    shape = json.loads(result.out)
+    assert list(shape) == EVALUATION
+    assert shape["n"] == 24
+    assert [sum(row) for row in shape["confusion_matrix"]] == [8, 8, 8]  # rows are the truth
+    assert {key: value["support"] for key, value in shape["per_class"].items()} == {
+        "negative": 8,
+        "neutral": 8,
+        "positive": 8,
+    }
+    folder = empty_home / "new" / "r"
+    assert sorted(path.name for path in folder.iterdir()) == ["coded.json", "coded.png"]
+    assert json.loads((folder / "coded.json").read_text("utf-8")) == shape
+
+
+def test_the_label_map_decides_what_is_right(tweetsent: Running, coded: Path, tiny: Path) -> None:
+    def matrix(label_map: str) -> Any:
+        options = ["--text-column", "tweet", "--label-column", "duygu", "--label-map", label_map]
+        return json.loads(tweetsent("evaluate", "--data", str(coded), *options, "--json").out)[
+            "confusion_matrix"
+        ]
+
+    right, turned = matrix(MAP), matrix("0=neutral,2=negative,1=positive")
+    assert turned == right[::-1]
+    assert right != right[::-1]
+
+
+def test_an_evaluation_for_people_names_file_and_labels(
+    tweetsent: Running, named: Path, tiny: Path
+) -> None:
+    result = tweetsent("evaluate", "--data", str(named))
+    head, *rows = result.out.splitlines()
+    assert head.startswith("named.csv: n 24, accuracy 0.")
+    assert [row.split()[0] for row in rows] == ["negative", "neutral", "positive"]
+
+
+EVALUATE = "evaluate --data coded.xlsx --text-column tweet --label-column duygu"
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("evaluate --data nothing.xlsx", "there is no such file"),
+        ("evaluate --data coded.xlsx", "no column 'text'; it has 'tweet', 'duygu'"),
+        (EVALUATE.replace("duygu", "label"), "no column 'label'"),
+        (EVALUATE, "column 'duygu' holds '0', '1', '2'; say what they mean"),
+        (f"{EVALUATE} --label-map 0=neutral,1=negativ,2=positive", "'negativ' names no label"),
+        (f"{EVALUATE} --label-map 0:neutral", "CODE=LABEL"),
+        (f"{EVALUATE} --label-map 0=neutral,1=negative", "says nothing of 2"),
+        (f"{EVALUATE} --label-map {MAP} --report coded.xlsx", "coded.xlsx: can't be made"),
+        (f"{EVALUATE} --label-map {MAP} --model nowhere", "--model nowhere"),
+    ],
+)
+def test_bad_data_is_refused_before_the_model_that_would_be_measured_is_loaded(
+    failing: Failing, coded: Path, command: str, reason: str
+) -> None:
+    assert reason in failing(*command.split())
+
+
+# train
+
+
+def train(tweetsent: Running, *options: str) -> Result:
+    return tweetsent("train", "--epochs", "1", "--lora-rank", "4", *options)
+
+
+def test_two_files_with_rules_of_their_own_make_one_adapter(
+    tweetsent: Running, named: Path, coded: Path, tiny: Path, empty_home: Path
+) -> None:
+    pd.DataFrame({"tweet": ["Fena değil", "Saat altı"], "duygu": [2, 0]}).to_excel(
+        "valid-coded.xlsx", index=False
+    )
+    pd.DataFrame({"text": ["Rezalet", "Mükemmel"], "label": ["olumsuz", "olumlu"]}).to_csv(
+        "valid-named.csv", index=False
+    )
+    result = train(
+        tweetsent,
+        *("--data", str(coded), "--text-column", "tweet", "--label-column", "duygu"),
+        *("--label-map", MAP, "--valid", "valid-coded.xlsx"),
+        *("--data", str(named), "--text-column", "text", "--label-column", "label"),
+        *("--label-map", "-", "--valid", "valid-named.csv"),
+        *("--output", "adapters/yeni", "--seed", "9", "--batch-size", "16", "--json"),
+        *("--augment", "0.25", "--label-smoothing", "0.1", "--learning-rate", "0.001"),
+    )
+    assert result.code == 0, result.err
+    shape = json.loads(result.out)
+    assert list(shape) == [*EVALUATION, "by_file"]
+    assert shape["n"] == 4
+    assert [sum(row) for row in shape["confusion_matrix"]] == [1, 1, 2]
+    assert list(shape["by_file"]) == ["valid-coded.xlsx", "valid-named.csv"]
+    for part in shape["by_file"].values():
+        assert list(part) == EVALUATION
+        assert part["n"] == 2
+    manifest = read_manifest(empty_home / "adapters" / "yeni")
+    assert shape["model"] == manifest.version
+    assert [data.name for data in manifest.datasets] == [
+        "coded.xlsx",
+        "named.csv",
+        "valid-coded.xlsx",
+        "valid-named.csv",
+    ]
+    assert manifest.metrics == shape["by_file"]
+    expected = {
+        "epochs": 1,
+        "batch_size": 16,
+        "learning_rate": 0.001,
+        "lora_rank": 4,
+        "lora_alpha": 8,
+        "augment_probability": 0.25,
+        "label_smoothing": 0.1,
+        "seed": 9,
+    }
+    assert manifest.training | expected == manifest.training
+    assert "48 training rows" in result.err
+
+
+def test_a_rule_given_once_holds_for_all_files_and_without_valid_some_rows_are_held_out(
+    tweetsent: Running, coded: Path, tiny: Path, empty_home: Path
+) -> None:
+    frame = pd.read_excel(coded)
+    for day in ("Pazar", "Salı", "Cuma"):
+        frame.assign(tweet=day + " " + frame["tweet"]).to_csv(f"{day}.csv", index=False)
+    result = train(
+        tweetsent,
+        *("--data", "Pazar.csv", "--data", "Salı.csv", "--data", "Cuma.csv", "--json"),
+        *("--text-column", "tweet", "--label-column", "duygu", "--label-map", MAP),
+        *("--output", "yeni", "--base-model", str(tiny)),
+    )
+    assert result.code == 0, result.err
+    shape = json.loads(result.out)
+    assert list(shape) == EVALUATION
+    assert 0 < shape["n"] < 36
+    assert (empty_home / "yeni" / "evaluation" / "held-out.png").exists()
+
+
+def test_an_existing_output_is_refused_before_the_model_is_looked_for(
+    failing: Failing, named: Path, empty_home: Path
+) -> None:
+    (empty_home / "yeni").mkdir()
+    line = failing("train", "--data", str(named), "--output", "yeni")
+    assert line == "yeni exists already: adapters are never overwritten"
+    assert list((empty_home / "yeni").iterdir()) == []
+
+
+TRAIN = "train --data named.csv --output yeni"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("--valid named.csv --valid named.csv", "more --valid files than --data files"),
+        ("--text-column text --text-column tweet", "give --text-column once, or once for each"),
+        ("--data coded.xlsx --data named.csv --label-column a --label-column b", "of the 3 --data"),
+        ("--data coded.xlsx --label-map - --label-map - --label-map -", "give --label-map once"),
+        ("--label-map 0=x", "'x' names no label"),
+        ("--data coded.xlsx", "coded.xlsx: there is no column 'text'"),
+        ("--valid nothing.csv", "nothing.csv: there is no such file"),
+        ("--epochs 0 --learning-rate -1", "epochs must be at least 1; learning_rate must be above"),
+        ("--seed -1", "seed must be"),
+        ("--augment 2", "augment_probability must be from 0 to 1"),
+    ],
+)
+def test_bad_options_are_refused_before_any_training(
+    failing: Failing, named: Path, coded: Path, options: str, reason: str, empty_home: Path
+) -> None:
+    assert reason in failing(*TRAIN.split(), *options.split())
+    assert not (empty_home / "yeni").exists()
+
+
+def test_a_base_model_that_is_not_there_ends_the_training(failing: Failing, named: Path) -> None:
+    assert "no/model" in failing(*TRAIN.split(), "--base-model", "/no/model", code=1)
