@@ -59,8 +59,7 @@ def train(
     Without `valid` one row in ten is held out. Returns the evaluations by validation file. Raises
     DataError when `output` exists, two validation files share a name or no label can be learnt.
     """
-    if output.exists():
-        raise DataError(f"{output} exists already: adapters are never overwritten")
+    require_new(output)
     _require_different_names(valid)
     examples, valid = _split(data, valid, listener)
     make_folder(output.parent)
@@ -93,6 +92,12 @@ def train(
         write_manifest(draft, manifest)
         draft.rename(output)
     return results
+
+
+def require_new(output: Path) -> None:
+    """Raise DataError when there is something under this name."""
+    if output.exists():
+        raise DataError(f"{output} exists already: adapters are never overwritten")
 
 
 def _require_different_names(valid: list[LabelledData]) -> None:

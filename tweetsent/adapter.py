@@ -75,8 +75,13 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise ModelError(f"adapter {folder}: there is no {MANIFEST}") from None
-    except (OSError, ValidationError) as error:
+    except OSError as error:
         raise ModelError(f"adapter {folder}: {MANIFEST} can't be read: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = f"{where} {first['msg']}".strip()
+        raise ModelError(f"adapter {folder}: {MANIFEST} can't be read: {reason}") from error
     if set(manifest.files) != {WEIGHTS, CONFIG}:
         raise ModelError(f"adapter {folder}: {MANIFEST} must hash {WEIGHTS} and {CONFIG}")
     for name, digest in manifest.files.items():
@@ -93,6 +98,7 @@ def attach(model: "PreTrainedModel", base: BaseModel, folder: Path) -> "PeftMode
     Raises ModelError when the adapter was trained on another base model or does not fit.
     """
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     manifest = read_manifest(folder)
     if (manifest.base_model, manifest.base_revision) != (base.name, base.revision):
@@ -102,7 +108,7 @@ def attach(model: "PreTrainedModel", base: BaseModel, folder: Path) -> "PeftMode
         )
     try:
         adapted = PeftModel.from_pretrained(model, str(folder))
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         reason = str(error).split("\n", 1)[0]
         raise ModelError(f"adapter {folder} does not fit {base.name}: {reason}") from error
     _require_same_weights(adapted, folder)

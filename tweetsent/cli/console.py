@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 
 def complain(message: str) -> None:
-    """One error line on stderr."""
-    sys.stderr.write(f"tweetsent: error: {message}\n")
+    """One error line on stderr, even where a library put more into its message."""
+    line = " ".join(part.strip() for part in message.splitlines())
+    sys.stderr.write(f"tweetsent: error: {line}\n")
 
 
 def report(message: str) -> None:

@@ -183,6 +183,7 @@ def train(
     from training.qlora import TrainingSettings
     from tweetsent.model import choose_device, find_base_model
 
+    run.require_new(output)
     training_settings = TrainingSettings(
         epochs=epochs,
         batch_size=batch_size,
