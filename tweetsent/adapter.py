@@ -108,7 +108,8 @@ def attach(model: "PreTrainedModel", base: BaseModel, folder: Path) -> "PeftMode
         )
     try:
         adapted = PeftModel.from_pretrained(model, str(folder))
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    # TypeError and KeyError: adapter_config.json is JSON of another kind.
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError, SafetensorError) as error:
         reason = str(error).split("\n", 1)[0]
         raise ModelError(f"adapter {folder} does not fit {base.name}: {reason}") from error
     _require_same_weights(adapted, folder)

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from filelock import FileLock
+from safetensors import SafetensorError
 
 from tweetsent.errors import ModelError
 from tweetsent.sealed import is_intact, seal
@@ -38,7 +39,7 @@ def prepare_embedded(cache_dir: Path, report: Callable[[str], None]) -> Path:
                 shutil.rmtree(folder)
             if not folder.exists():
                 _convert(folder, report)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # a full disk is either
         raise ModelError(f"can't prepare the embedded model in {cache_dir}: {error}") from error
     return folder
 
@@ -60,6 +61,8 @@ def copy_licence(folder: Path) -> None:
 
 
 def _convert(folder: Path, report: Callable[[str], None]) -> None:
+    for left in folder.parent.glob("converting-*"):  # by a run that was killed
+        shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="converting-") as scratch:
         gguf = Path(scratch) / _GGUF
         report("embedded model 1/3: putting the parts together, checking the sum")

@@ -89,6 +89,7 @@ def choose_dtype(device: torch.device) -> torch.dtype:
 
 def load_nf4(base: BaseModel, device: torch.device) -> "PreTrainedModel":
     """The causal language model with its linear layers in NF4, double-quantised."""
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     dtype = choose_dtype(device)
@@ -102,7 +103,7 @@ def load_nf4(base: BaseModel, device: torch.device) -> "PreTrainedModel":
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             base.source, dtype=dtype, quantization_config=config, device_map={"": device}
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"base model {base.name} can't be loaded: {_first_line(error)}") from error
     _keep_weights_trainable(model)
     model.eval()
@@ -112,7 +113,10 @@ def load_nf4(base: BaseModel, device: torch.device) -> "PreTrainedModel":
 def dequantize(model: "PreTrainedModel") -> "PreTrainedModel":
     """The same weights as plain matrices: what NF4 computes with, without unpacking each time."""
     dtype = model.dtype
-    plain: PreTrainedModel = model.dequantize().to(dtype)
+    plain: PreTrainedModel = model.dequantize()
+    for parameter in plain.parameters():
+        # Not `plain.to(dtype)`: the rotary frequencies are buffers and must stay float32.
+        parameter.data = parameter.data.to(dtype)
     return plain
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from filelock import FileLock
+from safetensors import SafetensorError
 
 from tweetsent.sealed import is_intact, seal
 
@@ -41,7 +42,7 @@ def load_or_build(
         model = build()
         try:
             _keep(model, folder)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:  # a full disk is either
             report(f"the merged model can't be kept in {cache_dir} ({error}); going on without")
     return model
 
@@ -57,7 +58,8 @@ def _load(folder: Path, device: torch.device) -> "PreTrainedModel":
 
 
 def _keep(model: "PreTrainedModel", folder: Path) -> None:
-    for old in folder.parent.glob("served-*"):
+    # A run that was killed leaves its draft behind.
+    for old in [*folder.parent.glob("served-*"), *folder.parent.glob("keeping-*")]:
         shutil.rmtree(old)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="keeping-") as scratch:
         draft = Path(scratch) / folder.name
