@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from tweetsent.settings import Settings
@@ -32,7 +33,7 @@ def test_readme_shows_the_defaults_of_the_settings() -> None:
 def test_every_setting_is_followed_by_its_meaning() -> None:
     tree = ast.parse((ROOT / "tweetsent" / "settings.py").read_text(encoding="utf-8"))
     body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
-    for field, following in zip(body, body[1:], strict=False):
+    for field, following in pairwise(body):
         if isinstance(field, ast.AnnAssign):
             assert isinstance(following, ast.Expr), ast.unparse(field)
             assert isinstance(following.value, ast.Constant), ast.unparse(field)

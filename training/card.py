@@ -34,7 +34,8 @@ Scores are divided by the temperature {manifest.temperature}.
 
 ## Results
 
-The temperature was fitted on these rows; nothing else was.
+The temperature was fitted on these rows; where a seed or a setting was chosen by them as well, they
+flatter. Measured on {manifest.measured_on}.
 
 {_results(manifest.metrics)}
 

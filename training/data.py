@@ -4,6 +4,7 @@ What a label code means is stated by the user, never guessed: public copies of t
 use the same integers for different labels.
 """
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from tweetsent.adapter import Dataset
 from tweetsent.errors import DataError, UnknownLabelError
 from tweetsent.files import read_table, text_column
-from tweetsent.labels import LABELS, Label, parse_label
+from tweetsent.labels import Label, parse_label
 from tweetsent.sealed import sha256_of
 from tweetsent.text import clean, fold
 
@@ -41,6 +42,8 @@ class LabelledData:
 
     dataset: Dataset
     examples: list[Example]
+    left_out: int = 0
+    """Rows without a text or a label."""
 
 
 def parse_label_map(text: str) -> dict[str, Label]:
@@ -61,21 +64,24 @@ def parse_label_map(text: str) -> dict[str, Label]:
 
 
 def read_labelled(source: Source) -> LabelledData:
-    """Read one file; rows with an empty text are left out.
+    """Read one file; rows without a text or without a label are left out and counted.
 
     Raises DataError naming the columns or the labels found when they do not fit.
     """
     table = read_table(source.path)
     texts = [clean(text) for text in text_column(table, source.text_column, source.path)]
-    codes = [code.strip() for code in text_column(table, source.label_column, source.path)]
-    labels = _decode(sorted({c for t, c in zip(texts, codes, strict=True) if t}), source)
-    examples = [
-        Example(text, labels[code]) for text, code in zip(texts, codes, strict=True) if text
+    # A column of integers with a gap comes as 1.0, 2.0 …
+    codes = [
+        re.sub(r"^(-?\d+)\.0$", r"\1", code.strip())
+        for code in text_column(table, source.label_column, source.path)
     ]
+    rows = [(text, code) for text, code in zip(texts, codes, strict=True) if text and code]
+    labels = _decode(sorted({code for _, code in rows}), source)
+    examples = [Example(text, labels[code]) for text, code in rows]
     if not examples:
         raise DataError(f"{source.path}: holds no labelled text")
     dataset = Dataset(name=source.path.name, sha256=sha256_of(source.path), rows=len(examples))
-    return LabelledData(dataset, examples)
+    return LabelledData(dataset, examples, left_out=len(texts) - len(examples))
 
 
 def _decode(codes: list[str], source: Source) -> dict[str, Label]:
@@ -112,8 +118,3 @@ def resolve_duplicates(examples: list[Example]) -> tuple[list[Example], int, int
 def text_key(text: str) -> str:
     """What two spellings of one text have in common."""
     return "".join(char for char in fold(text) if char.isalnum()) or text
-
-
-def counts_by_label(examples: list[Example]) -> dict[Label, int]:
-    """Number of rows of each label, in label order."""
-    return {label: sum(row.label is label for row in examples) for label in LABELS}

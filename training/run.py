@@ -188,6 +188,7 @@ def _manifest(
         metrics={},
         machine=_machine(device),
         training_seconds=round(seconds, 1),
+        measured_on=_machine(device),
         libraries={"tweetsent": __version__} | {name: version(name) for name in _LIBRARIES},
     )
 

@@ -57,6 +57,8 @@ class Manifest(Record):
     machine: str
     """What it was trained on."""
     training_seconds: float
+    measured_on: str
+    """What `metrics` were measured on."""
     libraries: dict[str, str]
 
 
@@ -101,7 +103,8 @@ def attach(model: "PreTrainedModel", base: BaseModel, folder: Path) -> "PeftMode
     from safetensors import SafetensorError
 
     manifest = read_manifest(folder)
-    if (manifest.base_model, manifest.base_revision) != (base.name, base.revision):
+    # The revision alone: a folder may be called by another path than in training.
+    if manifest.base_revision != base.revision:
         raise ModelError(
             f"adapter {folder} was trained on {manifest.base_model} "
             f"({manifest.base_revision[:12]}), not on {base.name} ({base.revision[:12]})"

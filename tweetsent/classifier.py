@@ -1,11 +1,13 @@
 """Texts in, calibrated scores out: the one path that bot, command line and evaluation share."""
 
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from tweetsent import __version__
 from tweetsent.adapter import Manifest, attach, read_manifest, shipped_adapter
 from tweetsent.embedded import NAME
 from tweetsent.errors import ModelError
@@ -87,29 +89,47 @@ def load_classifier(settings: Settings, report: Callable[[str], None]) -> Classi
     Raises ModelError when one of them is missing, damaged or does not fit the other.
     """
     device = choose_device(settings.tweetsent_device)
-    base = find_base_model(settings.tweetsent_base_model, settings.tweetsent_cache_dir, report)
-    adapter = _choose_adapter(settings.tweetsent_adapter, base, report)
-    if adapter is None or base.name != NAME:
+    adapter, manifest = _choose_adapter(settings)
+    base = _find_base(settings, manifest, report)
+    if manifest is None:
+        report(
+            f"there is no adapter for {base.name}: its answers are those of the untrained model; "
+            f"make one with `tweetsent train --base-model {base.name}` and set TWEETSENT_ADAPTER"
+        )
+    if manifest is None or base.name != NAME:
         return load_from(base, adapter, device)
-    manifest = read_manifest(adapter)
-    identity = (base.revision, *manifest.files.values(), str(choose_dtype(device)), device.type)
+    versions = (version(name) for name in ("torch", "transformers", "peft", "bitsandbytes"))
+    identity = (
+        *(__version__, *versions, base.revision, *manifest.files.values()),
+        *(str(choose_dtype(device)), device.type),
+    )
     model = load_or_build(
         settings.tweetsent_cache_dir, identity, device, lambda: merge(base, adapter, device), report
     )
     return _classifier(model, base, manifest, device)
 
 
-def _choose_adapter(name: str, base: BaseModel, report: Callable[[str], None]) -> Path | None:
-    if name != "auto":
-        return Path(name).expanduser()
-    shipped = shipped_adapter()
-    if read_manifest(shipped).base_model == base.name:
-        return shipped
-    report(
-        f"there is no adapter for {base.name}: its answers are those of the untrained model; "
-        f"make one with `tweetsent train --base-model {base.name}` and set TWEETSENT_ADAPTER"
-    )
-    return None
+def _choose_adapter(settings: Settings) -> tuple[Path, Manifest] | tuple[None, None]:
+    """The adapter that was asked for, or the shipped one where it fits the base model."""
+    if settings.tweetsent_adapter != "auto":
+        folder = Path(settings.tweetsent_adapter).expanduser()
+        return folder, read_manifest(folder)
+    if settings.tweetsent_base_model in {"auto", NAME}:
+        return shipped_adapter(), read_manifest(shipped_adapter())
+    return None, None
+
+
+def _find_base(
+    settings: Settings, manifest: Manifest | None, report: Callable[[str], None]
+) -> BaseModel:
+    """The base model that was asked for; `auto` is the one that the adapter was trained on."""
+    name = settings.tweetsent_base_model
+    if name == "auto" and manifest:
+        name = manifest.base_model
+    # On a hub, the commit that the adapter was trained on: a model's page changes.
+    matches = manifest is not None and manifest.base_model == name
+    revision = manifest.base_revision if manifest and matches else None
+    return find_base_model(name, settings.tweetsent_cache_dir, report, revision)
 
 
 def load_from(base: BaseModel, adapter: Path | None, device: torch.device) -> Classifier:

@@ -1,5 +1,6 @@
 """Tables from and to files: .xlsx, .csv, .jsonl and .parquet."""
 
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +11,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".xlsx", ".csv", ".jsonl", ".parquet")
+_LONGEST_CELL = 32_767
 _MAX_UNPACKED_BYTES = 500_000_000
-# Turkish text never has these letters; Windows-1252 read as Windows-1254, or reversed, does.
-_WRONG_CODEPAGE = frozenset("ðýþÝÐÞ")
+_ONLY_TURKISH = frozenset("ğışĞİŞ")
+_TURKISH = _ONLY_TURKISH | frozenset("çöüÇÖÜ")
+# What the letters that only Turkish has become when Windows-1254 is read as Windows-1252.
+_MISREAD = frozenset("ðýþÐÝÞ")
 
 
 def read_table(path: Path) -> "pd.DataFrame":
@@ -107,22 +111,36 @@ def _read_csv(path: Path) -> "pd.DataFrame":
 
     import pandas as pd
 
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        try:
-            text = content.decode("cp1254")
-        except UnicodeDecodeError:
-            raise DataError(f"{path}: is neither UTF-8 nor Windows-1254 text") from None
-        if _WRONG_CODEPAGE & set(text):
-            raise DataError(f"{path}: is not UTF-8, and as Windows-1254 it is no Turkish") from None
-    header = text.split("\n", 1)[0]
+    text = _decode(path)
+    header = re.sub(r'"[^"]*"', "", text.split("\n", 1)[0])
     separator = max(",;\t", key=header.count)
     table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, sep=separator)
     if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for row names
         raise DataError(f"{path}: the rows have more cells than the header: quote the texts")
     return table
+
+
+def _decode(path: Path) -> str:
+    """The text of a UTF-8 or Windows-1254 file; DataError where reading it would garble it."""
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # Turkish letters in UTF-8 are pairs of bytes that no Windows-1254 text has by chance.
+        if _TURKISH & set(content.decode("utf-8", "ignore")):
+            line = content[: error.start].count(b"\n") + 1
+            raise DataError(f"{path}: line {line} has bytes that are not UTF-8") from None
+        try:
+            return content.decode("cp1254")
+        except UnicodeDecodeError:
+            raise DataError(f"{path}: is neither UTF-8 nor Windows-1254 text") from None
+    if _MISREAD & set(text) and not _ONLY_TURKISH & set(text):
+        found = " ".join(sorted(_MISREAD & set(text)))
+        raise DataError(
+            f"{path}: has {found} where Turkish has ğ, ı, ş: it was once read as Windows-1252 "
+            "instead of Windows-1254"
+        )
+    return text
 
 
 def _read_jsonl(path: Path) -> "pd.DataFrame":
@@ -175,6 +193,12 @@ def _write_xlsx(table: "pd.DataFrame", path: Path) -> None:
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
+    for number, row in enumerate(table.itertuples(index=False), start=2):
+        if any(isinstance(value, str) and len(value) > _LONGEST_CELL for value in row):
+            raise DataError(
+                f"{path}: row {number} has a text of more than {_LONGEST_CELL:,} characters, which "
+                "no cell of .xlsx holds; write .csv, .jsonl or .parquet"
+            )
     # Opened first: openpyxl complains on stderr when it has rows but no file to put them in.
     with path.open("wb") as file:
         book = Workbook(write_only=True)

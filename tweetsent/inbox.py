@@ -4,9 +4,10 @@ Knows nothing of what an update says.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from tweetsent.sessions import insert_new, reading, writing
@@ -19,6 +20,20 @@ from tweetsent.text import clean
 HANDLED_KEPT = timedelta(days=2)
 FAILED_KEPT = timedelta(days=7)
 _MAX_ERROR_CHARS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PendingUpdate:
+    """An update to handle."""
+
+    update_id: int
+    chat_id: int | None
+    payload: str
+    """JSON."""
+    received_at: datetime
+    """UTC."""
+    attempts: int
+    """How often handling it failed."""
 
 
 class Inbox:
@@ -43,15 +58,27 @@ class Inbox:
                         session, InboxRow, update_id=update_id, chat_id=chat_id, payload=payload
                     )
 
-    def pending(self) -> list[tuple[int, int | None, str]]:
-        """What is neither done nor failed, as `add` got it, in Telegram's order."""
+    def pending(self, per_chat: int) -> list[PendingUpdate]:
+        """What is neither done nor failed, in Telegram's order: of each chat the first few."""
+        place = func.row_number().over(partition_by=InboxRow.chat_id, order_by=InboxRow.update_id)
+        waiting = (
+            select(InboxRow.update_id, place.label("place"))
+            .where(InboxRow.failed_at.is_(None))
+            .subquery()
+        )
         with reading(self._engine) as session:
-            rows = session.execute(
-                select(InboxRow.update_id, InboxRow.chat_id, InboxRow.payload)
-                .where(InboxRow.failed_at.is_(None))
+            rows = session.scalars(
+                select(InboxRow)
+                .join(waiting, waiting.c.update_id == InboxRow.update_id)
+                .where(waiting.c.place <= per_chat)
                 .order_by(InboxRow.update_id)
             )
-            return [(update_id, chat_id, payload) for update_id, chat_id, payload in rows]
+            return [
+                PendingUpdate(
+                    row.update_id, row.chat_id, row.payload, row.received_at, row.attempts
+                )
+                for row in rows
+            ]
 
     def done(self, update_id: int) -> None:
         """Delete an update that was handled; of what it said nothing stays."""
@@ -59,18 +86,27 @@ class Inbox:
             session.execute(delete(InboxRow).where(InboxRow.update_id == update_id))
             insert_new(session, HandledUpdate, update_id=update_id)
 
+    def put_off(self, update_id: int, error: str) -> None:
+        """Note a failed try; the update stays pending."""
+        with writing(self._engine) as session:
+            _note_failure(session, update_id, error, failed_at=None)
+
     def failed(self, update_id: int, error: str) -> None:
         """Give an update up: it is pending no more, and kept for some days to be looked at."""
         with writing(self._engine) as session:
-            session.execute(
-                update(InboxRow)
-                .where(InboxRow.update_id == update_id)
-                .values(
-                    attempts=InboxRow.attempts + 1,
-                    failed_at=utc_now(),
-                    error=clean(error)[:_MAX_ERROR_CHARS],
-                )
-            )
+            _note_failure(session, update_id, error, failed_at=utc_now())
+
+
+def _note_failure(session: Session, update_id: int, error: str, failed_at: datetime | None) -> None:
+    session.execute(
+        update(InboxRow)
+        .where(InboxRow.update_id == update_id)
+        .values(
+            attempts=InboxRow.attempts + 1,
+            failed_at=failed_at,
+            error=clean(error)[:_MAX_ERROR_CHARS],
+        )
+    )
 
 
 def _forget_old(session: Session) -> None:

@@ -4,6 +4,7 @@ QLoRA: Dettmers et al. 2023, arXiv:2305.14314 (NF4, double quantisation).
 """
 
 import hashlib
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,22 @@ class BaseModel:
     source: str
     """What transformers loads."""
     revision: str
-    """Hash of the weights, or the hub's commit."""
+    """Hash of the files, or the hub's commit."""
+    is_on_hub: bool = False
+
+    @property
+    def location(self) -> dict[str, str]:
+        """What says to transformers which files to load: on a hub always the same commit."""
+        where = {"pretrained_model_name_or_path": self.source}
+        return where | ({"revision": self.revision} if self.is_on_hub else {})
 
 
-def find_base_model(name: str, cache_dir: Path, report: Callable[[str], None]) -> BaseModel:
+def find_base_model(
+    name: str, cache_dir: Path, report: Callable[[str], None], revision: str | None = None
+) -> BaseModel:
     """Find the base model that a setting names; `auto` is the embedded one.
+
+    `revision` asks for one commit of a model on a hub; None takes the newest.
 
     Raises ModelError when it can't be had.
     """
@@ -46,28 +58,29 @@ def find_base_model(name: str, cache_dir: Path, report: Callable[[str], None]) -
         return BaseModel(name, str(path), _folder_hash(path))
     if path.is_absolute() or name.startswith("."):
         raise ModelError(f"base model {name}: there is no such folder")
-    return BaseModel(name, name, _hub_commit(name))
+    return BaseModel(name, name, _hub_commit(name, revision), is_on_hub=True)
 
 
 def _folder_hash(folder: Path) -> str:
     weights = sorted(folder.glob("*.safetensors"))
+    tokenizer = sorted(folder.glob("tokenizer.json"))
     if not weights or not (folder / "config.json").is_file():
         raise ModelError(f"base model {folder}: needs config.json and *.safetensors")
-    sums = "".join(sha256_of(path) for path in [folder / "config.json", *weights])
+    sums = "".join(sha256_of(path) for path in [folder / "config.json", *tokenizer, *weights])
     return hashlib.sha256(sums.encode()).hexdigest()
 
 
-def _hub_commit(name: str) -> str:
+def _hub_commit(name: str, revision: str | None) -> str:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(name)
+        config = AutoConfig.from_pretrained(name, revision=revision or "main")
     except (OSError, ValueError) as error:
         raise ModelError(
             f"base model {name} can't be loaded from the model hub or its cache: "
             f"{_first_line(error)}; TWEETSENT_BASE_MODEL=embedded needs no hub"
         ) from error
-    return str(getattr(config, "_commit_hash", None) or "unknown")
+    return str(getattr(config, "_commit_hash", None) or revision or "main")
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -83,8 +96,17 @@ def choose_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        native = _cpu_computes_in_bf16()
     return torch.bfloat16 if native else torch.float32
+
+
+def _cpu_computes_in_bf16() -> bool:
+    if platform.machine().lower() in {"x86_64", "amd64"}:
+        # oneDNN also says yes to AVX512 without bf16 instructions, where it only imitates them.
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return torch.backends.mkldnn.is_available() and bool(
+        torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
 
 
 def load_nf4(base: BaseModel, device: torch.device) -> "PreTrainedModel":
@@ -101,7 +123,7 @@ def load_nf4(base: BaseModel, device: torch.device) -> "PreTrainedModel":
     )
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            base.source, dtype=dtype, quantization_config=config, device_map={"": device}
+            **base.location, dtype=dtype, quantization_config=config, device_map={"": device}
         )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"base model {base.name} can't be loaded: {_first_line(error)}") from error
@@ -125,7 +147,7 @@ def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(base.source)
+        return AutoTokenizer.from_pretrained(**base.location)
     # The tokenizers library raises bare Exception on a damaged file.
     except Exception as error:
         raise ModelError(

@@ -49,7 +49,7 @@ class PromptEncoder:
         if len(set(self.label_ids)) < len(LABELS):
             raise ModelError(
                 f"the label words {prompt.label_words} do not start with different tokens under "
-                f"{type(tokenizer).__name__}: choose others"
+                f"{type(tokenizer).__name__}: this base model can't be used"
             )
 
     def encode(self, text: str) -> list[int]:

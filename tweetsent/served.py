@@ -1,7 +1,7 @@
-"""Keeps the merged model of the last adapter in the cache, so that the next start is quick.
+"""Keeps the merged models of the last two adapters in the cache, so that a start is quick.
 
 Quantising, unpacking and merging give the same weights every time, and take longer than all the
-rest of a start. Only one model is kept, of the embedded size.
+rest of a start. Two are kept: the one in use and the one that is tried beside it.
 """
 
 import hashlib
@@ -19,6 +19,8 @@ from tweetsent.sealed import is_intact, seal
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+_KEPT = 2
 
 
 def load_or_build(
@@ -59,8 +61,12 @@ def _load(folder: Path, device: torch.device) -> "PreTrainedModel":
 
 def _keep(model: "PreTrainedModel", folder: Path) -> None:
     # A run that was killed leaves its draft behind.
-    for old in [*folder.parent.glob("served-*"), *folder.parent.glob("keeping-*")]:
-        shutil.rmtree(old)
+    for draft in folder.parent.glob("keeping-*"):
+        shutil.rmtree(draft)
+    kept = sorted(folder.parent.glob("served-*"), key=lambda path: path.stat().st_mtime)
+    for old in kept:
+        if old == folder or old in kept[: 1 - _KEPT]:  # a damaged one is in the way
+            shutil.rmtree(old)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="keeping-") as scratch:
         draft = Path(scratch) / folder.name
         model.save_pretrained(draft)

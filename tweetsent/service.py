@@ -13,6 +13,7 @@ from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
 from tweetsent.errors import NotFoundError, NoWordsError
+from tweetsent.inbox import PendingUpdate
 from tweetsent.labels import Label, Scores
 from tweetsent.records import Consent, Correction, Incoming, Prediction, Stats
 from tweetsent.store import Store
@@ -105,13 +106,17 @@ class SentimentService:
         """Store (update id, chat id, JSON) triples, on disk when this returns; see `Inbox`."""
         await self._sql(self._store.inbox.add, updates)
 
-    async def inbox_pending(self) -> list[tuple[int, int | None, str]]:
-        """The updates that are neither done nor failed, in Telegram's order."""
-        return await self._sql(self._store.inbox.pending)
+    async def inbox_pending(self, per_chat: int) -> list[PendingUpdate]:
+        """The first few updates of each chat that are neither done nor failed, in order."""
+        return await self._sql(self._store.inbox.pending, per_chat)
 
     async def inbox_done(self, update_id: int) -> None:
         """Delete an update that was handled."""
         await self._sql(self._store.inbox.done, update_id)
+
+    async def inbox_put_off(self, update_id: int, error: str) -> None:
+        """Note that handling an update failed, and keep it for another try."""
+        await self._sql(self._store.inbox.put_off, update_id, error)
 
     async def inbox_failed(self, update_id: int, error: str) -> None:
         """Give an update up, for good."""

@@ -4,6 +4,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -99,7 +100,7 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The database's SQLAlchemy URL."""
         path = (self.tweetsent_data_dir / "tweetsent.db").resolve()
-        return self.tweetsent_database_url or f"sqlite:///{path}"
+        return self.tweetsent_database_url or f"sqlite:///{quote(str(path))}"
 
     @classmethod
     def load(cls) -> "Settings":

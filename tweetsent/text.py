@@ -41,8 +41,11 @@ def clean(text: str) -> str:
 
 
 def _is_invisible(char: str) -> bool:
-    """Format, control, private and unassigned characters; white space is none of them."""
-    return unicodedata.category(char).startswith("C") and not char.isspace()
+    """Format, control and private characters; white space is none of them.
+
+    Unassigned ones stay: they are emoji newer than this Python.
+    """
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co"} and not char.isspace()
 
 
 def _joins_emoji(text: str, index: int) -> bool:

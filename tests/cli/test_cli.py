@@ -152,7 +152,7 @@ def test_stats_for_people_have_a_line_for_each_value(tweetsent: Running) -> None
 
 
 def test_an_unforeseen_error_is_one_line_and_a_traceback_only_on_request(
-    tweetsent: Running, monkeypatch: pytest.MonkeyPatch
+    tweetsent: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_: str) -> None:
         raise ZeroDivisionError("first\nsecond")
@@ -162,8 +162,10 @@ def test_an_unforeseen_error_is_one_line_and_a_traceback_only_on_request(
     assert (result.code, result.out) == (1, "")
     assert result.err.count("\n") == 1
     assert "unexpected ZeroDivisionError: first (TWEETSENT_LOG_LEVEL=DEBUG" in result.err
+    assert not caplog.records
     monkeypatch.setenv("TWEETSENT_LOG_LEVEL", "DEBUG")
-    assert "Traceback" in tweetsent("db", "upgrade").err
+    tweetsent("db", "upgrade")
+    assert "Traceback" in caplog.text
 
 
 def test_control_c_is_130_and_silent(tweetsent: Running, monkeypatch: pytest.MonkeyPatch) -> None:

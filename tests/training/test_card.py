@@ -40,6 +40,7 @@ def card() -> str:
             metrics={"deneme.csv": result(1234, 0.6789), "oteki.csv": result(9, 0.9876)},
             machine="2 CPU cores (x86_64)",
             training_seconds=61.7,
+            measured_on="2 CPU cores",
             libraries={"torch": "9.8.7"},
         )
     )

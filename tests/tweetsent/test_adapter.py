@@ -74,6 +74,7 @@ def saved(trained: Any, base: BaseModel, tmp_path_factory: pytest.TempPathFactor
             metrics={},
             machine="a CPU",
             training_seconds=1.0,
+            measured_on="2 CPU cores",
             libraries={"peft": "0"},
         ),
     )
@@ -218,9 +219,13 @@ def test_a_manifest_must_hash_both_files_and_no_other(
     assert refusal(folder, base) == f": tweetsent.json must hash {WEIGHTS} and {CONFIG}"
 
 
-@pytest.mark.parametrize("changed", ["base_model", "base_revision"])
-def test_an_adapter_of_another_base_is_refused(folder: Path, base: BaseModel, changed: str) -> None:
-    edit_manifest(folder, **{changed: "another-one-altogether"})
+def test_the_same_base_under_another_name_is_accepted(folder: Path, base: BaseModel) -> None:
+    edit_manifest(folder, base_model="/srv/the/same/weights")
+    attach(load_nf4(base, CPU), base, folder)
+
+
+def test_an_adapter_of_another_base_is_refused(folder: Path, base: BaseModel) -> None:
+    edit_manifest(folder, base_revision="another-one-altogether")
     message = refusal(folder, base)
     assert "was trained on" in message
     assert "another-one" in message

@@ -55,7 +55,7 @@ def run(classifier: Any, talk: Any) -> Any:
     async def main() -> Any:
         batching = BatchingClassifier(classifier)
         try:
-            return await talk(batching)
+            return await asyncio.wait_for(talk(batching), 60)  # a lost caller waits for ever
         finally:
             batching.close()
 

@@ -91,15 +91,38 @@ def test_csv_of_turkish_programs_is_read(
     assert table.to_dict("list") == {"metin": ["ığüşöç İĞÜŞÖÇ", "NA"], "etiket": ["1", ""]}
 
 
-def test_csv_of_another_code_page_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("metin\nçok iyi\n".encode("cp1254") + b"\x81\n", "neither UTF-8 nor Windows-1254"),
+        ("metin\nçok\ngüzel ğ".encode()[:-1] + b"\n", "line 3 has bytes that are not UTF-8"),
+        ("metin\nýþýk þahane deðil\n".encode(), "has ð ý þ where Turkish has ğ, ı, ş"),
+    ],
+    ids=["another code page", "half a letter", "misread and stored again"],
+)
+def test_csv_that_would_be_garbled_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "tablo.csv"
-    # Windows-1252, as a program set to English writes Icelandic: 0xFD is "ı" in Windows-1254 ...
-    path.write_bytes("metin\nþað er gott\n".encode("cp1252"))
-    assert read_table(path)["metin"].tolist() == ["şağ er gott"]
-    # ... and Turkish that was read so once and stored again can be told by its letters.
-    path.write_bytes("metin\nçok iyi\n".encode("cp1254") + b"\x81\n")
-    with pytest.raises(DataError, match="neither UTF-8 nor Windows-1254"):
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=reason):
         read_table(path)
+
+
+def test_csv_may_quote_a_foreign_letter_among_turkish_ones(tmp_path: Path) -> None:
+    path = tmp_path / "tablo.csv"
+    path.write_text("metin\nReykjavík'te það dediler, şaşırdım\n".replace(",", ""), "utf-8")
+    assert read_table(path)["metin"].tolist() == ["Reykjavík'te það dediler şaşırdım"]
+
+
+def test_separator_inside_quotes_of_the_header_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "tablo.csv"
+    path.write_text('"Tweet, ham";Duygu\niyi;1\n', "utf-8")
+    assert list(read_table(path).columns) == ["Tweet, ham", "Duygu"]
+
+
+def test_text_too_long_for_a_cell_of_xlsx_is_refused_not_cut(tmp_path: Path) -> None:
+    path = tmp_path / "tablo.xlsx"
+    with pytest.raises(DataError, match="row 2 has a text of more than 32,767 characters"):
+        write_table(pd.DataFrame({"metin": ["a" * 32_768]}), path)
 
 
 @pytest.mark.parametrize(

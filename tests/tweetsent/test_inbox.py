@@ -14,6 +14,10 @@ def inbox(engine: Engine) -> Inbox:
     return Inbox(engine)
 
 
+def pending(inbox: Inbox) -> list[tuple[int, int | None, str]]:
+    return [(row.update_id, row.chat_id, row.payload) for row in inbox.pending(per_chat=100)]
+
+
 def failed_row(engine: Engine) -> InboxRow:
     with reading(engine) as session:
         return session.scalars(select(InboxRow).where(InboxRow.failed_at.is_not(None))).one()
@@ -28,18 +32,18 @@ def test_updates_wait_in_telegrams_order(inbox: Inbox) -> None:
     payload = json.dumps({"text": "güzel\x00\ud83d"})
     inbox.add([(12, -100, "{}"), (10, 5, payload)])
     inbox.add([(11, None, "{}")])
-    assert inbox.pending() == [(10, 5, payload), (11, None, "{}"), (12, -100, "{}")]
+    assert pending(inbox) == [(10, 5, payload), (11, None, "{}"), (12, -100, "{}")]
 
 
 def test_adding_nothing_is_harmless(inbox: Inbox) -> None:
     inbox.add([])
-    assert inbox.pending() == []
+    assert pending(inbox) == []
 
 
 def test_a_redelivered_update_is_ignored_while_it_waits(inbox: Inbox) -> None:
     inbox.add([(10, 5, "first")])
     inbox.add([(10, 5, "again"), (10, 5, "and again"), (11, 5, "next")])
-    assert inbox.pending() == [(10, 5, "first"), (11, 5, "next")]
+    assert pending(inbox) == [(10, 5, "first"), (11, 5, "next")]
 
 
 def test_a_finished_update_is_deleted_and_never_handled_again(inbox: Inbox, engine: Engine) -> None:
@@ -47,7 +51,7 @@ def test_a_finished_update_is_deleted_and_never_handled_again(inbox: Inbox, engi
     inbox.done(10)
     inbox.done(10)
     inbox.add([(10, 5, "{}")])
-    assert inbox.pending() == [(11, 5, "{}")]
+    assert pending(inbox) == [(11, 5, "{}")]
     with reading(engine) as session:
         assert session.scalar(select(func.count()).select_from(InboxRow)) == 1
 
@@ -57,19 +61,38 @@ def test_an_older_id_that_comes_later_is_taken(inbox: Inbox) -> None:
     inbox.add([(500, 5, "{}")])
     inbox.done(500)
     inbox.add([(20, 5, "{}")])
-    assert inbox.pending() == [(20, 5, "{}")]
+    assert pending(inbox) == [(20, 5, "{}")]
 
 
 def test_a_failed_update_is_kept_but_not_pending(inbox: Inbox, engine: Engine) -> None:
     inbox.add([(10, 5, "{}")])
     inbox.failed(10, "ValueError: \x00 bad \ud83d\n" + "x" * 10_000)
     inbox.add([(10, 5, "{}")])
-    assert inbox.pending() == []
+    assert pending(inbox) == []
     row = failed_row(engine)
     assert (row.attempts, row.payload) == (1, "{}")
     assert row.error is not None
     assert row.error.startswith("ValueError: bad ? xxx")
     assert len(row.error) == 500
+
+
+def test_an_update_put_off_stays_pending_with_its_attempts(inbox: Inbox) -> None:
+    started = utc_now()
+    inbox.add([(10, 5, "{}")])
+    inbox.put_off(10, "NetworkError")
+    inbox.put_off(10, "NetworkError")
+    (row,) = inbox.pending(per_chat=1)
+    assert row.attempts == 2
+    assert started <= row.received_at <= utc_now()
+
+
+def test_of_each_chat_the_first_few_are_pending(inbox: Inbox) -> None:
+    chats = [5, None, 5, 6, 5, None, None]
+    inbox.add([(number, chat, "{}") for number, chat in enumerate(chats)])
+    inbox.failed(0, "ValueError")
+    assert [row.update_id for row in inbox.pending(per_chat=2)] == [1, 2, 3, 4, 5]
+    inbox.done(1)
+    assert [row.update_id for row in inbox.pending(per_chat=1)] == [2, 3, 5]
 
 
 def test_finished_ids_are_remembered_as_long_as_telegram_repeats_them(
@@ -79,7 +102,7 @@ def test_finished_ids_are_remembered_as_long_as_telegram_repeats_them(
     inbox.done(10)
     set_handled_at(engine, utc_now() - timedelta(hours=24))
     inbox.add([(10, 5, "{}")])
-    assert inbox.pending() == []
+    assert pending(inbox) == []
 
 
 def test_old_finished_ids_do_not_pile_up(inbox: Inbox, engine: Engine) -> None:
@@ -100,4 +123,4 @@ def test_failed_updates_are_forgotten_after_some_days(inbox: Inbox, engine: Engi
     inbox.failed(11, "new")
     inbox.add([])
     assert failed_row(engine).update_id == 11
-    assert inbox.pending() == [(12, 5, "{}")]
+    assert pending(inbox) == [(12, 5, "{}")]

@@ -51,15 +51,18 @@ def test_a_kept_model_is_the_built_one_to_the_last_bit(builder: Builder, tmp_pat
         assert torch.equal(built, kept)
 
 
-def test_another_identity_is_another_model_and_only_the_last_is_kept(
+def test_another_identity_is_another_model_and_the_last_two_are_kept(
     builder: Builder, tmp_path: Path
 ) -> None:
     builder.get(tmp_path, "base", "adapter")
     builder.get(tmp_path, "base", "newer adapter")
+    builder.get(tmp_path, "base", "adapter")
     assert builder.built == 2
-    assert len(list(tmp_path.glob("served-*"))) == 1
+    builder.get(tmp_path, "base", "newest adapter")
+    assert builder.built == 3
+    assert len(list(tmp_path.glob("served-*"))) == 2
     builder.get(tmp_path, "base", "newer adapter")
-    assert builder.built == 2
+    assert builder.built == 3
 
 
 def test_a_damaged_model_is_built_again(builder: Builder, tmp_path: Path) -> None:

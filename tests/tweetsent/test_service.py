@@ -190,10 +190,12 @@ def test_the_inbox_outlives_the_process(service: SentimentService, store: Store)
         await service.inbox_add([(1, 7, "a"), (2, None, "b"), (3, 7, "c")])
         await service.inbox_done(1)
         await service.inbox_failed(2, "ValueError")
-        assert await service.inbox_pending() == [(3, 7, "c")]
+        await service.inbox_put_off(3, "NetworkError")
+        (left,) = await service.inbox_pending(per_chat=9)
+        assert (left.update_id, left.chat_id, left.payload, left.attempts) == (3, 7, "c", 1)
 
     run(service, work)
-    assert store.inbox.pending() == [(3, 7, "c")]
+    assert [left.update_id for left in store.inbox.pending(per_chat=9)] == [3]
 
 
 def test_closing_finishes_what_was_begun(service: SentimentService, store: Store) -> None:
@@ -204,11 +206,11 @@ def test_closing_finishes_what_was_begun(service: SentimentService, store: Store
         await pending
 
     asyncio.run(work())
-    assert store.inbox.pending() == [(1, 7, "a")]
+    assert [left.update_id for left in store.inbox.pending(per_chat=9)] == [1]
 
 
 def test_a_database_error_reaches_the_caller(service: SentimentService, engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE inbox"))
     with pytest.raises(StoreError, match=r"inbox.*run `tweetsent db upgrade`"):
-        run(service, service.inbox_pending)
+        run(service, lambda: service.inbox_pending(per_chat=9))

@@ -101,3 +101,11 @@ def test_a_dotenv_of_another_encoding_is_one_readable_error(tmp_path: Path) -> N
 def test_settings_can_not_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings.load().tweetsent_device = "cuda"
+
+
+def test_data_folder_may_have_any_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from sqlalchemy import make_url
+
+    folder = tmp_path / "soru? %20 işareti"
+    monkeypatch.setenv("TWEETSENT_DATA_DIR", str(folder))
+    assert make_url(Settings.load().database_url).database == str(folder / "tweetsent.db")

@@ -1,7 +1,8 @@
 """The command line: it reads arguments, calls the library, prints. Loads nothing heavy itself."""
 
+import io
+import logging
 import sys
-import traceback
 
 import typer
 
@@ -9,11 +10,14 @@ from tweetsent.cli.app import app
 from tweetsent.cli.console import complain, debugging
 from tweetsent.errors import ConfigError, DataError, TweetsentError, UnknownLabelError
 
+log = logging.getLogger(__name__)
 _BAD_INPUT = (ConfigError, DataError, UnknownLabelError)
 
 
 def main() -> None:
     """Entry point: exit code 0 on success, 2 on bad usage or input, 1 on anything else."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without emoji shows question marks
     sys.exit(run(sys.argv[1:]))
 
 
@@ -30,9 +34,9 @@ def run(arguments: list[str]) -> int:
         return 2 if isinstance(error, _BAD_INPUT) else 1
     except (KeyboardInterrupt, BrokenPipeError):
         return 130
-    except Exception as error:  # noqa: BLE001 - the last stop before a traceback
+    except Exception as error:
         if debugging():
-            traceback.print_exc()
+            log.error("unexpected error", exc_info=error)
         reason = str(error).strip().split("\n", 1)[0]
         complain(
             f"unexpected {type(error).__name__}: {reason} "

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tweetsent.errors import ConfigError
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def report(message: str) -> None:
 
 def print_json(value: Any) -> None:
     """The only thing a command prints on stdout under --json."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    # Half an emoji, from an argument or a file, has no UTF-8 form.
+    sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
 
 
 def load_settings() -> Settings:
@@ -49,8 +51,11 @@ def load_settings() -> Settings:
 
 
 def debugging() -> bool:
-    """Whether tracebacks are wanted; asked when the settings themselves may be broken."""
-    return os.environ.get("TWEETSENT_LOG_LEVEL", "").upper() == "DEBUG"
+    """Whether tracebacks are wanted."""
+    try:
+        return Settings.load().tweetsent_log_level == "DEBUG"
+    except ConfigError:
+        return False
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tweetsent.labels import LABELS, Scores
 from tweetsent.text import clean
 
 if TYPE_CHECKING:
-    from training.data import Source
+    from training.data import LabelledData, Source
     from training.evaluation import Evaluation
     from tweetsent.classifier import Classifier
     from tweetsent.settings import Settings
@@ -123,11 +123,11 @@ def evaluate(
     json_output: bool = _JSON,
 ) -> None:
     """Measure a model on a labelled file."""
-    from training.data import Source, parse_label_map, read_labelled
+    from training.data import Source, parse_label_map
 
     settings = load_settings()
     labels = parse_label_map(label_map) if label_map else None
-    part = read_labelled(Source(data, text_column, label_column, labels))
+    part = _read(Source(data, text_column, label_column, labels))
 
     from training import evaluation
 
@@ -173,11 +173,9 @@ def train(
     if len(valid) > len(sources):
         raise DataError("there are more --valid files than --data files")
     valid_sources = [_with_path(source, path) for source, path in zip(sources, valid, strict=False)]
-    from training.data import read_labelled
-
     settings = load_settings()
-    parts = [read_labelled(source) for source in sources]
-    valid_parts = [read_labelled(source) for source in valid_sources]
+    parts = [_read(source) for source in sources]
+    valid_parts = [_read(source) for source in valid_sources]
 
     from training import run
     from training.qlora import TrainingSettings
@@ -227,6 +225,15 @@ def _sources(
         Source(path, text, label, None if codes == "-" else parse_label_map(codes))
         for path, text, label, codes in rules
     ]
+
+
+def _read(source: "Source") -> "LabelledData":
+    from training.data import read_labelled
+
+    part = read_labelled(source)
+    if part.left_out:
+        report(f"{source.path}: {part.left_out} rows without a text or a label are left out")
+    return part
 
 
 def _with_path(source: "Source", path: Path) -> "Source":
