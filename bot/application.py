@@ -12,6 +12,7 @@ from telegram.ext import (
 )
 from telegram.request import BaseRequest
 
+from bot.attempt import Failure, new_attempt
 from bot.context import BotApplication, BotContext, BotData
 from bot.handlers.buttons import on_press
 from bot.handlers.commands import on_command
@@ -72,7 +73,13 @@ def _add_handlers(application: BotApplication) -> None:
     application.add_error_handler(on_error)
 
 
-async def handle(application: BotApplication, update: Update) -> str | None:
-    """Runs the handlers for one update; returns the kind of error that ended them, or None."""
-    await application.process_update(update)
-    return application.bot_data.failures.pop(update.update_id, None)
+async def handle(
+    application: BotApplication, update: Update, *, is_last_try: bool = True
+) -> Failure | None:
+    """Runs the handlers for one update; returns what ended them, or None.
+
+    Before the last try the user hears nothing of what may pass.
+    """
+    with new_attempt(is_last=is_last_try) as attempt:
+        await application.process_update(update)
+    return attempt.failure

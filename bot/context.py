@@ -1,6 +1,6 @@
 """The typed context that hands the service and the admins to every handler."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from telegram.ext import Application, CallbackContext, ExtBot
@@ -14,8 +14,6 @@ class BotData:
 
     service: SentimentService
     admin_ids: frozenset[int]
-    failures: dict[int, str] = field(default_factory=dict)
-    """What went wrong, by id of the update in work; whoever runs the handlers takes it out."""
 
 
 class BotContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any], BotData]):

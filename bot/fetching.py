@@ -1,7 +1,7 @@
 """The polling loop: getUpdates into the inbox, for as long as the process lives.
 
 Telegram forgets an update once a later offset is asked for, so the offset moves on only after the
-inbox has committed. No fault ends the loop: it backs off, says so once, and goes on.
+inbox has committed. No fault ends the loop: it backs off, says so once for each kind, and goes on.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter
 from bot.inbox import Inbox, RawUpdate
 from bot.redaction import describe
 from bot.stopping import unless
+from bot.transport import flood_seconds
 
 POLL_SECONDS = 30
 FIRST_DELAY_SECONDS = 0.5
@@ -33,6 +34,7 @@ class Fetcher:
         self._inbox = inbox
         self._offset: int | None = None
         self._failures = 0
+        self._last_failure: type[Exception] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fetches until `stop` is set."""
@@ -62,14 +64,16 @@ class Fetcher:
         if self._failures:
             log.info("fetching updates works again after %d failed tries", self._failures)
         self._failures = 0
+        self._last_failure = None
 
     def _delay_after(self, error: Exception) -> float:
-        """Seconds to wait; logs the first failure of a streak."""
+        """Seconds to wait; logs the first failure of a streak and each that is of a new kind."""
         self._failures += 1
-        if self._failures == 1:
+        if type(error) is not self._last_failure:
             _log_failure(error)
-        if isinstance(error, RetryAfter):  # it outlasted the waits of the HTTP client
-            return LONGEST_DELAY_SECONDS
+        self._last_failure = type(error)
+        if isinstance(error, RetryAfter):  # too long for the HTTP client to wait it out
+            return flood_seconds(error)
         return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(self._failures - 1, 10))
 
 

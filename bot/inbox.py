@@ -1,47 +1,60 @@
 """The inbox between Telegram and the handlers: stored first, then worked off.
 
 Per chat in order, across chats side by side, each update once: it leaves the store only after its
-handlers returned. Knows neither HTTP nor what the handlers do.
+handlers returned or can't succeed. Knows neither HTTP nor what the handlers do.
 """
 
 import asyncio
 import json
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.attempt import Failure
 from bot.redaction import describe
+from tweetsent.inbox import PendingUpdate
 from tweetsent.service import SentimentService
 
 PARALLEL_CHATS = 16
 CAPACITY = 500
 """Updates held in memory before `room` makes the caller wait."""
+CHAT_SHARE = 50
+"""How many of them one chat may hold; its other updates wait in the store."""
 STOP_SECONDS = 20.0
 """How long `stop` waits for handlers; what it cancels is done again after the next start."""
+FIRST_DELAY_SECONDS = 1.0
+LONGEST_DELAY_SECONDS = 30.0
+GIVE_UP_AFTER = timedelta(hours=1)
+"""How old an update may be that is tried again."""
+_FEWEST_TRIES = 3
+"""How often an update is tried that can't succeed for now, however old it is."""
 _RETRY_SECONDS = 1.0
 
 RawUpdate = dict[str, Any]
+Handle = Callable[[RawUpdate, bool], Coroutine[Any, Any, Failure | None]]
+"""Handles an update, told whether this try is its last; returns what went wrong, or None."""
 log = logging.getLogger(__name__)
 
 
 class Inbox:
     """The updates that are stored and not yet handled."""
 
-    def __init__(
-        self, service: SentimentService, handle: Callable[[RawUpdate], Awaitable[str | None]]
-    ) -> None:
-        """`handle` returns what went wrong, or None."""
+    def __init__(self, service: SentimentService, handle: Handle) -> None:
         self._service = service
         self._handle = handle
-        self._waiting: dict[int | None, deque[tuple[int, str]]] = {}
+        self._waiting: dict[int | None, deque[PendingUpdate]] = {}
         self._held: set[int] = set()
         self._finished: set[int] = set()
+        self._full: set[int | None] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(PARALLEL_CHATS)
+        self._resuming = asyncio.Lock()
         self._has_room = asyncio.Event()
         self._has_room.set()
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     async def room(self) -> None:
         """Waits until less than CAPACITY updates are in memory."""
@@ -54,33 +67,37 @@ class Inbox:
         await self.resume()
 
     async def resume(self) -> None:
-        """Takes up every stored update that isn't being worked off: at the start, all of them.
+        """Takes up what is stored and isn't being worked off, of each chat up to its share.
 
-        Reading them back is what leaves out those that were delivered before. Call it from one
-        task only.
+        Reading updates back is what leaves out those that were delivered before.
         """
-        # One may finish between the query and its answer, which then still names it.
-        self._finished.clear()
-        for update_id, chat_id, payload in await self._service.inbox_pending():
-            if update_id not in self._held and update_id not in self._finished:
-                self._enqueue(update_id, chat_id, payload)
+        async with self._resuming:
+            # One may finish between the query and its answer, which then still names it.
+            self._finished.clear()
+            pending = await self._service.inbox_pending(CHAT_SHARE)
+            counts = Counter(update.chat_id for update in pending)
+            self._full = {chat_id for chat_id, count in counts.items() if count == CHAT_SHARE}
+            for update in pending:
+                if update.update_id not in self._held and update.update_id not in self._finished:
+                    self._enqueue(update)
 
     async def stop(self) -> None:
         """Lets the handlers that run finish; what waits stays in the store."""
-        self._stopping = True
+        self._stopping.set()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _enqueue(self, update_id: int, chat_id: int | None, payload: str) -> None:
-        self._held.add(update_id)
+    def _enqueue(self, update: PendingUpdate) -> None:
+        self._held.add(update.update_id)
         self._update_room()
+        chat_id = update.chat_id
         if chat_id in self._waiting:
-            self._waiting[chat_id].append((update_id, payload))
+            self._waiting[chat_id].append(update)
             return
-        self._waiting[chat_id] = deque([(update_id, payload)])
+        self._waiting[chat_id] = deque([update])
         task = asyncio.create_task(self._work_off(chat_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -88,31 +105,52 @@ class Inbox:
     async def _work_off(self, chat_id: int | None) -> None:
         """Handles one chat's updates in order until none waits."""
         waiting = self._waiting[chat_id]
+        attempts = waiting[0].attempts
         while waiting:
+            update = waiting[0]
+            is_last = _is_old(update) and attempts + 1 >= _FEWEST_TRIES
             async with self._slots:
-                if self._stopping:
+                if self._stopping.is_set():
                     return
-                update_id, payload = waiting.popleft()
-                problem = await self._run(payload)
-            await self._finish(update_id, problem)
+                failure = await self._run(update.payload, is_last)
+            if failure is not None and failure.is_passing and not is_last:
+                attempts += 1
+                await self._put_off(update.update_id, failure, attempts)
+                continue
+            await self._finish(update.update_id, failure)
+            waiting.popleft()
+            if not waiting and chat_id in self._full:
+                await self._refill()
+            attempts = waiting[0].attempts if waiting else 0
         del self._waiting[chat_id]
 
-    async def _run(self, payload: str) -> str | None:
+    async def _run(self, payload: str, is_last: bool) -> Failure | None:
         try:
-            return await self._handle(json.loads(payload))
+            return await self._handle(json.loads(payload), is_last)
         except Exception as error:  # noqa: BLE001 - one bad update must not stop the others
             log.error("an update could not be handled: %s", describe(error))
-            return type(error).__name__
+            return Failure(type(error).__name__)
 
-    async def _finish(self, update_id: int, problem: str | None) -> None:
+    async def _put_off(self, update_id: int, failure: Failure, attempts: int) -> None:
+        """Waits for the next try, in no slot: other chats go on meanwhile."""
+        try:
+            await self._service.inbox_put_off(update_id, failure.kind)
+        except Exception as error:  # noqa: BLE001 - the database may be what failed the update
+            log.error("update %d can't be marked as put off: %s", update_id, describe(error))
+        # The exponent's limit keeps the number finite.
+        delay = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(attempts - 1, 10))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), max(delay, failure.wait_seconds))
+
+    async def _finish(self, update_id: int, failure: Failure | None) -> None:
         """Takes the update out of the store, however long the store needs to come back."""
         failures = 0
-        while not self._stopping or not failures:
+        while not self._stopping.is_set() or not failures:
             try:
-                if problem is None:
+                if failure is None:
                     await self._service.inbox_done(update_id)
                 else:
-                    await self._service.inbox_failed(update_id, problem)
+                    await self._service.inbox_failed(update_id, failure.kind)
                 break
             except Exception as error:  # noqa: BLE001 - forgotten, it would be handled again
                 failures += 1
@@ -123,11 +161,22 @@ class Inbox:
         self._finished.add(update_id)
         self._update_room()
 
+    async def _refill(self) -> None:
+        """Takes up what was over the share of a chat that is through with it."""
+        try:
+            await self.resume()
+        except Exception as error:  # noqa: BLE001 - what is stored is taken up with the next update
+            log.error("the store can't be read: %s", describe(error))
+
     def _update_room(self) -> None:
         if len(self._held) < CAPACITY:
             self._has_room.set()
         else:
             self._has_room.clear()
+
+
+def _is_old(update: PendingUpdate) -> bool:
+    return datetime.now(UTC) - update.received_at > GIVE_UP_AFTER
 
 
 def chat_of(update: RawUpdate) -> int | None:

@@ -8,6 +8,7 @@ from telegram import BotCommand, Update
 
 from bot import texts
 from bot.application import build_application, handle
+from bot.attempt import Failure
 from bot.context import BotApplication
 from bot.fetching import Fetcher
 from bot.inbox import Inbox, RawUpdate
@@ -60,8 +61,9 @@ async def _connect(application: BotApplication, settings: Settings) -> None:
 async def _listen(
     application: BotApplication, service: SentimentService, stop: asyncio.Event
 ) -> None:
-    async def handle_raw(raw: RawUpdate) -> str | None:
-        return await handle(application, Update.de_json(raw, application.bot))
+    async def handle_raw(raw: RawUpdate, is_last_try: bool) -> Failure | None:
+        update = Update.de_json(raw, application.bot)
+        return await handle(application, update, is_last_try=is_last_try)
 
     inbox = Inbox(service, handle_raw)
     try:

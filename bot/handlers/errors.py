@@ -4,13 +4,15 @@ import logging
 from contextlib import suppress
 
 from telegram import Update
-from telegram.error import TelegramError, TimedOut
+from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
 from bot import texts
+from bot.attempt import Failure, current_attempt
 from bot.context import BotContext
 from bot.handlers.buttons import notify
 from bot.handlers.replying import reply
 from bot.redaction import describe
+from bot.transport import MaybeArrivedError, flood_seconds
 from tweetsent.errors import ModelError, NotFoundError, NoWordsError, StoreError
 
 _ANSWERS: dict[type[Exception], str] = {
@@ -26,16 +28,24 @@ log = logging.getLogger(__name__)
 
 
 async def on_error(update: object, context: BotContext) -> None:
-    """Tells the user what an error means for them; logs and records those that aren't theirs."""
+    """Tells the user what an error means for them; logs and records those that aren't theirs.
+
+    What may pass is no news for the user as long as somebody tries again.
+    """
     error = context.error
     if error is None or not isinstance(update, Update):
         return
     text = _ANSWERS.get(type(error))
     if text is None:
         log.error("update %d failed: %s", update.update_id, describe(error))
-        context.bot_data.failures[update.update_id] = type(error).__name__
+        attempt = current_attempt()
+        # A second try would repeat what the first one sent before it failed.
+        is_passing = _may_pass(error) and not attempt.may_have_sent
+        attempt.failure = Failure(type(error).__name__, is_passing, _wait_seconds(error))
+        if is_passing and not attempt.is_last:
+            return
         text = _FAILURES.get(type(error), texts.ERROR)
-    if isinstance(error, TimedOut):  # the answer may have arrived all the same
+    if isinstance(error, MaybeArrivedError):
         return
     # When Telegram itself is the trouble, this fails as well.
     with suppress(TelegramError):
@@ -43,3 +53,17 @@ async def on_error(update: object, context: BotContext) -> None:
             await notify(update.callback_query, text, alert=True)
         elif update.message is not None:
             await reply(update.message, text)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it is the connection, a flood limit or a busy database, and not the update."""
+    # The library counts refused calls as trouble of the network.
+    if isinstance(error, (BadRequest, MaybeArrivedError)):
+        return False
+    if isinstance(error, StoreError):
+        return "is locked" in str(error)
+    return isinstance(error, (NetworkError, RetryAfter))
+
+
+def _wait_seconds(error: Exception) -> float:
+    return flood_seconds(error) if isinstance(error, RetryAfter) else 0.0

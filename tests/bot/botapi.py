@@ -49,6 +49,8 @@ class Fault:
     status: int = 500
     body: bytes = b"<html><body>Bad Gateway</body></html>"
     reset: bool = False
+    carried_out: bool = False
+    """The call is carried out before the fault comes."""
     late_seconds: float = 0.0
     """The call is carried out, but its answer comes so late."""
 
@@ -62,6 +64,7 @@ class Fault:
 
 
 RESET = Fault(reset=True)
+RESET_AFTERWARDS = Fault(reset=True, carried_out=True)
 
 
 class BotApi:
@@ -195,7 +198,7 @@ class BotApi:
         with self._changed:
             fault = self.faults[method].popleft() if self.faults[method] else None
             self._changed.notify_all()
-        if fault and not fault.late_seconds:
+        if fault and not fault.late_seconds and not fault.carried_out:
             return fault
         if token != TOKEN:
             return 401, _error(401, "Unauthorized")
@@ -210,6 +213,8 @@ class BotApi:
                 return 400, _error(400, f"Bad Request: {refusal}")
             if method != "getUpdates":
                 self._note(Call(method, params, files, result))
+        if fault and fault.carried_out:
+            return fault
         if fault:
             time.sleep(fault.late_seconds)
         return 200, json.dumps({"ok": True, "result": result}).encode()

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import inbox as module
-from bot.inbox import Inbox, chat_of
+from bot.attempt import Failure
+from bot.inbox import Handle, Inbox, chat_of
 from tests.bot.botapi import BotApi
 from tests.bot.conftest import RunningBot
 from tests.bot.tiny import TinyClassifier, open_service, settings_for
 from tweetsent.errors import StoreError
+from tweetsent.inbox import PendingUpdate
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 
@@ -117,7 +120,7 @@ def test_fetching_stops_while_too_many_wait(
     assert len(api.wait_sent(2, 8)) == 2
 
 
-Handle = Callable[[dict[str, Any]], Awaitable[str | None]]
+PASSING = Failure("NetworkError", is_passing=True)
 
 
 @pytest.fixture
@@ -151,29 +154,29 @@ def updates(*numbers: int) -> list[dict[str, Any]]:
 def test_a_failed_update_is_recorded_and_not_tried_again(service_settings: Settings) -> None:
     seen: list[int] = []
 
-    async def handle(update: dict[str, Any]) -> str | None:
+    async def handle(update: dict[str, Any], is_last: bool) -> Failure | None:
         seen.append(update["update_id"])
         if update["update_id"] == 2:
             raise ValueError("broken")
-        return "TimedOut" if update["update_id"] == 1 else None
+        return Failure("MaybeArrivedError") if update["update_id"] == 1 else None
 
     async def work(inbox: Inbox, service: SentimentService) -> None:
         await inbox.add(updates(1, 2, 3))
         await until(lambda: len(seen) == 3)
         await inbox.stop()
-        assert await service.inbox_pending() == []
+        assert await service.inbox_pending(9) == []
 
     with_inbox(service_settings, handle, work)
     with sqlite3.connect(service_settings.tweetsent_data_dir / "tweetsent.db") as database:
         failed = database.execute("SELECT update_id, error FROM inbox ORDER BY 1").fetchall()
-    assert failed == [(1, "TimedOut"), (2, "ValueError")]
+    assert failed == [(1, "MaybeArrivedError"), (2, "ValueError")]
 
 
 def test_what_waits_at_the_stop_is_done_after_the_next_start(service_settings: Settings) -> None:
     seen: list[int] = []
     gate = asyncio.Event()
 
-    async def handle(update: dict[str, Any]) -> None:
+    async def handle(update: dict[str, Any], is_last: bool) -> None:
         seen.append(update["update_id"])
         await gate.wait()
 
@@ -184,7 +187,7 @@ def test_what_waits_at_the_stop_is_done_after_the_next_start(service_settings: S
         await asyncio.sleep(0)
         gate.set()
         await stopping
-        assert [row[0] for row in await service.inbox_pending()] == [2, 3]
+        assert [row.update_id for row in await service.inbox_pending(9)] == [2, 3]
 
     async def second(inbox: Inbox, service: SentimentService) -> None:
         await inbox.resume()
@@ -203,7 +206,7 @@ def test_a_store_that_comes_back_late_is_waited_for(
     seen: list[int] = []
     failures = iter(range(3))
 
-    async def handle(update: dict[str, Any]) -> None:
+    async def handle(update: dict[str, Any], is_last: bool) -> None:
         seen.append(update["update_id"])
 
     async def work(inbox: Inbox, service: SentimentService) -> None:
@@ -231,7 +234,7 @@ def test_an_update_that_finishes_while_the_store_is_read_is_handled_once(
     seen: list[int] = []
     gate = asyncio.Event()
 
-    async def handle(update: dict[str, Any]) -> None:
+    async def handle(update: dict[str, Any], is_last: bool) -> None:
         seen.append(update["update_id"])
         await gate.wait()
 
@@ -239,10 +242,10 @@ def test_an_update_that_finishes_while_the_store_is_read_is_handled_once(
         await inbox.add(updates(1))
         pending = service.inbox_pending
 
-        async def slowly_pending() -> list[tuple[int, int | None, str]]:
-            rows = await pending()
+        async def slowly_pending(per_chat: int) -> list[PendingUpdate]:
+            rows = await pending(per_chat)
             gate.set()
-            while await pending():
+            while await pending(per_chat):
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.01)
             return rows
@@ -254,6 +257,112 @@ def test_an_update_that_finishes_while_the_store_is_read_is_handled_once(
 
     with_inbox(service_settings, handle, work)
     assert seen == [1]
+
+
+@pytest.fixture
+def _short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr(module, "LONGEST_DELAY_SECONDS", 0.02)
+
+
+def row_of(settings: Settings, columns: str) -> Any:
+    with sqlite3.connect(settings.tweetsent_data_dir / "tweetsent.db") as database:
+        return database.execute(f"SELECT {columns} FROM inbox").fetchone()
+
+
+@pytest.mark.usefixtures("_short_delays")
+def test_what_may_pass_is_tried_again_in_its_place(
+    service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PARALLEL_CHATS", 1)
+    seen: list[int] = []
+
+    async def handle(update: dict[str, Any], is_last: bool) -> Failure | None:
+        assert not is_last
+        seen.append(update["update_id"])
+        return PASSING if seen.count(1) < 8 and update["update_id"] == 1 else None
+
+    async def work(inbox: Inbox, service: SentimentService) -> None:
+        other = {"update_id": 3, "message": {"chat": {"id": 6}}}
+        await inbox.add([*updates(1, 2), other])
+        await until(lambda: seen.count(1) == 3)
+        (waiting, *_) = await service.inbox_pending(9)
+        assert (waiting.update_id, waiting.attempts) in {(1, 2), (1, 3)}
+        await until(lambda: 2 in seen)
+        await inbox.stop()
+
+    with_inbox(service_settings, handle, work)
+    assert [number for number in seen if number != 3] == [1] * 8 + [2]
+    # The one slot is free for the other chat while the first update waits.
+    assert seen.index(3) < 3
+    assert count(service_settings, "inbox") == 0
+
+
+@pytest.mark.usefixtures("_short_delays")
+def test_an_old_update_is_given_up_after_a_last_try(
+    service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GIVE_UP_AFTER", timedelta(0))
+    tries: list[bool] = []
+
+    async def handle(update: dict[str, Any], is_last: bool) -> Failure:
+        tries.append(is_last)
+        return PASSING
+
+    async def work(inbox: Inbox, service: SentimentService) -> None:
+        await inbox.add(updates(1))
+        while await service.inbox_pending(9):
+            await asyncio.sleep(0.01)
+        await inbox.stop()
+
+    with_inbox(service_settings, handle, work)
+    assert tries == [False, False, True]
+    assert row_of(service_settings, "attempts, error") == (3, "NetworkError")
+
+
+def test_the_stop_does_not_wait_for_the_next_try(service_settings: Settings) -> None:
+    tries: list[int] = []
+
+    async def handle(update: dict[str, Any], is_last: bool) -> Failure:
+        tries.append(update["update_id"])
+        return Failure("RetryAfter", is_passing=True, wait_seconds=1000)
+
+    async def work(inbox: Inbox, service: SentimentService) -> None:
+        await inbox.add(updates(1))
+        while row_of(service_settings, "attempts") != (1,):
+            await asyncio.sleep(0.01)
+        async with asyncio.timeout(2):
+            await inbox.stop()
+        assert len(await service.inbox_pending(9)) == 1
+
+    with_inbox(service_settings, handle, work)
+    assert tries == [1]
+
+
+def test_one_chat_does_not_take_up_all_the_room(
+    service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHAT_SHARE", 2)
+    monkeypatch.setattr(module, "CAPACITY", 4)
+    seen: list[int] = []
+    gate = asyncio.Event()
+
+    async def handle(update: dict[str, Any], is_last: bool) -> None:
+        await gate.wait()
+        seen.append(update["update_id"])
+
+    async def work(inbox: Inbox, service: SentimentService) -> None:
+        await inbox.add(updates(1, 2, 3))
+        await inbox.add(updates(4, 5, 6, 7))
+        async with asyncio.timeout(2):
+            await inbox.room()
+        gate.set()
+        await until(lambda: len(seen) == 7)
+        await inbox.stop()
+
+    with_inbox(service_settings, handle, work)
+    assert seen == [1, 2, 3, 4, 5, 6, 7]
+    assert count(service_settings, "inbox") == 0
 
 
 json_values = st.recursive(

@@ -4,22 +4,28 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot import application, fetching, transport
+from bot import application, fetching, inbox, texts, transport
 from bot.polling import run_polling
-from tests.bot.botapi import RESET, TOKEN, BotApi, Fault
+from tests.bot.botapi import RESET, RESET_AFTERWARDS, TOKEN, BotApi, Fault
 from tests.bot.conftest import RunningBot
 from tests.bot.tiny import TinyClassifier, open_service
-from tweetsent.errors import ConfigError, TelegramError
+from tweetsent.errors import ConfigError, StoreError, TelegramError
+from tweetsent.records import Prediction
 from tweetsent.settings import Settings
+from tweetsent.store import Store
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +35,8 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "_DELAYS_SECONDS", (0.01, 0.01))
     monkeypatch.setattr(fetching, "FIRST_DELAY_SECONDS", 0.02)
     monkeypatch.setattr(fetching, "LONGEST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(inbox, "FIRST_DELAY_SECONDS", 0.02)
+    monkeypatch.setattr(inbox, "LONGEST_DELAY_SECONDS", 0.05)
 
 
 def run(settings: Settings) -> None:
@@ -76,6 +84,7 @@ def test_a_hiccup_at_the_start_is_no_reason_to_give_up(bot: RunningBot, api: Bot
     assert len(api.wait_sent()) == 1
 
 
+NOT_NOW = Fault.of(503, "Service Unavailable")
 FAULTS = {
     "500": Fault(500),
     "502 html": Fault(502),
@@ -118,13 +127,151 @@ def test_what_an_operator_must_fix_is_an_error_in_the_log(
     assert "works again after 3 failed tries" in caplog.text
 
 
+def test_a_failure_of_another_kind_is_logged_as_well(
+    telegram: BotApi, redacted_log: Callable[[], str]
+) -> None:
+    telegram.faults["getUpdates"] += [FAULTS["500"]] * 9 + [FAULTS["409"]] * 3
+    telegram.wait(lambda: not telegram.faults["getUpdates"])
+    telegram.send("harika")
+    telegram.wait_sent()
+
+    assert redacted_log().count("can't be reached") == 1
+    assert redacted_log().count("another process fetches") == 1
+
+
 def test_an_answer_that_meets_a_fault_on_the_way_is_sent_again(telegram: BotApi) -> None:
-    telegram.faults["sendMessage"] += [Fault(502), RESET]
+    telegram.faults["sendMessage"] += [NOT_NOW] * 2
     telegram.send("harika")
 
     telegram.wait_sent()
     telegram.send("berbat")
     assert len(telegram.wait_sent(2)) == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        RESET_AFTERWARDS,
+        Fault(502, carried_out=True),
+        replace(Fault.of(504, "Gateway Timeout"), carried_out=True),
+        Fault(500, carried_out=True),
+    ],
+    ids=["reset", "502", "504 in Telegram's form", "500 html"],
+)
+def test_an_answer_that_arrived_in_spite_of_a_fault_is_not_sent_again(
+    telegram: BotApi, settings: Settings, fault: Fault
+) -> None:
+    telegram.faults["sendMessage"].append(fault)
+    telegram.send("harika")
+    telegram.wait_sent()
+    telegram.send("berbat")
+    answers = telegram.wait_sent(2)
+
+    assert [answer["text"][0] for answer in answers] == ["😊", "😞"]
+    assert inbox_errors(settings) == ["MaybeArrivedError"]
+
+
+def inbox_errors(settings: Settings) -> list[str]:
+    with sqlite3.connect(settings.tweetsent_data_dir / "tweetsent.db") as database:
+        return [row[0] for row in database.execute("SELECT error FROM inbox WHERE error NOTNULL")]
+
+
+def test_an_outage_longer_than_the_clients_patience_loses_no_answer(
+    telegram: BotApi, settings: Settings
+) -> None:
+    telegram.faults["sendMessage"] += [NOT_NOW] * 12
+    telegram.send("harika")
+    telegram.send("berbat")
+    answers = telegram.wait_sent(2)
+    telegram.send("olur")
+    telegram.wait_sent(3)
+
+    assert [answer["text"][0] for answer in answers] == ["😊", "😞"]
+    telegram.wait(lambda: inbox_errors(settings) == [])
+
+
+def test_an_unreachable_telegram_loses_no_answer(
+    bot: RunningBot, api: BotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot.start()
+    api.send("bekle harika")
+    api.wait(lambda: bot.classifier.waiting)
+    send = httpx.AsyncClient.request
+    tries = []
+
+    async def unreachable(*args: Any, **kwargs: Any) -> httpx.Response:
+        if kwargs["url"].endswith("/sendMessage"):
+            tries.append(kwargs["url"])
+            if len(tries) < 10:
+                raise httpx.ConnectError("no route to host")
+        return await send(*args, **kwargs)
+
+    monkeypatch.setattr(httpx.AsyncClient, "request", unreachable)
+    bot.classifier.release.set()
+
+    assert [answer["text"][0] for answer in api.wait_sent()] == ["😊"]
+    api.send("berbat")
+    assert [answer["text"][0] for answer in api.wait_sent(2)] == ["😊", "😞"]
+
+
+def test_a_locked_database_delays_the_answer_without_an_apology(
+    telegram: BotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = Store.save_prediction
+    failures = iter(range(3))
+
+    def sometimes_save(*args: Any, **kwargs: Any) -> Prediction:
+        if next(failures, None) is not None:
+            raise StoreError("database x: database is locked: another process is using it")
+        return save(*args, **kwargs)
+
+    monkeypatch.setattr(Store, "save_prediction", sometimes_save)
+    telegram.send("harika")
+    telegram.wait_sent()
+    telegram.send("berbat")
+
+    assert [answer["text"][0] for answer in telegram.wait_sent(2)] == ["😊", "😞"]
+
+
+def test_what_was_sent_is_not_repeated_for_what_failed_after_it(
+    telegram: BotApi, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*args: object) -> None:
+        raise StoreError("database x: database is locked")
+
+    monkeypatch.setattr(Store, "set_answer", locked)
+    telegram.send("harika")
+    sent = telegram.wait_sent(2)
+
+    assert [message["text"][0] for message in sent] == ["😊", texts.STORE_ERROR[0]]
+    telegram.wait(lambda: inbox_errors(settings) == ["StoreError"])
+
+
+def test_chats_that_wait_out_a_flood_limit_do_not_hold_up_the_others(
+    telegram: BotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = Fault.of(429, "Too Many Requests: retry after 300", retry_after=300)
+    telegram.faults["sendMessage"] += [limit] * inbox.PARALLEL_CHATS
+    for user in range(100, 100 + inbox.PARALLEL_CHATS):
+        telegram.send("harika", user=user)
+    telegram.wait(lambda: not telegram.faults["sendMessage"])
+    telegram.send("berbat")
+
+    assert len(telegram.wait_sent()) == 1
+    assert telegram.sent(100) == []
+
+
+def test_a_long_flood_limit_is_waited_out_between_two_tries(
+    telegram: BotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_LONGEST_FLOOD_WAIT_SECONDS", 0.5)
+    limit = Fault.of(429, "Too Many Requests: retry after 1", retry_after=1)
+    telegram.faults["sendMessage"].append(limit)
+    started = time.monotonic()
+    telegram.send("harika")
+    telegram.wait_sent()
+
+    assert time.monotonic() - started >= 1
 
 
 def test_an_answer_that_may_have_arrived_is_not_sent_again(
