@@ -12,7 +12,8 @@ from bot.attempt import Failure
 from bot.context import BotApplication
 from bot.fetching import Fetcher
 from bot.inbox import Inbox, RawUpdate
-from bot.stopping import stop_on_signals
+from bot.redaction import describe
+from bot.stopping import stop_on_signals, unless
 from tweetsent.errors import ConfigError, TelegramError
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
@@ -31,8 +32,9 @@ async def run_polling(settings: Settings, service: SentimentService) -> None:
     application = build_application(settings, service)
     with stop_on_signals() as stop:
         try:
-            await _connect(application, settings)
-            await _listen(application, service, stop)
+            await unless(stop, _connect(application, settings))
+            if not stop.is_set():
+                await _listen(application, service, stop)
         finally:
             await application.shutdown()
             # A failed start leaves the application closed but the HTTP client open.
@@ -44,9 +46,6 @@ async def _connect(application: BotApplication, settings: Settings) -> None:
     try:
         await application.initialize()
         await application.bot.delete_webhook(drop_pending_updates=False)
-        await application.bot.set_my_commands(
-            [BotCommand(name, text) for name, text in texts.COMMANDS.items()]
-        )
     except telegram.error.InvalidToken:
         # The library's own words quote the token.
         raise TelegramError(
@@ -56,6 +55,17 @@ async def _connect(application: BotApplication, settings: Settings) -> None:
         raise TelegramError(
             f"can't reach Telegram at {settings.telegram_api_base_url}: {error}"
         ) from None
+    await _show_commands(application)
+
+
+async def _show_commands(application: BotApplication) -> None:
+    """Fills the menu of commands, without which the bot works as well."""
+    try:
+        await application.bot.set_my_commands(
+            [BotCommand(name, text) for name, text in texts.COMMANDS.items()]
+        )
+    except telegram.error.TelegramError as error:
+        log.warning("the menu of commands can't be set: %s", describe(error))
 
 
 async def _listen(

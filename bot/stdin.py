@@ -14,7 +14,7 @@ _CHUNK_BYTES = 65536
 async def read_lines(
     stdin: TextIO, stop: asyncio.Event, before_each: Callable[[], None]
 ) -> AsyncIterator[str]:
-    """The lines until the end of input, or until `stop` is set while waiting for one.
+    """The lines until the end of input, or until `stop` is set.
 
     Bytes that are no UTF-8 become replacement characters. `before_each` runs before each wait.
     """
@@ -29,13 +29,17 @@ async def read_lines(
     while True:
         *lines, pending = pending.split(b"\n")
         for line in lines:
+            if stop.is_set():
+                return
             yield line.decode("utf-8", "replace")
+        if stop.is_set():
+            return
         before_each()
         chunk = await unless(stop, _read_chunk(descriptor))
         if not chunk:
             break
         pending += chunk
-    if pending:
+    if pending and not stop.is_set():
         yield pending.decode("utf-8", "replace")
 
 

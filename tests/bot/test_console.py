@@ -142,6 +142,29 @@ def test_a_pipe_with_broken_bytes_and_no_last_newline(settings: Settings) -> Non
     assert errors == b""
 
 
+@pytest.mark.parametrize(
+    ("rest", "most"), [(b"berbat\n" * 2000, 1999), (b"berbat", 0)], ids=["lines", "half a line"]
+)
+def test_control_c_ends_a_piped_conversation(settings: Settings, rest: bytes, most: int) -> None:
+    process = start(settings, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"harika\n" + rest)
+    process.stdin.flush()
+    process.stdout.read(1)
+
+    # A hang must not hang the tests.
+    killer = threading.Timer(20, process.kill)
+    killer.start()
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    killer.cancel()
+
+    assert process.returncode == 0
+    assert output.decode().count("😞 Olumsuz · %") <= most
+    assert errors == b""
+
+
 def test_a_file(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "lines").write_bytes(b"harika\xff\nberbat\n")
     with (tmp_path / "lines").open("rb") as lines:

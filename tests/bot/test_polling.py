@@ -350,6 +350,37 @@ def test_a_signal_lets_the_answer_in_work_go_out(
     assert TOKEN not in errors
 
 
+@pytest.mark.parametrize("method", ["getMe", "setMyCommands"])
+def test_a_signal_ends_a_start_that_waits_for_telegram(
+    settings: Settings, api: BotApi, method: str
+) -> None:
+    api.faults[method].append(Fault(late_seconds=8.0))
+    bot = process(settings)
+    api.wait_calls(method)
+
+    bot.terminate()
+    started = time.monotonic()
+    _, errors = bot.communicate(timeout=20)
+
+    assert time.monotonic() - started < 5
+    assert bot.returncode == 0
+    assert "Traceback" not in errors
+    assert "is listening" not in errors
+
+
+@pytest.mark.parametrize("name", ["401", "500", "long 429"])
+def test_the_bot_starts_without_its_menu_of_commands(
+    bot: RunningBot, api: BotApi, name: str, redacted_log: Callable[[], str]
+) -> None:
+    long_limit = Fault.of(429, "Too Many Requests: retry after 3000", retry_after=3000)
+    api.faults["setMyCommands"] += [FAULTS.get(name, long_limit)] * 3
+    bot.start()
+    api.send("harika")
+
+    assert len(api.wait_sent()) == 1
+    assert "the menu of commands can't be set" in redacted_log()
+
+
 def test_a_kill_between_storing_and_answering_loses_and_doubles_nothing(
     settings: Settings, api: BotApi, bot: RunningBot
 ) -> None:
