@@ -5,6 +5,7 @@ The data comes back from the user's app and is never trusted: `decode` refuses e
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
@@ -72,3 +73,14 @@ def decode(data: str) -> CorrectionPress | ConsentPress:
     if prediction_id is not None:
         return CorrectionPress(int(prediction_id), LABELS[int(label)])
     return ConsentPress(int(user_id), granted == "1")
+
+
+def prediction_of_buttons(keyboard: InlineKeyboardMarkup | None) -> int | None:
+    """The prediction that a message's buttons correct; None when it has no such button."""
+    for row in keyboard.inline_keyboard if keyboard else ():
+        for button in row:
+            with suppress(ValueError):
+                press = decode(str(button.callback_data))
+                if isinstance(press, CorrectionPress):
+                    return press.prediction_id
+    return None

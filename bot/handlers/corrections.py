@@ -5,10 +5,10 @@ from telegram import Message
 from bot import texts
 from bot.context import BotContext
 from bot.handlers.replying import reply, sender_id
-from bot.keyboards import consent_keyboard, correction_keyboard
-from tweetsent.errors import UnknownLabelError
+from bot.keyboards import consent_keyboard, correction_keyboard, prediction_of_buttons
+from tweetsent.errors import NotFoundError, UnknownLabelError
 from tweetsent.labels import parse_label
-from tweetsent.records import Correction
+from tweetsent.records import Correction, Prediction
 
 
 async def on_correct(message: Message, context: BotContext, word: str) -> None:
@@ -17,7 +17,7 @@ async def on_correct(message: Message, context: BotContext, word: str) -> None:
     if replied is None:
         await reply(message, texts.CORRECT_WHAT)
         return
-    prediction = await context.service.find(message.chat.id, replied.message_id)
+    prediction = await _prediction_of(replied, message.chat.id, context)
     keyboard = correction_keyboard(prediction.id)
     if not word:
         await reply(message, texts.CORRECT_WHICH, keyboard)
@@ -29,8 +29,20 @@ async def on_correct(message: Message, context: BotContext, word: str) -> None:
         return
     user_id = sender_id(message)
     change = await context.service.correct(user_id, prediction.id, label)
-    await reply(message, texts.correction(change))
+    await reply(message, texts.correction(change), keyboard)
     await ask_consent(message, user_id, change)
+
+
+async def _prediction_of(replied: Message, chat_id: int, context: BotContext) -> Prediction:
+    """The prediction of a message: of the user's, of the answer, or of one with its buttons."""
+    try:
+        return await context.service.find(chat_id, replied.message_id)
+    except NotFoundError:
+        # An answer that seemed lost was never noted, nor are questions and confirmations.
+        prediction_id = prediction_of_buttons(replied.reply_markup)
+        if prediction_id is None:
+            raise
+    return await context.service.get(prediction_id, chat_id)
 
 
 async def ask_consent(message: Message, user_id: int, change: Correction) -> None:

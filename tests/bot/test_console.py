@@ -89,7 +89,7 @@ def test_duzelt_corrects_the_last_answer(settings: Settings) -> None:
     answers = chat(settings, "/duzelt olumlu", "berbat", "harika", "😊", "/düzelt nötr", "/duzelt")
 
     assert answers[0] == texts.CORRECT_WHAT
-    assert answers[4] == "✏️ Düzelttim: 😊 Olumlu → 😐 Tarafsız. Teşekkürler!"
+    assert answers[4].startswith("✏️ Düzelttim: 😊 Olumlu → 😐 Tarafsız. Teşekkürler!\n[1]")
     assert answers[5].startswith(texts.CORRECT_WHICH)
     assert labels(settings) == ["neutral"]
 

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from bot import texts
-from tests.bot.botapi import BotApi, Params
+from tests.bot.botapi import RESET_AFTERWARDS, BotApi, Params
 from tests.bot.conftest import RunningBot
 from tests.bot.tiny import TinyClassifier, open_service
 from tweetsent.labels import Label
@@ -252,6 +252,47 @@ def test_duzelt_that_replies_to_a_message_never_classified(
     telegram.send("/duzelt olumlu", chat=GROUP, reply_to_message=strangers)
 
     assert telegram.wait_sent(1, GROUP)[0]["text"] == texts.NOT_FOUND
+    assert corrections(settings) == []
+
+
+def test_duzelt_that_replies_to_an_answer_that_seemed_lost(
+    telegram: BotApi, settings: Settings
+) -> None:
+    telegram.faults["sendMessage"].append(RESET_AFTERWARDS)
+    answer = classified(telegram)
+
+    telegram.send("/duzelt olumsuz", reply_to_message=answer)
+
+    assert "😊 Olumlu → 😞 Olumsuz" in telegram.wait_sent(2)[1]["text"]
+    assert corrections(settings) == [("negative", 1)]
+
+
+def test_duzelt_that_replies_to_what_duzelt_said(telegram: BotApi, settings: Settings) -> None:
+    answer = classified(telegram)
+    telegram.send("/duzelt", reply_to_message=answer)
+    question = telegram.wait_sent(2)[1]
+
+    telegram.send("/duzelt olumsuz", reply_to_message=question)
+    confirmation, consent = telegram.wait_sent(4)[2:]
+    assert "😊 Olumlu → 😞 Olumsuz" in confirmation["text"]
+
+    telegram.send("/duzelt tarafsız", reply_to_message=confirmation)
+    assert "😞 Olumsuz → 😐 Tarafsız" in telegram.wait_sent(5)[4]["text"]
+    assert corrections(settings) == [("neutral", 1)]
+
+    telegram.send("/duzelt olumlu", reply_to_message=consent)
+    assert telegram.wait_sent(6)[5]["text"] == texts.NOT_FOUND
+
+
+def test_duzelt_that_replies_to_buttons_of_another_chat(
+    telegram: BotApi, settings: Settings
+) -> None:
+    answer = classified(telegram)
+    forged = telegram.message("harika", user=8, reply_markup=answer["reply_markup"])
+
+    telegram.send("/duzelt olumsuz", user=8, reply_to_message=forged)
+
+    assert telegram.wait_sent(1, 8)[0]["text"] == texts.NOT_FOUND
     assert corrections(settings) == []
 
 

@@ -10,6 +10,7 @@ from bot.keyboards import (
     consent_keyboard,
     correction_keyboard,
     decode,
+    prediction_of_buttons,
 )
 from tweetsent.labels import LABELS
 
@@ -25,6 +26,7 @@ def test_correction_buttons_come_back(prediction_id: int) -> None:
         CorrectionPress(prediction_id, label) for label in LABELS
     ]
     assert max(len(item.encode()) for item in data) <= 64
+    assert prediction_of_buttons(correction_keyboard(prediction_id)) == prediction_id
 
 
 @given(st.integers(1, LARGEST_ID))
@@ -35,6 +37,7 @@ def test_consent_buttons_come_back(user_id: int) -> None:
         ConsentPress(user_id, True),
         ConsentPress(user_id, False),
     ]
+    assert prediction_of_buttons(consent_keyboard(user_id)) is None
 
 
 @given(st.text(max_size=64))
