@@ -32,24 +32,35 @@ _TURKISH = {Label.NEGATIVE: "Olumsuz", Label.NEUTRAL: "Tarafsız", Label.POSITIV
 _EMOJI = {Label.NEGATIVE: "😞", Label.NEUTRAL: "😐", Label.POSITIVE: "😊"}
 
 _SPELLINGS = {
-    Label.NEGATIVE: "negative negatif neg olumsuz kotu - – − 👎 😞 😠 😡 😢 😭 ☹ 🙁 😟 😔",
-    Label.NEUTRAL: "neutral tarafsiz notr yansiz = 😐 😶 😑",
-    Label.POSITIVE: "positive pozitif poz olumlu iyi + 👍 😊 🙂 😀 😃 😄 😁 😍 🥰 ❤",
+    Label.NEGATIVE: "negative negatif neg olumsuz kotu - -1 – − :( 👎 😞 😠 😡 😢 😭 ☹ 🙁 😟 😔",
+    Label.NEUTRAL: "neutral tarafsiz notr notur yansiz = :| 😐 😶 😑",
+    Label.POSITIVE: "positive pozitif poz olumlu iyi + +1 :) 🤩 👍 😊 🙂 😀 😃 😄 😁 😍 🥰 ❤",
 }
 _BY_SPELLING = {word: label for label, words in _SPELLINGS.items() for word in words.split()}
 
 
-# U+FE0F only asks for the coloured drawing of the emoji before it, the others tone its skin.
-_DRAWING = re.compile("[\ufe0f\U0001f3fb-\U0001f3ff]")
+# U+FE0F only asks for the coloured drawing of the emoji before it, U+1F3FB to U+1F3FF tone its
+# skin, and U+0307 is the dot of a small "i" that some programs make of "İ".
+_DRAWING = re.compile("[\ufe0f\U0001f3fb-\U0001f3ff\u0307]")
+_WORD = re.compile(r"[^\W\d_]+")
+_AROUND = " \t\n.!,;\"'"
 
 
 def parse_label(text: str) -> Label:
-    """The label that a word, sign or emoji names.
+    """The label that a word, sign or emoji names, or a word and a sign that agree.
 
     Raises UnknownLabelError when it names none.
     """
-    word = _DRAWING.sub("", fold(text)).strip(" \t\n.!,;:\"'")
-    label = _BY_SPELLING.get(word)
+    folded = _DRAWING.sub("", fold(text))
+    names = _WORD.findall(folded)
+    sign = _WORD.sub(" ", folded).strip(_AROUND)
+    # A colon is part of a face, or else punctuation.
+    if sign not in _BY_SPELLING:
+        sign = sign.strip(f":{_AROUND}")
+    if sign:
+        names.append(sign)
+    labels = {_BY_SPELLING.get(name) for name in names}
+    label = labels.pop() if len(labels) == 1 else None
     if label is None:
         raise UnknownLabelError(f"{text!r} names no label: use negative, neutral or positive")
     return label

@@ -7,13 +7,13 @@ from tweetsent.labels import LABELS, Label, Scores, parse_label
 
 SPELLINGS = {
     Label.NEGATIVE: ["olumsuz", "negatif", "negative", "neg", "kötü"],
-    Label.NEUTRAL: ["tarafsız", "nötr", "neutral", "yansız"],
+    Label.NEUTRAL: ["tarafsız", "nötr", "nötür", "neutral", "yansız"],
     Label.POSITIVE: ["olumlu", "pozitif", "positive", "poz", "iyi"],
 }
 SIGNS = {
-    Label.NEGATIVE: ["-", "–", "−", "👎", "👎🏿", "😞", "😡", "☹️", "☹"],
-    Label.NEUTRAL: ["=", "😐", "😶"],
-    Label.POSITIVE: ["+", "👍", "👍🏽", "😊", "❤️", "❤"],
+    Label.NEGATIVE: ["-", "–", "−", "👎", "👎🏿", "😞", "😡", "☹️", "☹", ":(", "-1"],
+    Label.NEUTRAL: ["=", "😐", "😶", ":|"],
+    Label.POSITIVE: ["+", "👍", "👍🏽", "😊", "❤️", "❤", "🤩", ":)", "+1"],
 }
 WORDS = [(word, label) for label, words in SPELLINGS.items() for word in words]
 
@@ -55,7 +55,22 @@ def test_what_a_label_is_shown_as_is_understood(label: Label) -> None:
     assert parse_label(label.turkish) is parse_label(label.emoji) is parse_label(label) is label
 
 
-@pytest.mark.parametrize("text", ["", "  ", ".", "belki", "olumlu olumsuz", "1", "++"])
+@pytest.mark.parametrize("label", LABELS)
+def test_a_word_and_a_sign_that_agree_are_understood(label: Label) -> None:
+    word, emoji = label.turkish, label.emoji
+    forms = [f"{word} {emoji}", f"{emoji} {word}", f"{word}{emoji}", f"{word}: {emoji}"]
+    for text in forms:
+        assert parse_label(text) is label
+
+
+def test_the_dot_that_some_programs_leave_on_a_small_i_is_no_letter() -> None:
+    assert parse_label("i\u0307yi") is Label.POSITIVE
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "  ", ".", ":", "belki", "olumlu olumsuz", "1", "++", "Olumlu 😞", "iyi belki", "😊 😞"],
+)
 def test_other_words_are_refused_and_quoted(text: str) -> None:
     with pytest.raises(UnknownLabelError) as caught:
         parse_label(text)
