@@ -55,7 +55,6 @@ class Correction:
     old: Label
     """The label this user saw before: their earlier correction, else the model's."""
     new: Label
-    consent: Consent
     ask_consent: bool
     """True once per user: with the first correction of somebody who was never asked."""
 

@@ -116,7 +116,6 @@ class Store:
                 prediction=_record(prediction),
                 old=_correct(session, user, prediction, label),
                 new=label,
-                consent=user.consent,
                 ask_consent=ask,
             )
 

@@ -7,13 +7,13 @@ import pytest
 
 from bot import texts
 from tweetsent.labels import Label, Scores
-from tweetsent.records import Consent, Correction, Prediction, Stats
+from tweetsent.records import Correction, Prediction, Stats
 
 PREDICTION = Prediction(1, "a", Scores(0.1, 0.2, 0.7), "v", 1.0, datetime.now(UTC), None)
 
 
 def change(old: Label, new: Label) -> Correction:
-    return Correction(PREDICTION, old, new, Consent.UNASKED, False)
+    return Correction(PREDICTION, old, new, False)
 
 
 def stats(**changes: object) -> Stats:

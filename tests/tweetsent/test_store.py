@@ -127,9 +127,7 @@ def test_consent_is_asked_once_even_of_corrections_at_the_same_time(
 @pytest.mark.parametrize("granted", [True, False])
 def test_who_answered_before_is_not_asked(store: Store, save: Saver, granted: bool) -> None:
     store.set_consent(1, granted)
-    correction = store.correct(1, save(5).id, Label.NEGATIVE)
-    assert correction.ask_consent is False
-    assert correction.consent is (Consent.GRANTED if granted else Consent.REFUSED)
+    assert not store.correct(1, save(5).id, Label.NEGATIVE).ask_consent
 
 
 def test_consent_can_be_given_and_withdrawn(store: Store, engine: Engine) -> None:
