@@ -20,7 +20,7 @@ test: $(INSTALLED)
 $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "tweetsent needs Python 3.11 or newer: make PYTHON=python3.12 …" >&2; exit 1; }
-	@echo "installing into $(VENV) (once, some minutes) …" >&2
+	@echo "installing into $(VENV): 2 GB, once, two minutes or more …" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . >&2

@@ -12,6 +12,7 @@ from bot.context import BotApplication
 from bot.stdin import read_lines
 from bot.stopping import stop_on_signals
 from bot.terminal_api import TerminalApi
+from tweetsent.records import Consent
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 from tweetsent.text import clean, fold
@@ -25,13 +26,14 @@ async def run_chat(
 ) -> None:
     """Answers every line of stdin on stdout, in order, until it ends or SIGINT comes.
 
-    The user is an admin and has consented to training: it is the owner's own data. The caller
-    closes the service.
+    The user is an admin and has consented to training, until they take it back: it is the owner's
+    own data. The caller closes the service. Raises BrokenPipeError when nobody reads stdout.
     """
     if isinstance(stdout, io.TextIOWrapper):
         # A terminal without emoji gets question marks, not an end of the conversation.
         stdout.reconfigure(errors="replace")
-    await service.set_consent(USER_ID, True)
+    if await service.consent(USER_ID) is Consent.UNASKED:
+        await service.set_consent(USER_ID, True)
     api = TerminalApi(stdout, picture_dir=settings.tweetsent_data_dir / "chat")
     application = build_application(settings, service, request=api, admin_ids=frozenset({USER_ID}))
     await application.initialize()
@@ -41,6 +43,8 @@ async def run_chat(
         with stop_on_signals() as stop:
             async for line in read_lines(stdin, stop, lambda: _show(stdout, prompt)):
                 await chat.say(line)
+                if api.closed:
+                    raise BrokenPipeError
     finally:
         await application.shutdown()
 

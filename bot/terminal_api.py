@@ -26,6 +26,8 @@ class TerminalApi(BaseRequest):
         self._stdout = stdout
         self._picture_dir = picture_dir
         self._last_id = 0
+        self.closed = False
+        """Whether the reader of stdout is gone."""
         self.button_message: Parameters | None = None
         """The last message that was sent with buttons."""
         self._buttons: list[Parameters] = []
@@ -78,8 +80,11 @@ class TerminalApi(BaseRequest):
 
     def write(self, text: str) -> None:
         """Shows a text to the user, with an empty line after it."""
-        self._stdout.write(f"{text}\n\n")
-        self._stdout.flush()
+        try:
+            self._stdout.write(f"{text}\n\n")
+            self._stdout.flush()
+        except BrokenPipeError:  # for the conversation to end, not for one message to fail
+            self.closed = True
 
     def _send_message(self, sent: Parameters, _: RequestData | None) -> Parameters:
         message = self._message(sent, text=sent["text"])

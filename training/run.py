@@ -162,6 +162,7 @@ def _save_weights(model: "PeftModel", folder: Path, base: BaseModel) -> None:
     model.peft_config["default"].base_model_name_or_path = base.name
     # Otherwise PEFT asks the model hub whether the base model's vocabulary changed.
     model.save_pretrained(str(folder), save_embedding_layers=False)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors makes a file that only its owner can read
     if base.name == embedded.NAME:
         embedded.copy_licence(folder)
 

@@ -49,7 +49,7 @@ def create_engine_for(url: str, *, foreign_keys: bool = True) -> Engine:
         )
     except ModuleNotFoundError as error:
         raise StoreError(
-            f"the database driver {error.name} is not installed: pip install 'tweetsent[postgres]'"
+            f"the database driver {error.name} is not installed: pip install 'psycopg[binary]'"
         ) from error
     if path is not None:
         _set_up_sqlite(engine, foreign_keys)

@@ -7,11 +7,12 @@ folder of safetensors and tokenizer in the cache.
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from tweetsent.errors import ModelError
@@ -33,7 +34,7 @@ def prepare_embedded(cache_dir: Path, report: Callable[[str], None]) -> Path:
     folder = cache_dir / f"gemma-3-270m-{GGUF_SHA256[:8]}"
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache_dir / f"{folder.name}.lock"):
+        with _alone(cache_dir / f"{folder.name}.lock", report):
             if folder.exists() and not is_intact(folder):
                 report(f"the model cache {folder} is damaged: making it again")
                 shutil.rmtree(folder)
@@ -42,6 +43,20 @@ def prepare_embedded(cache_dir: Path, report: Callable[[str], None]) -> Path:
     except (OSError, SafetensorError) as error:  # a full disk is either
         raise ModelError(f"can't prepare the embedded model in {cache_dir}: {error}") from error
     return folder
+
+
+@contextmanager
+def _alone(path: Path, report: Callable[[str], None]) -> Iterator[None]:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        report("another process is preparing the embedded model: waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def copy_licence(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Tables from and to files: .xlsx, .csv, .jsonl and .parquet."""
 
+import codecs
 import re
 import zipfile
 from pathlib import Path
@@ -30,6 +31,8 @@ def read_table(path: Path) -> "pd.DataFrame":
         raise DataError(f"{path}: unknown kind of file; use {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise DataError(f"{path}: there is no such file")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path}: is empty")
     try:
         table = _READERS[path.suffix.lower()](path)
     except DataError:
@@ -99,6 +102,8 @@ def _without_lone_surrogates(cell: object) -> object:
 def _read_xlsx(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"{path}: is no Excel workbook (.xlsx)")
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > _MAX_UNPACKED_BYTES:
@@ -123,6 +128,8 @@ def _read_csv(path: Path) -> "pd.DataFrame":
 def _decode(path: Path) -> str:
     """The text of a UTF-8 or Windows-1254 file; DataError where reading it would garble it."""
     content = path.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError(f"{path}: is UTF-16 text; save it as UTF-8")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

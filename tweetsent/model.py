@@ -57,7 +57,7 @@ def find_base_model(
     if path.is_dir():
         return BaseModel(name, str(path), _folder_hash(path))
     if path.is_absolute() or name.startswith("."):
-        raise ModelError(f"base model {name}: there is no such folder")
+        raise ModelError(f"TWEETSENT_BASE_MODEL or --base-model {name}: there is no such folder")
     return BaseModel(name, name, _hub_commit(name, revision), is_on_hub=True)
 
 

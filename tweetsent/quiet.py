@@ -10,6 +10,7 @@ def silence_model_libraries() -> None:
 
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    # It names an optional kernel from a model hub that is not there.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    # One names an optional kernel that is not there, the other each of its tries to reach a hub.
+    for library in ("bitsandbytes", "huggingface_hub"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")

@@ -41,6 +41,7 @@ def load_or_build(
     with FileLock(cache_dir / "served.lock"):
         if is_intact(folder):
             return _load(folder, device)
+        report("merging the adapter into the model (once)")
         model = build()
         try:
             _keep(model, folder)

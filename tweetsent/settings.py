@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tweetsent.errors import ConfigError
 
-_TOKEN = re.compile(r"\d+:[\w-]+")
+_TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
 
 
 class Settings(BaseSettings):
@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     """Folder of the database and of everything else the bot keeps."""
 
     tweetsent_cache_dir: Path = Path("~/.cache/tweetsent")
-    """Folder of the converted embedded model (about 570 MB); may be deleted at any time."""
+    """Folder of the converted models (up to 1.7 GB); may be deleted at any time."""
 
     tweetsent_database_url: str | None = Field(default=None, repr=False)
     """SQLAlchemy URL; by default SQLite in the data folder."""
@@ -67,6 +67,20 @@ class Settings(BaseSettings):
     def _token_shape(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
             raise ValueError("must look like 123456789:AA…, as @BotFather gives it")
+        return value
+
+    @field_validator("tweetsent_database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"(sqlite:///|postgresql(\+psycopg)?://)\S", value):
+            raise ValueError("must look like sqlite:////path/file.db or postgresql://host/name")
+        return value
+
+    @field_validator("tweetsent_adapter")
+    @classmethod
+    def _existing_folder(cls, value: str) -> str:
+        if value != "auto" and not Path(value).expanduser().is_dir():
+            raise ValueError(f"names no folder: {value}")
         return value
 
     @field_validator("telegram_api_base_url")

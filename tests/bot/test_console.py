@@ -16,9 +16,8 @@ from typing import IO
 import pytest
 
 from bot import texts
-from bot.console import USER_ID, run_chat
+from bot.console import run_chat
 from tests.bot.tiny import TinyClassifier, open_service, settings_for
-from tweetsent.records import Consent
 from tweetsent.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +49,6 @@ def chat(settings: Settings, *lines: str) -> list[str]:
         try:
             stdin = io.StringIO("".join(f"{line}\n" for line in lines))
             await run_chat(settings, service, stdin=stdin, stdout=stdout)
-            assert await service.consent(USER_ID) is Consent.GRANTED
         finally:
             await service.close()
 
@@ -192,3 +190,10 @@ def test_a_terminal_gets_a_prompt_and_control_c_ends_quietly(settings: Settings)
     assert errors == b""
     os.close(terminal)
     os.close(side)
+
+
+def test_the_owner_has_consented_until_they_take_it_back(settings: Settings) -> None:
+    chat(settings, "güzel")
+    assert "onay verdin" in chat(settings, "/gizlilik")[0]
+    chat(settings, "/onay_geri")
+    assert "onay vermedin" in chat(settings, "/gizlilik")[0]

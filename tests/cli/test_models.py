@@ -115,7 +115,7 @@ def test_a_file_becomes_a_workbook_with_results_beside_its_columns(
     arguments = ["predict", "--input", str(texts), "--text-column", "mesaj", "--output", "out.xlsx"]
     result = tweetsent(*arguments)
     assert (result.code, result.out) == (0, "")
-    assert "1 rows without a text" in result.err
+    assert "rows without a text stay without a label: 1" in result.err
     table = pd.read_excel("out.xlsx", keep_default_na=False)
     assert list(table.columns) == [
         "no",
@@ -225,7 +225,8 @@ def test_an_unknown_adapter_in_the_setting_is_one_line(
     failing: Failing, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TWEETSENT_ADAPTER", "no/such/adapter")
-    assert "no/such/adapter" in failing("predict", "metin", code=1)
+    line = failing("predict", "metin", code=2)
+    assert "TWEETSENT_ADAPTER names no folder: no/such/adapter" in line
 
 
 def test_an_adapter_of_another_base_model_is_refused(failing: Failing, tiny: Path) -> None:

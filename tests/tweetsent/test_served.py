@@ -86,6 +86,6 @@ def test_a_full_disk_is_reported_and_no_failure(
 
     monkeypatch.setattr("tweetsent.served.seal", full)
     assert builder.get(tmp_path, "base")
-    assert "No space left" in builder.said[0]
+    assert "No space left" in builder.said[-1]
     assert not list(tmp_path.glob("served-*"))
     assert not list(tmp_path.glob("keeping-*"))

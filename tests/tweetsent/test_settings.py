@@ -26,11 +26,14 @@ def test_defaults_need_nothing(tmp_path: Path) -> None:
     ("name", "value"),
     [
         ("TELEGRAM_BOT_TOKEN", "secret-but-wrong"),
+        ("TELEGRAM_BOT_TOKEN", "123456:şşş"),
         ("TELEGRAM_API_BASE_URL", "ftp://example.org"),
         ("TELEGRAM_API_BASE_URL", "http://a b"),
         ("TWEETSENT_ADMIN_IDS", "12,x"),
         ("TWEETSENT_DATA_DIR", "~nobody-of-this-name/x"),
         ("TWEETSENT_CACHE_DIR", "~nobody-of-this-name/x"),
+        ("TWEETSENT_DATABASE_URL", "mysql://bot:password@db/tweets"),
+        ("TWEETSENT_DATABASE_URL", "sqlite:tweets"),
         ("TWEETSENT_DEVICE", "tpu"),
         ("TWEETSENT_TRAIN_ON_FORWARDS", "belki"),
         ("TWEETSENT_LOG_LEVEL", "loud"),
@@ -109,3 +112,9 @@ def test_data_folder_may_have_any_name(monkeypatch: pytest.MonkeyPatch, tmp_path
     folder = tmp_path / "soru? %20 işareti"
     monkeypatch.setenv("TWEETSENT_DATA_DIR", str(folder))
     assert make_url(Settings.load().database_url).database == str(folder / "tweetsent.db")
+
+
+def test_an_adapter_that_is_no_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWEETSENT_ADAPTER", "no/such/folder")
+    with pytest.raises(ConfigError, match="TWEETSENT_ADAPTER names no folder: no/such/folder"):
+        Settings.load()

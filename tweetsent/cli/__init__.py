@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import sys
 
 import typer
@@ -25,15 +26,17 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; every error becomes one line on stderr."""
     try:
         code = app(arguments, prog_name="tweetsent", standalone_mode=False)
-    except typer.Abort:
-        return 130
     except typer.TyperException as error:
         return _bad_usage(error)
     except TweetsentError as error:
         complain(str(error))
         return 2 if isinstance(error, _BAD_INPUT) else 1
-    except (KeyboardInterrupt, BrokenPipeError):
+    except (typer.Abort, KeyboardInterrupt):
         return 130
+    except BrokenPipeError:
+        # The reader is gone; the interpreter must not complain when it flushes stdout at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Exception as error:
         if debugging():
             log.error("unexpected error", exc_info=error)

@@ -70,7 +70,7 @@ def _predict_file(
     cells = files.text_column(table, column, path)
     rows = [row for row, cell in enumerate(cells) if clean(cell)]
     if len(rows) < len(cells):
-        report(f"{len(cells) - len(rows)} rows without a text stay without a label")
+        report(f"rows without a text stay without a label: {len(cells) - len(rows)}")
     classifier = _load(settings, model)
     with progress_bar("classifying", len(rows)) as advance:
         scores = classifier.classify([cells[row] for row in rows], advance)
@@ -232,7 +232,7 @@ def _read(source: "Source") -> "LabelledData":
 
     part = read_labelled(source)
     if part.left_out:
-        report(f"{source.path}: {part.left_out} rows without a text or a label are left out")
+        report(f"{source.path}: rows without a text or a label, left out: {part.left_out}")
     return part
 
 
