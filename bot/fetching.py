@@ -5,12 +5,14 @@ inbox has committed. No fault ends the loop: it backs off, says so once for each
 """
 
 import asyncio
-import json
 import logging
-from urllib.parse import urlencode
 
 from telegram import Bot
-from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter
+from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.request import RequestData
+
+# The library has no public name for what its RequestData is made of.
+from telegram.request._requestparameter import RequestParameter
 
 from bot.inbox import Inbox, RawUpdate
 from bot.redaction import describe
@@ -50,15 +52,18 @@ class Fetcher:
                 await unless(stop, asyncio.sleep(self._delay_after(error)))
 
     async def _get_updates(self) -> list[RawUpdate]:
-        question = {"timeout": POLL_SECONDS, "allowed_updates": json.dumps(_KINDS)}
+        question: dict[str, object] = {"timeout": POLL_SECONDS, "allowed_updates": _KINDS}
         if self._offset is not None:
             question["offset"] = self._offset
-        payload = await self._bot.request.retrieve(
-            f"{self._bot.base_url}/getUpdates?{urlencode(question)}",
+        parameters = [RequestParameter.from_input(name, value) for name, value in question.items()]
+        result = await self._bot.request.post(
+            f"{self._bot.base_url}/getUpdates",
+            RequestData(parameters),
             read_timeout=POLL_SECONDS + _NETWORK_SECONDS,
         )
-        result = self._bot.request.parse_json_payload(payload)["result"]
-        return list(result)
+        if not isinstance(result, list):
+            raise TelegramError("getUpdates gave no list of updates")
+        return result
 
     def _note_success(self) -> None:
         if self._failures:
