@@ -199,6 +199,6 @@ def test_a_damaged_adapter_is_refused(tiny_base: BaseModel, tmp_path: Path) -> N
 
 
 def test_an_adapter_that_is_not_there_is_named(tiny_base: BaseModel, tmp_path: Path) -> None:
-    missing = str(tmp_path / "yok")
-    with pytest.raises(ModelError, match=r"yok: there is no tweetsent\.json"):
-        load_classifier(settings_for(tiny_base, tmp_path, missing), print)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match=r"empty: there is no tweetsent\.json"):
+        load_classifier(settings_for(tiny_base, tmp_path, str(tmp_path / "empty")), print)
