@@ -20,7 +20,7 @@ from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from tweetsent.errors import StoreError
+from tweetsent.errors import ConfigError, StoreError
 from tweetsent.sessions import READ_ONLY, readable_errors, reading, show, sqlite_path
 
 _DRIVERS = {"sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"}
@@ -33,7 +33,7 @@ def create_engine_for(url: str, *, foreign_keys: bool = True) -> Engine:
     """An engine for a database URL; connects to nothing yet, but makes an SQLite file's folder.
 
     `foreign_keys=False` is for migrations, which may rebuild a table that others refer to.
-    Raises StoreError for a URL that can't be used.
+    Raises ConfigError for a URL that names no database, StoreError for one that can't be used.
     """
     parsed = _parse(url)
     path = sqlite_path(parsed)
@@ -116,11 +116,19 @@ def _parse(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         # The text itself is not shown: it may hold a password.
-        raise StoreError("wrong database URL: it must look like sqlite:////path/file.db") from None
+        raise ConfigError(
+            "TWEETSENT_DATABASE_URL is a wrong database URL: it must look like "
+            "sqlite:////path/file.db"
+        ) from None
     if parsed.drivername not in _DRIVERS:
-        raise StoreError(f"unknown database {parsed.drivername}: use sqlite or postgresql")
+        raise ConfigError(
+            f"TWEETSENT_DATABASE_URL names the unknown database {parsed.drivername}: "
+            "use sqlite or postgresql"
+        )
     if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
-        raise StoreError("an SQLite database must be a file: sqlite:////path/file.db")
+        raise ConfigError(
+            "TWEETSENT_DATABASE_URL: an SQLite database must be a file: sqlite:////path/file.db"
+        )
     return parsed
 
 

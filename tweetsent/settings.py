@@ -69,13 +69,6 @@ class Settings(BaseSettings):
             raise ValueError("must look like 123456789:AA…, as @BotFather gives it")
         return value
 
-    @field_validator("tweetsent_database_url")
-    @classmethod
-    def _known_database(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"(sqlite:///|postgresql(\+psycopg)?://)\S", value):
-            raise ValueError("must look like sqlite:////path/file.db or postgresql://host/name")
-        return value
-
     @field_validator("tweetsent_adapter")
     @classmethod
     def _existing_folder(cls, value: str) -> str:

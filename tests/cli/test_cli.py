@@ -102,6 +102,15 @@ def test_a_missing_database_asks_for_the_upgrade(
     assert not list(empty_home.rglob("*.db"))
 
 
+def test_a_database_url_of_another_kind_names_the_variable(
+    failing: Failing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWEETSENT_DATABASE_URL", "mysql://bot:password@db/tweets")
+    line = failing("stats", code=2)
+    assert "TWEETSENT_DATABASE_URL names the unknown database mysql" in line
+    assert "password" not in line
+
+
 def test_an_empty_database_asks_for_the_upgrade(failing: Failing, empty_home: Path) -> None:
     (empty_home / "data").mkdir()
     sqlite3.connect(empty_home / "data" / "tweetsent.db").close()

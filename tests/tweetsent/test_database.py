@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, select, text, update
 
 from tweetsent.database import check_revision, create_engine_for, head_revision, upgrade
-from tweetsent.errors import StoreError
+from tweetsent.errors import ConfigError, StoreError
 from tweetsent.sessions import reading, writing
 from tweetsent.tables import InboxRow
 
@@ -67,13 +67,18 @@ def test_read_modify_write_loses_no_update(sqlite_engine: Engine) -> None:
         ("sqlite+aiosqlite:////tmp/x.db", "unknown database"),
         ("sqlite://", "must be a file"),
         ("sqlite:///:memory:", "must be a file"),
-        ("sqlite:////dev/null/x/tweetsent.db", "can't make the folder"),
+        ("sqlite:tweets", "wrong database URL"),
     ],
 )
 def test_an_unusable_url_is_one_readable_error(url: str, message: str) -> None:
-    with pytest.raises(StoreError, match=message) as caught:
+    with pytest.raises(ConfigError, match=f"TWEETSENT_DATABASE_URL.*{message}") as caught:
         create_engine_for(url)
     assert "secret" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_made_is_one_readable_error() -> None:
+    with pytest.raises(StoreError, match="can't make the folder"):
+        create_engine_for("sqlite:////dev/null/x/tweetsent.db")
 
 
 def test_an_unreachable_server_is_one_readable_error() -> None:

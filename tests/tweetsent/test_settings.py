@@ -32,8 +32,6 @@ def test_defaults_need_nothing(tmp_path: Path) -> None:
         ("TWEETSENT_ADMIN_IDS", "12,x"),
         ("TWEETSENT_DATA_DIR", "~nobody-of-this-name/x"),
         ("TWEETSENT_CACHE_DIR", "~nobody-of-this-name/x"),
-        ("TWEETSENT_DATABASE_URL", "mysql://bot:password@db/tweets"),
-        ("TWEETSENT_DATABASE_URL", "sqlite:tweets"),
         ("TWEETSENT_DEVICE", "tpu"),
         ("TWEETSENT_TRAIN_ON_FORWARDS", "belki"),
         ("TWEETSENT_LOG_LEVEL", "loud"),
