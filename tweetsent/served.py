@@ -1,7 +1,7 @@
-"""Keeps the merged models of the last two adapters in the cache, so that a start is quick.
+"""Keeps the last two models that were merged in the cache, so that a start is quick.
 
 Quantising, unpacking and merging give the same weights every time, and take longer than all the
-rest of a start. Two are kept: the one in use and the one that is tried beside it.
+rest of a start. Two are kept, so that trying another adapter does not cost the one in use.
 """
 
 import hashlib
@@ -64,10 +64,11 @@ def _keep(model: "PreTrainedModel", folder: Path) -> None:
     # A run that was killed leaves its draft behind.
     for draft in folder.parent.glob("keeping-*"):
         shutil.rmtree(draft)
+    if folder.exists():  # damaged, and in the way
+        shutil.rmtree(folder)
     kept = sorted(folder.parent.glob("served-*"), key=lambda path: path.stat().st_mtime)
-    for old in kept:
-        if old == folder or old in kept[: 1 - _KEPT]:  # a damaged one is in the way
-            shutil.rmtree(old)
+    for old in kept[: 1 - _KEPT]:
+        shutil.rmtree(old)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="keeping-") as scratch:
         draft = Path(scratch) / folder.name
         model.save_pretrained(draft)
