@@ -13,7 +13,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 
-from training.data import Source, parse_label_map, read_labelled, resolve_duplicates, text_key
+from training.data import Source, parse_label_map, read_labelled
+from training.duplicates import resolve_duplicates, text_key
 from tweetsent.labels import Label
 from tweetsent.metrics import compute_metrics
 from tweetsent.text import tr_lower

@@ -1,11 +1,10 @@
-"""Labelled rows from files: columns, label maps, duplicates and conflicts.
+"""Labelled rows from files: columns and label maps.
 
 What a label code means is stated by the user, never guessed: public copies of the same data set
 use the same integers for different labels.
 """
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from tweetsent.errors import DataError, UnknownLabelError
 from tweetsent.files import read_table, text_column
 from tweetsent.labels import Label, parse_label
 from tweetsent.sealed import sha256_of
-from tweetsent.text import clean, fold
+from tweetsent.text import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,8 @@ class Example:
 
     text: str
     label: Label
+    source: str = ""
+    """The name of the file that it came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +100,3 @@ def _decode(codes: list[str], source: Source) -> dict[str, Label]:
         return {code: parse_label(code) for code in codes}
     except UnknownLabelError as error:
         raise DataError(f"{found}; {error}, or give --label-map") from error
-
-
-def resolve_duplicates(examples: list[Example]) -> tuple[list[Example], int, int]:
-    """Keep one row of each text; drop a text whose rows disagree on the label.
-
-    Texts are compared in lower-case ASCII letters and digits only. Returns the kept rows in their
-    order, the number of duplicate rows left out and the number of rows dropped as conflicting.
-    """
-    groups: dict[str, list[Example]] = defaultdict(list)
-    for example in examples:
-        groups[text_key(example.text)].append(example)
-    kept = [rows[0] for rows in groups.values() if len({row.label for row in rows}) == 1]
-    conflicting = sum(len(rows) for rows in groups.values() if len({r.label for r in rows}) > 1)
-    return kept, len(examples) - len(kept) - conflicting, conflicting
-
-
-def text_key(text: str) -> str:
-    """What two spellings of one text have in common."""
-    return "".join(char for char in fold(text) if char.isalnum()) or text

@@ -19,7 +19,8 @@ import torch
 
 from training.calibration import fit_temperature
 from training.card import model_card
-from training.data import Example, LabelledData, resolve_duplicates, text_key
+from training.data import Example, LabelledData
+from training.duplicates import resolve_duplicates, text_key
 from training.evaluation import Evaluation, evaluate, make_folder, write_report
 from training.qlora import Progress, TrainingSettings, fine_tune
 from tweetsent import __version__, embedded

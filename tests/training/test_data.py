@@ -4,14 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from training.data import (
-    Example,
-    Source,
-    parse_label_map,
-    read_labelled,
-    resolve_duplicates,
-    text_key,
-)
+from training.data import Example, Source, parse_label_map, read_labelled
 from tweetsent.errors import DataError
 from tweetsent.labels import LABELS
 
@@ -185,40 +178,6 @@ def test_a_text_that_looks_like_a_missing_value_is_a_text(tmp_path: Path) -> Non
 def test_a_file_without_a_labelled_text_is_refused(tmp_path: Path, rows: list[str]) -> None:
     with pytest.raises(DataError, match="no labelled text"):
         read_labelled(Source(csv(tmp_path, *rows)))
-
-
-def test_spellings_of_one_text_count_once_and_the_first_stays() -> None:
-    rows = [
-        Example("Bu IŞIK çok güzel!", POSITIVE),
-        Example("Yağmur yağıyor", NEUTRAL),
-        Example("bu ışık ÇOK guzel...", POSITIVE),
-        Example("BU ISIK COK GUZEL", POSITIVE),
-    ]
-    assert resolve_duplicates(rows) == (rows[:2], 2, 0)
-
-
-def test_a_text_with_two_labels_goes_in_all_its_rows() -> None:
-    rows = [
-        Example("Maç bitti", NEUTRAL),
-        Example("İdare eder", NEUTRAL),
-        Example("maç bitti.", NEGATIVE),
-        Example("MAÇ BİTTİ", NEUTRAL),
-        Example("idare eder!", NEUTRAL),
-    ]
-    kept, duplicates, conflicting = resolve_duplicates(rows)
-    assert kept == [rows[1]]
-    assert (duplicates, conflicting) == (1, 3)
-    assert len(kept) + duplicates + conflicting == len(rows)
-
-
-def test_texts_without_letters_are_compared_as_they_are() -> None:
-    rows = [Example("😊", POSITIVE), Example("😡", NEGATIVE), Example("😊", POSITIVE)]
-    assert resolve_duplicates(rows) == (rows[:2], 1, 0)
-
-
-def test_a_key_forgets_case_accents_and_punctuation_but_no_word() -> None:
-    assert text_key("İyi, GÜZEL ışık?") == text_key("iyi guzel isik") == "iyiguzelisik"
-    assert text_key("iyi değil") != text_key("iyi")
 
 
 def test_sources_name_their_columns_text_and_label_unless_told() -> None:

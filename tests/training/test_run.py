@@ -15,7 +15,8 @@ from peft import PeftModel
 
 from tests.sentences import SENTENCES
 from training import run as run_module
-from training.data import Example, LabelledData, text_key
+from training.data import Example, LabelledData
+from training.duplicates import text_key
 from training.evaluation import Evaluation, evaluate
 from training.qlora import Progress, TrainingSettings
 from training.run import Listener, train
