@@ -1,10 +1,20 @@
 """Pictures of results, as PNG bytes, readable on a phone."""
 
 import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tweetsent.labels import LABELS
+from tweetsent.metrics import Reliability
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WIDTH_INCHES, _DPI = 5.4, 160
+_BLUE, _ORANGE, _GREY = "#2f6fb0", "#d9822b", "#8a8a8a"
 
 
 def confusion_png(
@@ -14,14 +24,9 @@ def confusion_png(
 
     `matrix` is (3, 3) counts in label order, rows = truth.
     """
-    # The object interface keeps no global state, so threads may draw at the same time.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     totals = matrix.sum(axis=1, keepdims=True)
     share = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
-    figure = Figure(figsize=(5.4, 5.0), dpi=160, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure(height_inches=5.0)
     axes = figure.add_subplot()
     axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
     names = [label.turkish for label in LABELS]
@@ -29,7 +34,7 @@ def confusion_png(
     axes.set_yticks(range(3), names, fontsize=12, rotation=90, va="center")
     axes.set_xlabel(columns, fontsize=13)
     axes.set_ylabel(rows, fontsize=13)
-    axes.set_title(title, fontsize=14)
+    _title(axes, title)
     for row in range(3):
         for column in range(3):
             axes.text(
@@ -41,6 +46,120 @@ def confusion_png(
                 fontsize=14,
                 color="white" if share[row, column] > 0.5 else "black",
             )
+    return _png(figure)
+
+
+def reliability_png(after: Reliability, *, title: str, before: Reliability | None = None) -> bytes:
+    """A reliability diagram: accuracy against confidence, and how many rows each bin holds.
+
+    `after` is as the model answers; `before`, where it is known, the same rows without temperature
+    scaling. Guo et al. 2017, arXiv:1706.04599, figures 1 and 4.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    figure = _figure(height_inches=6.0)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    edges = np.linspace(0.0, 1.0, len(after.counts) + 1)
+    width = edges[1] - edges[0]
+    now = "Kalibrasyondan sonra" if before else "Model"
+    upper.plot([0, 1], [0, 1], color=_GREY, linestyle="--", label="Kusursuz")
+    upper.bar(
+        edges[:-1], after.accuracy, width, align="edge", color=_BLUE, alpha=0.3, edgecolor="white"
+    )
+    if before:
+        _points(upper, before, marker="s", color=_ORANGE, label="Kalibrasyondan önce")
+    _points(upper, after, marker="o", color=_BLUE, label=now)
+    bars = lower.bar(edges[:-1], after.counts, width, align="edge", color=_BLUE, edgecolor="white")
+    lower.bar_label(bars, [str(count) if count else "" for count in after.counts], fontsize=10)
+    lower.margins(y=0.25)
+    lower.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    # The most probable of three labels has at least a third.
+    lower.set_xlim(edges[np.flatnonzero(edges <= 1 / len(LABELS))[-1]], 1.0)
+    upper.set_ylim(0.0, 1.02)
+    upper.yaxis.set_major_formatter(_percent)
+    lower.xaxis.set_major_formatter(_percent)
+    upper.set_ylabel("Doğruluk", fontsize=13)
+    lower.set_ylabel("Satır", fontsize=13)
+    lower.set_xlabel("Güven", fontsize=13)
+    was = f" (önce {_decimal(before.ece)})" if before else ""
+    _title(upper, title, f"ECE {_decimal(after.ece)}{was}")
+    # Beside the axes, since the points of a small file may lie anywhere.
+    figure.legend(fontsize=10, loc="outside lower center", ncols=3, columnspacing=1.0)
+    for axes in (upper, lower):
+        axes.tick_params(labelsize=11)
+        axes.grid(axis="y", alpha=0.3)
+        axes.set_axisbelow(True)
+    return _png(figure)
+
+
+def learning_curves_png(
+    steps: Sequence[tuple[int, float]], scores: Mapping[str, Sequence[tuple[float, float]]]
+) -> bytes:
+    """Training loss (step, loss) above the macro-F1 (step, score) of each validation file."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure = _figure(height_inches=6.0)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    upper.plot([step for step, _ in steps], [loss for _, loss in steps], color=_BLUE, marker=".")
+    for name, points in scores.items():
+        lower.plot([step for step, _ in points], [score for _, score in points], "o-", label=name)
+    upper.set_title("Öğrenme eğrileri", fontsize=14)
+    upper.set_ylabel("Eğitim kaybı", fontsize=13)
+    upper.set_ylim(bottom=0.0)
+    lower.set_ylabel("Makro-F1", fontsize=13)
+    lower.set_xlabel("Adım", fontsize=13)
+    lower.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    lower.set_xlim(left=0)
+    measured = [score for points in scores.values() for _, score in points]
+    if measured:
+        # Room around a single point, and no values that no score can have.
+        lower.set_ylim(max(0.0, min(measured) - 0.05), min(1.02, max(measured) + 0.05))
+        lower.legend(fontsize=10, loc="best")
+    for axes in (upper, lower):
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace(".", ","))
+        axes.tick_params(labelsize=11)
+        axes.grid(alpha=0.3)
+    return _png(figure)
+
+
+def _figure(height_inches: float) -> "Figure":
+    # The object interface keeps no global state, so threads may draw at the same time.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH_INCHES, height_inches), dpi=_DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure: "Figure") -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def _title(axes: "Axes", *lines: str) -> None:
+    """In letters as small as the longest line needs."""
+    size = min(14.0, 14.0 * 38 / max(map(len, lines)))
+    axes.set_title("\n".join(lines), fontsize=size)
+
+
+def _points(axes: "Axes", values: Reliability, *, marker: str, color: str, label: str) -> None:
+    filled = values.counts > 0
+    axes.plot(
+        values.confidence[filled],
+        values.accuracy[filled],
+        marker,
+        color=color,
+        label=label,
+        clip_on=False,  # those at 0 and 1 lie on the frame
+        zorder=3,
+    )
+
+
+def _percent(value: float, _: object) -> str:
+    return f"%{100 * value:.0f}"
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.3f}".replace(".", ",")

@@ -68,20 +68,48 @@ def compute_metrics(truth: list[Label], predicted: list[Label]) -> Metrics:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How often a model is right at each level of confidence, over equal-width bins.
+
+    Bin b holds the confidences above b / bins, up to (b + 1) / bins; each array is (bins,).
+    """
+
+    counts: np.ndarray
+    confidence: np.ndarray
+    """Mean of the bin's rows; 0 in an empty bin."""
+    accuracy: np.ndarray
+    """Share of the bin's rows that are right; 0 in an empty bin."""
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error: the mean gap between the two, weighted by size."""
+        gaps = np.abs(self.accuracy - self.confidence)
+        return float((gaps * self.counts).sum() / self.counts.sum())
+
+
+def reliability(probabilities: np.ndarray, truth: list[Label], bins: int = 15) -> Reliability:
+    """The reliability of probabilities (n, 3), n at least 1, in label order.
+
+    Guo et al. 2017, arXiv:1706.04599, equations 1 to 3.
+    """
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == np.array([LABELS.index(label) for label in truth])
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
+    size = np.maximum(counts, 1)
+    return Reliability(
+        counts=counts,
+        confidence=np.bincount(bin_of, weights=confidence, minlength=bins) / size,
+        accuracy=np.bincount(bin_of, weights=correct, minlength=bins) / size,
+    )
+
+
 def expected_calibration_error(
     probabilities: np.ndarray, truth: list[Label], bins: int = 15
 ) -> float:
     """Mean gap between confidence and accuracy over equal-width confidence bins, weighted by size.
 
-    `probabilities` is (n, 3) in label order. Guo et al. 2017, arXiv:1706.04599, equation 3.
+    `probabilities` is (n, 3) in label order, n at least 1.
     """
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == np.array([LABELS.index(label) for label in truth])
-    edges = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    return float(
-        sum(
-            abs(correct[edges == b].mean() - confidence[edges == b].mean()) * (edges == b).mean()
-            for b in range(bins)
-            if (edges == b).any()
-        )
-    )
+    return reliability(probabilities, truth, bins).ece

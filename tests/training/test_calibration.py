@@ -36,10 +36,26 @@ def test_no_other_temperature_fits_better() -> None:
 
 
 def test_it_stays_in_its_bounds_when_everything_is_right_or_wrong() -> None:
-    logits = torch.eye(3)
-    right, wrong = list(LABELS), [LABELS[1], LABELS[2], LABELS[0]]
+    logits = 2 * torch.eye(3).repeat(1000, 1)
+    right, wrong = 1000 * list(LABELS), 1000 * [LABELS[1], LABELS[2], LABELS[0]]
     assert fit_temperature(logits, right) == pytest.approx(0.2, rel=0.01)
     assert fit_temperature(logits, wrong) == pytest.approx(10.0, rel=0.01)
+
+
+def test_two_rows_change_little() -> None:
+    sure = torch.tensor([[4.0, 0.0, 0.0], [0.0, 0.0, 4.0]])
+    assert 0.7 < fit_temperature(sure, [LABELS[0], LABELS[2]]) < 1
+    assert 1 < fit_temperature(sure, [LABELS[2], LABELS[2]]) < 4
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_one_label_alone_leaves_it_finite_and_in_its_bounds(label: Label) -> None:
+    logits, _ = drawn(40, 2.0)
+    assert 0.2 <= fit_temperature(logits, 40 * [label]) <= 10.0
+
+
+def test_logits_beyond_single_precision_change_nothing() -> None:
+    assert fit_temperature(500 * torch.eye(3), list(LABELS)) == pytest.approx(1.0, abs=0.01)
 
 
 def test_it_is_a_plain_rounded_number() -> None:

@@ -1,12 +1,28 @@
 import io
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
+import pytest
 from PIL import Image, ImageChops
 
-from tweetsent.figures import confusion_png
+from tweetsent.figures import confusion_png, learning_curves_png, reliability_png
+from tweetsent.metrics import Reliability
 
 MATRIX = np.array([[8, 1, 1], [2, 5, 3], [0, 0, 10]])
+AFTER = Reliability(
+    counts=np.array([0, 0, 4, 6]),
+    confidence=np.array([0, 0, 0.6, 0.9]),
+    accuracy=np.array([0, 0, 0.5, 1.0]),
+)
+BEFORE = Reliability(
+    counts=np.array([0, 0, 1, 9]),
+    confidence=np.array([0, 0, 0.7, 0.99]),
+    accuracy=np.array([0, 0, 0.0, 0.9]),
+)
+STEPS = [(20, 1.1), (40, 0.7), (60, 0.4)]
+SCORES = {"bir.csv": [(30, 0.6), (60, 0.7)], "iki.csv": [(30, 0.8), (60, 0.85)]}
 
 
 def opened(png: bytes) -> Image.Image:
@@ -30,6 +46,65 @@ def test_a_stronger_diagonal_is_darker() -> None:
     diagonal = opened(confusion_png(np.diag([9, 9, 9]), title="t")).convert("L")
     empty = opened(confusion_png(np.zeros((3, 3), dtype=int), title="t")).convert("L")
     assert np.asarray(diagonal).mean() < np.asarray(empty).mean()
+
+
+def ink(png: bytes) -> tuple[int, int, int, int] | None:
+    """The box around everything that is drawn."""
+    picture = opened(png)
+    return ImageChops.difference(picture, Image.new("RGB", picture.size, "white")).getbbox()
+
+
+@pytest.mark.parametrize(
+    "title", ["kısa", "a_long_name_of_a_file_that_someone_exported_in_2031_v3"]
+)
+def test_nothing_is_cut_off(title: str) -> None:
+    for png in (
+        confusion_png(MATRIX, title=title),
+        reliability_png(AFTER, title=title, before=BEFORE),
+        learning_curves_png(STEPS, SCORES),
+    ):
+        box, (width, height) = ink(png), opened(png).size
+        assert box is not None
+        assert min(box[0], box[1], width - box[2], height - box[3]) > 0
+
+
+def test_a_reliability_diagram_is_a_png_of_a_phones_size() -> None:
+    picture = Image.open(io.BytesIO(reliability_png(AFTER, title="t", before=BEFORE)))
+    assert (picture.format, picture.size) == ("PNG", (864, 960))
+
+
+def test_a_reliability_diagram_shows_counts_and_what_was_before() -> None:
+    drawn = [
+        opened(reliability_png(AFTER, title="t")),
+        opened(reliability_png(AFTER, title="t", before=BEFORE)),
+        opened(reliability_png(replace(AFTER, counts=10 * AFTER.counts), title="t")),
+        opened(reliability_png(AFTER, title="u")),
+    ]
+    for first, second in combinations(drawn, 2):
+        assert ImageChops.difference(first, second).getbbox() is not None
+
+
+def test_learning_curves_are_a_png_of_a_phones_size() -> None:
+    picture = Image.open(io.BytesIO(learning_curves_png(STEPS, SCORES)))
+    assert (picture.format, picture.size) == ("PNG", (864, 960))
+
+
+def test_learning_curves_show_loss_and_scores() -> None:
+    drawn = [
+        opened(learning_curves_png(STEPS, SCORES)),
+        opened(learning_curves_png([*STEPS, (80, 0.3)], SCORES)),
+        opened(learning_curves_png(STEPS, {"bir.csv": SCORES["bir.csv"]})),
+    ]
+    for first, second in combinations(drawn, 2):
+        assert ImageChops.difference(first, second).getbbox() is not None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("steps", "scores"), [([], {}), ([(1, 1.0)], {"a": [(1, 0.0)]})])
+def test_a_run_too_short_for_a_curve_is_drawn_all_the_same(
+    steps: list[tuple[int, float]], scores: dict[str, list[tuple[float, float]]]
+) -> None:
+    assert opened(learning_curves_png(steps, scores)).size == (864, 960)
 
 
 def test_threads_may_draw_together() -> None:

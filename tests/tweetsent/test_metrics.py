@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import classification_report
 
 from tweetsent.labels import LABELS, Label
-from tweetsent.metrics import compute_metrics, expected_calibration_error
+from tweetsent.metrics import compute_metrics, expected_calibration_error, reliability
 
 NEG, NEU, POS = LABELS
 
@@ -80,3 +80,13 @@ def test_opposite_errors_cancel_only_inside_a_bin() -> None:
     truth = [NEG, NEU]
     assert expected_calibration_error(probabilities, truth, bins=1) == pytest.approx(0.125)
     assert expected_calibration_error(probabilities, truth, bins=4) == pytest.approx(0.375)
+
+
+def test_reliability_puts_each_row_into_the_bin_of_its_confidence() -> None:
+    probabilities = np.array([[0.4, 0.35, 0.25], [0.5, 0.3, 0.2], [0.05, 0.9, 0.05], [1.0, 0, 0]])
+    found = reliability(probabilities, [NEG, POS, NEU, POS], bins=4)
+    # An upper edge belongs to its bin: 0.5 goes with 0.4, and 1 with 0.9.
+    assert found.counts.tolist() == [0, 2, 0, 2]
+    assert found.confidence.tolist() == pytest.approx([0, 0.45, 0, 0.95])
+    assert found.accuracy.tolist() == [0, 0.5, 0, 0.5]
+    assert found.ece == pytest.approx((0.05 * 2 + 0.45 * 2) / 4)
