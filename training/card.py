@@ -35,7 +35,8 @@ Scores are divided by the temperature {manifest.temperature}.
 ## Results
 
 The temperature was fitted on these rows; where a seed or a setting was chosen by them as well, they
-flatter. Measured on {manifest.measured_on}.
+flatter. The interval is for other rows of the same kind, by bootstrap; another training seed moves
+the score as well. Measured on {manifest.measured_on}.
 
 {_results(manifest.metrics)}
 
@@ -58,14 +59,15 @@ included; {libraries}.
 
 def _results(metrics: dict[str, Any]) -> str:
     lines = [
-        "| file | n | accuracy | macro-F1 | weighted F1 | MCC | ECE |",
-        "|---|---|---|---|---|---|---|",
+        "| file | n | accuracy | macro-F1 | weighted F1 | MCC | ECE | macro-F1, 95 % interval |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, result in metrics.items():
         values = " | ".join(
             f"{result[key]:.3f}" for key in ("accuracy", "macro_f1", "weighted_f1", "mcc", "ece")
         )
-        lines.append(f"| {name} | {result['n']:,} | {values} |")
+        low, high = result["intervals"]["macro_f1"]
+        lines.append(f"| {name} | {result['n']:,} | {values} | {low:.3f} to {high:.3f} |")
     for name, result in metrics.items():
         lines += ["", f"{name}:", "", "| label | precision | recall | F1 | rows |"]
         lines.append("|---|---|---|---|---|")

@@ -16,6 +16,7 @@ def result(n: int, f1: float) -> dict[str, Any]:
         "weighted_f1": 0.7777,
         "mcc": 0.5555,
         "ece": 0.0321,
+        "intervals": {"accuracy": [0.7, 0.9], "macro_f1": [f1 - 0.1, f1 + 0.1]},
         "per_class": {
             "negative": row,
             "neutral": row | {"f1": 0.444, "support": 88},
@@ -37,7 +38,7 @@ def card() -> str:
             files={},
             datasets=[Dataset(name="tweetler.csv", sha256="feedbeef" * 8, rows=12345)],
             training={"epochs": 4, "learning_rate": 0.0003},
-            metrics={"deneme.csv": result(1234, 0.6789), "oteki.csv": result(9, 0.9876)},
+            metrics={"deneme.csv": result(1234, 0.6789), "oteki.csv": result(9, 0.8876)},
             machine="2 CPU cores (x86_64)",
             training_seconds=61.7,
             measured_on="2 CPU cores",
@@ -47,8 +48,8 @@ def card() -> str:
 
 
 def test_it_says_what_was_measured_to_three_places(card: str) -> None:
-    assert "| deneme.csv | 1,234 | 0.812 | 0.679 | 0.778 | 0.555 | 0.032 |" in card
-    assert "| oteki.csv | 9 | 0.812 | 0.988 | 0.778 | 0.555 | 0.032 |" in card
+    assert "| deneme.csv | 1,234 | 0.812 | 0.679 | 0.778 | 0.555 | 0.032 | 0.579 to 0.779 |" in card
+    assert "| oteki.csv | 9 | 0.812 | 0.888 | 0.778 | 0.555 | 0.032 | 0.788 to 0.988 |" in card
 
 
 def test_it_has_a_row_for_each_label_of_each_file(card: str) -> None:
