@@ -5,15 +5,27 @@ use the same integers for different labels.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from training.columns import SAMPLE_ROWS, find_columns, shorten
 from tweetsent.adapter import Dataset
 from tweetsent.errors import DataError, UnknownLabelError
-from tweetsent.files import read_table, text_column
+from tweetsent.files import cells_at, read_table, text_column
 from tweetsent.labels import Label, parse_label
+from tweetsent.misread import check_letters
 from tweetsent.sealed import sha256_of
-from tweetsent.text import clean
+from tweetsent.text import clean, has_words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_WHOLE_NUMBER = re.compile(r"^(-?\d+)\.0$")
+_NUMBER = re.compile(r"-*\d*\.?\d+|-*\d+\.")
+_CODES_SHOWN = 10
+_TEXTS_OF_A_CODE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +33,10 @@ class Source:
     """A labelled file and how to read it."""
 
     path: Path
-    text_column: str = "text"
-    label_column: str = "label"
+    text_column: str | None = None
+    """None when it is to be found."""
+    label_column: str | None = None
+    """None when it is to be found."""
     label_map: dict[str, Label] | None = None
     """Label codes as they stand in the file; None when the file names the labels."""
 
@@ -44,7 +58,28 @@ class LabelledData:
     dataset: Dataset
     examples: list[Example]
     left_out: int = 0
-    """Rows without a text or a label."""
+    """Rows without a text, a word in it or a label."""
+    notes: tuple[str, ...] = ()
+    """What was found, read with tolerance or left out: lines for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A value of the label column."""
+
+    value: str
+    rows: int
+    texts: tuple[str, ...]
+    """The first texts that have it."""
+
+
+class UnmappedCodesError(DataError):
+    """Values of the label column whose meaning only the user knows."""
+
+    def __init__(self, message: str, codes: list[Code]) -> None:
+        super().__init__(message)
+        self.codes = codes
+        """All values of the column, each with its texts."""
 
 
 def parse_label_map(text: str) -> dict[str, Label]:
@@ -65,38 +100,119 @@ def parse_label_map(text: str) -> dict[str, Label]:
 
 
 def read_labelled(source: Source) -> LabelledData:
-    """Read one file; rows without a text or without a label are left out and counted.
+    """Read one file; rows without a text, a word or a label are left out and counted.
 
-    Raises DataError naming the columns or the labels found when they do not fit.
+    The bot answers no text without words, so none is learnt from or measured. Raises DataError
+    naming the columns, or UnmappedCodesError naming the labels, when they do not fit.
     """
-    table = read_table(source.path)
-    texts = [clean(text) for text in text_column(table, source.text_column, source.path)]
-    # A column of integers with a gap comes as 1.0, 2.0 …
-    codes = [
-        re.sub(r"^(-?\d+)\.0$", r"\1", code.strip())
-        for code in text_column(table, source.label_column, source.path)
-    ]
-    rows = [(text, code) for text, code in zip(texts, codes, strict=True) if text and code]
-    labels = _decode(sorted({code for _, code in rows}), source)
-    examples = [Example(text, labels[code]) for text, code in rows]
-    if not examples:
-        raise DataError(f"{source.path}: holds no labelled text")
-    dataset = Dataset(name=source.path.name, sha256=sha256_of(source.path), rows=len(examples))
-    return LabelledData(dataset, examples, left_out=len(texts) - len(examples))
+    path = source.path
+    sample = read_table(path, rows=SAMPLE_ROWS)
+    text, label = find_columns(sample, path, source.text_column, source.label_column)
+    for column in (text, label):
+        text_column(sample, column, path)
+    notes = []
+    if source.text_column is None or source.label_column is None:
+        notes.append(f"{path}: texts are in column {text!r}, labels in {label!r}")
+    table = read_table(path, columns=[text, label], say=notes.append)
+    rows, left_out = _rows_of(table, text, label)
+    counts = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+    if not rows:
+        what = f"no labelled text: rows {counts}" if counts else "no rows below its header"
+        raise DataError(f"{path}: has {what}")
+    if counts:
+        notes.append(f"{path}: rows left out: {counts}")
+    check_letters((cleaned for cleaned, _ in rows), path, notes.append)
+    codes = _codes_of(rows)
+    labels = _decode(codes, f"{path}: column {label!r}", source.label_map)
+    examples = [Example(cleaned, labels[code]) for cleaned, code in rows]
+    dataset = Dataset(name=path.name, sha256=sha256_of(path), rows=len(examples))
+    return LabelledData(dataset, examples, left_out.total(), tuple(notes))
 
 
-def _decode(codes: list[str], source: Source) -> dict[str, Label]:
-    found = (
-        f"{source.path}: column {source.label_column!r} holds {', '.join(map(repr, codes[:10]))}"
-    )
-    if source.label_map is not None:
-        missing = [code for code in codes if code not in source.label_map]
+def require_two_labels(parts: list[LabelledData]) -> None:
+    """Raise DataError when all rows of all files say the same: nothing can be learnt from them."""
+    labels = {row.label for part in parts for row in part.examples}
+    if len(labels) < 2:
+        rows = sum(len(part.examples) for part in parts)
+        raise DataError(
+            f"all {rows:,} rows say {', '.join(labels)}: training needs at least two labels"
+        )
+
+
+def _rows_of(
+    table: "pd.DataFrame", text: str, label: str
+) -> tuple[list[tuple[str, str]], Counter[str]]:
+    """Pairs of cleaned text and code, and how many rows were left out for which reason."""
+    names = list(table.columns)
+    rows = []
+    left_out: Counter[str] = Counter()
+    known: dict[str, str] = {}  # one string for all rows of a code
+    for cell, label_cell in zip(
+        cells_at(table, names.index(text)), cells_at(table, names.index(label)), strict=True
+    ):
+        # A column of integers with a gap comes as 1.0, 2.0 …
+        code = _WHOLE_NUMBER.sub(r"\1", label_cell.strip())
+        cleaned = clean(cell)
+        if not cleaned:
+            left_out["without a text"] += 1
+        elif not code:
+            left_out["without a label"] += 1
+        elif not has_words(cleaned):
+            left_out["whose text has no word"] += 1
+        else:
+            rows.append((cleaned, known.setdefault(code, code)))
+    return rows, left_out
+
+
+def _codes_of(rows: list[tuple[str, str]]) -> list[Code]:
+    counts = Counter(code for _, code in rows)
+    texts: dict[str, list[str]] = {code: [] for code in counts}
+    for text, code in rows:
+        if len(texts[code]) < _TEXTS_OF_A_CODE:
+            texts[code].append(text)
+    return [Code(code, counts[code], tuple(texts[code])) for code in sorted(counts)]
+
+
+def _decode(codes: list[Code], where: str, label_map: dict[str, Label] | None) -> dict[str, Label]:
+    if label_map is not None:
+        missing = [code for code in codes if code.value not in label_map]
         if missing:
-            raise DataError(f"{found}; the label map says nothing of {', '.join(missing[:10])}")
-        return source.label_map
-    if any(code.lstrip("-").replace(".", "", 1).isdecimal() for code in codes):
-        raise DataError(f"{found}; say what they mean, e.g. --label-map 0=negative,1=neutral,…")
+            values = ", ".join(code.value for code in missing[:_CODES_SHOWN])
+            raise DataError(
+                f"{where} holds {_described(codes)}; the label map says nothing of {values}"
+            )
+        return label_map
+    labels = {code.value: _named(code.value) for code in codes}
+    known = {value: label for value, label in labels.items() if label}
+    if len(known) == len(labels):
+        return known
+    unknown = [code for code in codes if code.value not in known]
+    found = f"{where} holds {_described([*unknown, *(c for c in codes if c.value in known)])}"
+    if len(codes) > _CODES_SHOWN:
+        raise DataError(f"{found}; is it the column of the labels? If not, give --label-column")
+    # A name that is known is written down, a code never.
+    entries = ",".join(f"{value}={label or '?'}" for value, label in labels.items())
+    raise UnmappedCodesError(
+        f"{found}; say what they mean, with negative, neutral or positive for each question mark: "
+        f'--label-map "{entries}"',
+        codes,
+    )
+
+
+def _named(value: str) -> Label | None:
+    """The label that a value names; a number names none."""
+    if _NUMBER.fullmatch(value):
+        return None
     try:
-        return {code: parse_label(code) for code in codes}
-    except UnknownLabelError as error:
-        raise DataError(f"{found}; {error}, or give --label-map") from error
+        return parse_label(value)
+    except UnknownLabelError:
+        return None
+
+
+def _described(codes: list[Code]) -> str:
+    shown = [
+        f"{code.value!r} (in {code.rows:,}, e.g. {shorten(code.texts[0])!r})"
+        for code in codes[:_CODES_SHOWN]
+    ]
+    more = len(codes) - _CODES_SHOWN
+    return ", ".join(shown) + (f" and {more:,} other values" if more > 0 else "")

@@ -1,11 +1,12 @@
 """Tables from and to files: .xlsx, .csv, .jsonl and .parquet."""
 
-import codecs
-import re
 import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tweetsent.csvfile import csv_rows, decoded_lines
 from tweetsent.errors import DataError
 
 if TYPE_CHECKING:
@@ -14,34 +15,59 @@ if TYPE_CHECKING:
 SUFFIXES = (".xlsx", ".csv", ".jsonl", ".parquet")
 _LONGEST_CELL = 32_767
 _MAX_UNPACKED_BYTES = 500_000_000
-_ONLY_TURKISH = frozenset("ğışĞİŞ")
-_TURKISH = _ONLY_TURKISH | frozenset("çöüÇÖÜ")
-# What the letters that only Turkish has become when Windows-1254 is read as Windows-1252.
-_MISREAD = frozenset("ðýþÐÝÞ")
+_MAX_BYTES = 1_000_000_000
+_ROWS_OF_A_PART = 100_000
+_ROWS_ABOVE_A_HEADER = 100
+_LONGEST_NAME = 30
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # also around an encrypted .xlsx
 
 
-def read_table(path: Path) -> "pd.DataFrame":
-    """Read a whole table; texts such as "NA" stay texts, empty cells become "".
+def read_table(
+    path: Path,
+    columns: Sequence[str] | None = None,
+    rows: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> "pd.DataFrame":
+    """Read a table; texts such as "NA" stay texts, empty cells become "".
 
-    CSV may be UTF-8 or Windows-1254, with commas, semicolons or tabs. Raises DataError.
+    CSV may be UTF-8, Windows-1254 or UTF-16, with commas, semicolons or tabs. With `columns` no
+    others are kept, with `rows` no more rows than that. `say` is told what was read with tolerance,
+    such as which of several sheets. Raises DataError.
     """
     import pandas as pd
 
-    if path.suffix.lower() not in SUFFIXES:
-        raise DataError(f"{path}: unknown kind of file; use {', '.join(SUFFIXES)}")
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path}: is empty")
+    _check_input(path)
     try:
-        table = _READERS[path.suffix.lower()](path)
+        table = _READERS[path.suffix.lower()](path, columns, rows, say)
     except DataError:
         raise
+    except OSError as error:
+        raise DataError(f"{path}: can't be read: {error.strerror or error}") from error
     except Exception as error:
         reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
         raise DataError(f"{path}: can't be read as {path.suffix}: {reason}") from error
     table.columns = pd.Index([str(name).strip() for name in table.columns])
     return table
+
+
+def _check_input(path: Path) -> None:
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
+        hint = " (open it in Excel and save it as .xlsx)" if suffix == ".xls" else ""
+        raise DataError(f"{path}: unknown kind of file; use {', '.join(_READERS)}{hint}")
+    try:
+        size = path.stat().st_size
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: can't be read: {error.strerror}") from error
+    if not is_file:
+        raise DataError(f"{path}: is {'a folder' if is_folder else 'no file'}; name a file")
+    if size == 0:
+        raise DataError(f"{path}: is empty")
+    if size > _MAX_BYTES:
+        raise DataError(f"{path}: has {size:,} bytes, more than {_MAX_BYTES:,}; split it")
 
 
 def check_output(path: Path) -> None:
@@ -85,7 +111,16 @@ def text_column(table: "pd.DataFrame", column: str, path: Path) -> list[str]:
         raise DataError(f"{path}: there is no column {column!r}; it has {names}")
     if list(table.columns).count(column) > 1:
         raise DataError(f"{path}: several columns are called {column!r}")
-    return ["" if _is_missing(cell) else str(cell) for cell in table[column].tolist()]
+    return list(cells_at(table, list(table.columns).index(column)))
+
+
+def cells_at(table: "pd.DataFrame", place: int) -> Iterator[str]:
+    """The cells of a column as strings, one after the other: a column may be big."""
+    for cell in table.iloc[:, place]:
+        if isinstance(cell, str):
+            yield cell
+        else:
+            yield "" if _is_missing(cell) else str(cell)
 
 
 def _is_missing(cell: object) -> bool:
@@ -99,64 +134,164 @@ def _without_lone_surrogates(cell: object) -> object:
     return cell.encode("utf-8", "replace").decode("utf-8") if isinstance(cell, str) else cell
 
 
-def _read_xlsx(path: Path) -> "pd.DataFrame":
-    import pandas as pd
+def _read_xlsx(
+    path: Path, columns: Sequence[str] | None, rows: int | None, say: Callable[[str], None]
+) -> "pd.DataFrame":
+    import openpyxl
 
     if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: is no Excel workbook (.xlsx)")
+        raise DataError(f"{path}: {_not_a_workbook(path)}")
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > _MAX_UNPACKED_BYTES:
         raise DataError(f"{path}: unpacks to {size:,} bytes, more than {_MAX_UNPACKED_BYTES:,}")
-    return pd.read_excel(path, dtype=str, keep_default_na=False)
-
-
-def _read_csv(path: Path) -> "pd.DataFrame":
-    import io
-
-    import pandas as pd
-
-    text = _decode(path)
-    header = re.sub(r'"[^"]*"', "", text.split("\n", 1)[0])
-    separator = max(",;\t", key=header.count)
-    table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, sep=separator)
-    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for row names
-        raise DataError(f"{path}: the rows have more cells than the header: quote the texts")
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+    try:
+        for sheet in book.worksheets:
+            sheet.reset_dimensions()  # some programs state them wrongly
+            table = _table(_sheet_rows(sheet, rows), path, columns, rows, say)
+            if table is not None:
+                break
+        else:
+            raise DataError(f"{path}: is empty")
+        others = [repr(other.title) for other in book.worksheets if other is not sheet]
+        if others:
+            say(f"{path}: sheet {sheet.title!r} is read, not {', '.join(others[:5])}")
+    finally:
+        book.close()
     return table
 
 
-def _decode(path: Path) -> str:
-    """The text of a UTF-8 or Windows-1254 file; DataError where reading it would garble it."""
+def _not_a_workbook(path: Path) -> str:
     content = path.read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(f"{path}: is UTF-16 text; save it as UTF-8")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        # Turkish letters in UTF-8 are pairs of bytes that no Windows-1254 text has by chance.
-        if _TURKISH & set(content.decode("utf-8", "ignore")):
-            line = content[: error.start].count(b"\n") + 1
-            raise DataError(f"{path}: line {line} has bytes that are not UTF-8") from None
-        try:
-            return content.decode("cp1254")
-        except UnicodeDecodeError:
-            raise DataError(f"{path}: is neither UTF-8 nor Windows-1254 text") from None
-    if _MISREAD & set(text) and not _ONLY_TURKISH & set(text):
-        found = " ".join(sorted(_MISREAD & set(text)))
-        raise DataError(
-            f"{path}: has {found} where Turkish has ğ, ı, ş: it was once read as Windows-1252 "
-            "instead of Windows-1254"
+    if not content.startswith(_OLD_OFFICE):
+        return "is no Excel workbook (.xlsx)"
+    if "EncryptedPackage".encode("utf-16-le") in content:
+        return "is protected by a password; save it without one"
+    return "is no .xlsx but an older Excel file; open it in Excel and save it as .xlsx"
+
+
+def _sheet_rows(sheet: Any, limit: int | None) -> Iterator[tuple[int, list[str]]]:
+    """The cells as they look, in rows of one length; empty rows at the end of a sheet are none."""
+    from openpyxl.cell.cell import ERROR_CODES
+
+    numbered: list[tuple[int, list[str]]] = []
+    last = width = 0
+    for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+        row = ["" if cell is None or cell in ERROR_CODES else str(cell) for cell in cells]
+        numbered.append((number, row))
+        if any(row):
+            last = number
+            width = max(width, *(place for place, cell in enumerate(row, start=1) if cell))
+        if limit is not None and number > limit + _ROWS_ABOVE_A_HEADER:
+            break
+    for number, row in numbered[:last]:
+        yield number, [*row[:width], *[""] * (width - len(row))]
+
+
+def _read_csv(
+    path: Path, columns: Sequence[str] | None, rows: int | None, say: Callable[[str], None]
+) -> "pd.DataFrame":
+    table = _table(csv_rows(path, say), path, columns, rows, say)
+    if table is None:
+        raise DataError(f"{path}: is empty")
+    return table
+
+
+def _table(
+    numbered: Iterator[tuple[int, list[str]]],
+    path: Path,
+    columns: Sequence[str] | None,
+    limit: int | None,
+    say: Callable[[str], None],
+) -> "pd.DataFrame | None":
+    """Rows below their header; None when there is no header because all cells are empty."""
+    import pandas as pd
+
+    header, numbered = _find_header(numbered, path, say)
+    if not header:
+        return None
+    places = [place for place, name in enumerate(header) if columns is None or name in columns]
+    short: list[int] = []
+    parts = []
+    while True:
+        # In parts, because pandas keeps strings in less memory than Python.
+        cells: list[list[str]] = [[] for _ in places]
+        wanted = _ROWS_OF_A_PART if limit is None else limit
+        for number, row in islice(_fitting(numbered, header, path), wanted):
+            if len(row) < len(header) and any(row):
+                short.append(number)
+            for place, column in zip(places, cells, strict=True):
+                column.append(row[place] if place < len(row) else "")
+        parts.append(pd.DataFrame(dict(enumerate(cells)), dtype=str))
+        if limit is not None or len(parts[-1]) < wanted:
+            break
+    if short:
+        say(
+            f"{path}: rows with fewer cells than the header: {len(short):,} "
+            f"(first: line {short[0]:,})"
         )
-    return text
+    table = pd.concat(parts, ignore_index=True)
+    table.columns = pd.Index([header[place] for place in places])
+    return table
 
 
-def _read_jsonl(path: Path) -> "pd.DataFrame":
+def _find_header(
+    numbered: Iterator[tuple[int, list[str]]], path: Path, say: Callable[[str], None]
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The first row that is not empty, or the one below a title, and the rows after it."""
+    header: list[str] = []
+    for _, row in numbered:
+        if any(cell.strip() for cell in row):
+            header = [cell.strip() for cell in row]
+            break
+    below: list[tuple[int, list[str]]] = []
+    for number, row in numbered:
+        below.append((number, row))
+        if any(cell.strip() for cell in row):
+            if _is_title(header, row):
+                say(f"{path}: row {number} is taken as the header, {header[0]!r} as a title")
+                header = [cell.strip() for cell in row]
+                below.clear()
+            break
+    names = [name or f"Unnamed: {place}" for place, name in enumerate(header)]
+    return names, chain(below, numbered)
+
+
+def _is_title(row: list[str], below: list[str]) -> bool:
+    """Whether a row of several cells holds one only, above a row of short, different names."""
+    return (
+        len(row) > 1
+        and bool(row[0])
+        and not any(row[1:])
+        and len({*below, ""}) == len(below) + 1
+        and all(len(name) <= _LONGEST_NAME and name[0].isalpha() for name in below)
+    )
+
+
+def _fitting(
+    numbered: Iterator[tuple[int, list[str]]], header: list[str], path: Path
+) -> Iterator[tuple[int, list[str]]]:
+    for number, row in numbered:
+        if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
+            raise DataError(
+                f"{path}: line {number:,} has more cells than the header ({len(row)}, not "
+                f"{len(header)}): put texts that hold a separator in quotes"
+            )
+        if row:
+            yield number, row
+
+
+def _read_jsonl(
+    path: Path, columns: Sequence[str] | None, rows: int | None, say: Callable[[str], None]
+) -> "pd.DataFrame":
     import json
 
     import pandas as pd
 
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
+    kept: list[dict[str, Any]] = []
+    names: dict[str, None] = {}
+    for number, line in enumerate(decoded_lines(path, say), start=1):
         if not line.strip():
             continue
         try:
@@ -165,14 +300,32 @@ def _read_jsonl(path: Path) -> "pd.DataFrame":
             raise DataError(f"{path}: line {number} is no JSON") from None
         if not isinstance(row, dict):
             raise DataError(f"{path}: line {number} is no JSON object")
-        rows.append(row)
-    return pd.DataFrame(rows, dtype=object)  # a missing number must not turn 1 into 1.0
+        names.update(dict.fromkeys(row))
+        if rows is None or len(kept) < rows:
+            kept.append({name: cell for name, cell in row.items() if _is_wanted(name, columns)})
+    # Of objects: a missing number must not turn 1 into 1.0.
+    wanted = [name for name in names if _is_wanted(name, columns)]
+    return pd.DataFrame(kept, columns=wanted, dtype=object)
 
 
-def _read_parquet(path: Path) -> "pd.DataFrame":
-    import pandas as pd
+def _read_parquet(
+    path: Path, columns: Sequence[str] | None, rows: int | None, _: Callable[[str], None]
+) -> "pd.DataFrame":
+    import pyarrow.parquet
 
-    return pd.read_parquet(path)
+    with pyarrow.parquet.ParquetFile(path) as file:
+        wanted = [name for name in file.schema_arrow.names if _is_wanted(name, columns)]
+        if rows is None:
+            part = file.read(columns=wanted)
+        else:
+            batches = file.iter_batches(batch_size=rows, columns=wanted)
+            part = next(batches, file.schema_arrow.empty_table())
+        table: pd.DataFrame = part.to_pandas()
+    return table
+
+
+def _is_wanted(name: str, columns: Sequence[str] | None) -> bool:
+    return columns is None or name.strip() in columns
 
 
 _READERS = {
@@ -180,6 +333,7 @@ _READERS = {
     ".csv": _read_csv,
     ".jsonl": _read_jsonl,
     ".parquet": _read_parquet,
+    ".tsv": _read_csv,
 }
 
 

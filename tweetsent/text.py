@@ -31,6 +31,8 @@ def clean(text: str) -> str:
     """
     text = text.encode("utf-8", "replace").decode("utf-8")
     text = unicodedata.normalize("NFC", text)
+    if text.isprintable():  # nothing to drop, which is quick to know in millions of texts
+        return " ".join(text.split())
     kept = [
         char
         for index, char in enumerate(text)

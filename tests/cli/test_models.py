@@ -12,6 +12,7 @@ from tests.cli.conftest import Failing, Result, Running
 from tests.sentences import SENTENCES
 from tweetsent import cli
 from tweetsent.adapter import read_manifest, shipped_adapter
+from tweetsent.cli.console import can_ask
 from tweetsent.labels import LABELS, Label
 
 CODES = {Label.NEUTRAL: 0, Label.NEGATIVE: 1, Label.POSITIVE: 2}
@@ -53,6 +54,8 @@ def coded(empty_home: Path) -> Path:
 def texts(empty_home: Path) -> Path:
     path = empty_home / "texts.csv"
     path.write_text("no,mesaj\n1,Çok güzeldi\n2,\n3,=SUM(1)\n", encoding="utf-8")
+    (empty_home / "empty.csv").touch()
+    (empty_home / "vague.csv").write_text("a,b\nbir iki üç,iki üç dört\n", encoding="utf-8")
     return path
 
 
@@ -156,7 +159,12 @@ def test_a_file_without_an_output_is_answered_on_stdout(
         (["metin", " \u200b "], "empty text"),
         (["--input", "nothing.csv"], "nothing.csv: there is no such file"),
         (["--input", "."], "unknown kind of file"),
-        (["--input", "texts.csv"], "no column 'text'; it has 'no', 'mesaj'"),
+        (["--input", "empty.csv"], "empty.csv: is empty"),
+        (["--input", "vague.csv"], "'b' (e.g. 'iki üç dört'); say it with --text-column NAME"),
+        (
+            ["--input", "texts.csv", "--text-column", "text"],
+            "no column 'text'; it has 'no', 'mesaj'",
+        ),
         (["--input", "texts.csv", "--output", "out.txt"], "out.txt: unknown kind of file"),
         (["--input", "texts.csv", "--output", "no/such/out.csv"], "there is no folder no/such"),
         (["metin", "--model", "no-such-folder"], "--model no-such-folder: there is no such folder"),
@@ -286,9 +294,10 @@ EVALUATE = "evaluate --data coded.xlsx --text-column tweet --label-column duygu"
     ("command", "reason"),
     [
         ("evaluate --data nothing.xlsx", "there is no such file"),
-        ("evaluate --data coded.xlsx", "no column 'text'; it has 'tweet', 'duygu'"),
+        ("evaluate --data coded.xlsx", '--label-map "0=?,1=?,2=?"'),
+        (EVALUATE.replace("tweet", "text"), "no column 'text'; it has 'tweet', 'duygu'"),
         (EVALUATE.replace("duygu", "label"), "no column 'label'"),
-        (EVALUATE, "column 'duygu' holds '0', '1', '2'; say what they mean"),
+        (EVALUATE, "column 'duygu' holds '0' (in 8, e.g. 'Dün: Toplantı"),
         (f"{EVALUATE} --label-map 0=neutral,1=negativ,2=positive", "'negativ' names no label"),
         (f"{EVALUATE} --label-map 0:neutral", "CODE=LABEL"),
         (f"{EVALUATE} --label-map 0=neutral,1=negative", "says nothing of 2"),
@@ -398,7 +407,8 @@ TRAIN = "train --data named.csv --output yeni"
         ("--data coded.xlsx --data named.csv --label-column a --label-column b", "of the 3 --data"),
         ("--data coded.xlsx --label-map - --label-map - --label-map -", "give --label-map once"),
         ("--label-map 0=x", "'x' names no label"),
-        ("--data coded.xlsx", "coded.xlsx: there is no column 'text'"),
+        ("--data coded.xlsx --text-column text", "coded.xlsx: there is no column 'text'"),
+        ("--data coded.xlsx", "coded.xlsx: column 'duygu' holds '0' (in 8, e.g."),
         ("--valid nothing.csv", "nothing.csv: there is no such file"),
         ("--epochs 0 --learning-rate -1", "epochs must be at least 1; learning_rate must be above"),
         ("--seed -1", "seed must be"),
@@ -413,4 +423,63 @@ def test_bad_options_are_refused_before_any_training(
 
 
 def test_a_base_model_that_is_not_there_ends_the_training(failing: Failing, named: Path) -> None:
-    assert "no/model" in failing(*TRAIN.split(), "--base-model", "/no/model", code=1)
+    columns = ["--text-column", "text", "--label-column", "label"]
+    assert "no/model" in failing(*TRAIN.split(), *columns, "--base-model", "/no/model", code=1)
+
+
+def test_columns_that_were_found_and_rows_left_out_are_said(
+    tweetsent: Running, empty_home: Path
+) -> None:
+    path = empty_home / "veri.csv"
+    path.write_text("Yorum;Duygu\nÇok iyi;olumlu\nKötü;olumsuz\n123;olumlu\n", "utf-8")
+    for command in ("train --output yeni --data", "evaluate --data"):
+        *notes, error = tweetsent(*command.split(), str(path)).err.splitlines()
+        assert notes == [
+            f"{path}: texts are in column 'Yorum', labels in 'Duygu'",
+            f"{path}: rows left out: 1 whose text has no word",
+        ]
+        assert "/there/is/no/model" in error
+    *notes, error = tweetsent("predict", "--input", str(path)).err.splitlines()
+    assert notes == [f"{path}: texts are in column 'Yorum'"]
+    assert "/there/is/no/model" in error
+
+
+def test_one_label_is_refused_before_the_model_is_looked_for(
+    failing: Failing, empty_home: Path
+) -> None:
+    (empty_home / "bir.csv").write_text("metin,etiket\nÇok iyi,olumlu\nHarika,+\n", "utf-8")
+    line = failing("train", "--data", "bir.csv", "--output", "yeni")
+    assert line == "all 2 rows say positive: training needs at least two labels"
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a person at a terminal types; what is left was not asked for."""
+    typed: list[str] = []
+    monkeypatch.setattr("tweetsent.cli.models.can_ask", lambda: True)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: typed.pop(0))
+    return typed
+
+
+def test_a_person_is_asked_what_codes_mean_until_the_answer_is_a_label(
+    tweetsent: Running, coded: Path, answers: list[str]
+) -> None:
+    answers += ["tarafsız", "bilmem", "OLUMSUZ", "pozitif"]
+    pd.DataFrame({"tweet": ["Fena"], "duygu": [7]}).to_csv("valid.csv", index=False)
+    result = tweetsent("train", "--data", str(coded), "--output", "yeni", "--valid", "valid.csv")
+    assert answers == []
+    assert result.code == 2
+    assert "0: 8 rows, such as\n    Dün: Toplantı yarın saat onda başlayacak." in result.err
+    assert "'bilmem' names no label" in result.err
+    assert f'next time: --label-map "{MAP}"' in result.err
+    # The validation file is read by the same map.
+    assert "valid.csv: column 'duygu' holds '7' (in 1, e.g. 'Fena'); the label map" in result.err
+
+
+def test_nobody_is_asked_for_json_or_without_a_terminal(
+    failing: Failing, coded: Path, answers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_coded = ["train", "--data", str(coded), "--output", "yeni"]
+    assert "--label-map" in failing(*train_coded, "--json")
+    monkeypatch.setattr("tweetsent.cli.models.can_ask", can_ask)
+    assert "--label-map" in failing(*train_coded)

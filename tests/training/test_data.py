@@ -4,7 +4,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from training.data import Example, Source, parse_label_map, read_labelled
+from training.data import (
+    Code,
+    Example,
+    Source,
+    UnmappedCodesError,
+    parse_label_map,
+    read_labelled,
+    require_two_labels,
+)
 from tweetsent.errors import DataError
 from tweetsent.labels import LABELS
 
@@ -140,7 +148,7 @@ def test_codes_of_empty_texts_need_no_meaning(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["belki", "fena değil", "2+"])
 def test_an_unknown_label_word_is_quoted(tmp_path: Path, word: str) -> None:
     path = csv(tmp_path, "a,olumlu", f"b,{word}")
-    with pytest.raises(DataError, match=r"names no label.*--label-map") as caught:
+    with pytest.raises(DataError, match=r"say what they mean.*--label-map") as caught:
         read_labelled(Source(path))
     assert repr(word) in str(caught.value)
     assert str(path) in str(caught.value)
@@ -176,13 +184,60 @@ def test_a_text_that_looks_like_a_missing_value_is_a_text(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("rows", [[], [",olumlu"]])
 def test_a_file_without_a_labelled_text_is_refused(tmp_path: Path, rows: list[str]) -> None:
-    with pytest.raises(DataError, match="no labelled text"):
+    with pytest.raises(DataError, match=r"no labelled text|no rows below"):
         read_labelled(Source(csv(tmp_path, *rows)))
 
 
-def test_sources_name_their_columns_text_and_label_unless_told() -> None:
-    source = Source(Path("x.csv"))
-    assert (source.text_column, source.label_column, source.label_map) == ("text", "label", None)
+def test_columns_are_found_and_said_unless_given(tmp_path: Path) -> None:
+    path = csv(tmp_path, "1,Bayıldım buna,olumlu", header="id,Tweets,Duygu")
+    found, given = read_labelled(Source(path)), read_labelled(Source(path, "Tweets", "Duygu"))
+    assert found.examples == given.examples == [Example("Bayıldım buna", POSITIVE)]
+    assert found.notes == (f"{path}: texts are in column 'Tweets', labels in 'Duygu'",)
+    assert given.notes == ()
+
+
+def test_codes_are_shown_with_counts_texts_and_a_map_to_fill_in(tmp_path: Path) -> None:
+    path = csv(tmp_path, "Fena,0", "Yarın maç var,1", "Harika,2", "Bayıldım,2", "Sevdim,2")
+    with pytest.raises(UnmappedCodesError) as caught:
+        read_labelled(Source(path))
+    message = str(caught.value)
+    assert "'0' (in 1, e.g. 'Fena'), '1' (in 1, e.g. 'Yarın maç var'), '2' (in 3, " in message
+    assert message.endswith('--label-map "0=?,1=?,2=?"')
+    assert caught.value.codes[2] == Code("2", 3, ("Harika", "Bayıldım"))
+
+
+def test_names_that_are_known_are_filled_in_and_codes_never(tmp_path: Path) -> None:
+    path = csv(tmp_path, "Fena,olumsuz", "Eh,belki", "Bu,-1")
+    with pytest.raises(UnmappedCodesError, match=r'"-1=\?,belki=\?,olumsuz=negative"$'):
+        read_labelled(Source(path))
+
+
+def test_a_column_of_too_many_values_is_hardly_that_of_the_labels(tmp_path: Path) -> None:
+    path = csv(tmp_path, *(f"metin,{n}" for n in range(11)))
+    with pytest.raises(DataError, match="and 1 other values; is it the column of the labels"):
+        read_labelled(Source(path))
+
+
+def test_what_is_left_out_is_counted_by_reason(tmp_path: Path) -> None:
+    path = csv(tmp_path, "iyi,olumlu", ",olumlu", "12345,olumsuz", "😊 !,olumlu", "3.5,+", "boş,")
+    part = read_labelled(Source(path, "text", "label"))
+    assert [row.text for row in part.examples] == ["iyi"]
+    assert part.left_out == 5
+    assert part.notes == (
+        f"{path}: rows left out: 1 without a text, 3 whose text has no word, 1 without a label",
+    )
+
+
+def test_misread_texts_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has ð ý þ where Turkish has ğ, ı, ş"):
+        read_labelled(Source(csv(tmp_path, "ýþýk þahane deðil,olumlu")))
+
+
+def test_training_needs_two_labels(tmp_path: Path) -> None:
+    one = read_labelled(Source(csv(tmp_path, "iyi,olumlu", "güzel,olumlu")))
+    with pytest.raises(DataError, match=r"all 4 rows say positive: .* at least two labels"):
+        require_two_labels([one, one])
+    require_two_labels([one, read_labelled(Source(csv(tmp_path, "kötü,olumsuz")))])
 
 
 def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -37,6 +37,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
 
 
+def can_ask() -> bool:
+    """Whether a person sits at a terminal, to read a question and to answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def load_settings() -> Settings:
     """The settings, with logging set up as they say; raises ConfigError."""
     settings = Settings.load()

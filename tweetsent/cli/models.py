@@ -1,32 +1,39 @@
 """`tweetsent predict`, `evaluate` and `train`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from tweetsent.cli.console import (
+    can_ask,
     load_settings,
     print_json,
     progress_bar,
     report,
     training_progress,
 )
-from tweetsent.errors import DataError
-from tweetsent.labels import LABELS, Scores
+from tweetsent.errors import DataError, UnknownLabelError
+from tweetsent.labels import LABELS, Label, Scores, parse_label
 from tweetsent.text import clean
 
 if TYPE_CHECKING:
-    from training.data import LabelledData, Source
+    from training.data import Code, LabelledData, Source
     from training.evaluation import Evaluation
     from tweetsent.classifier import Classifier
     from tweetsent.settings import Settings
 
 _JSON = typer.Option(False, "--json", help="Print JSON on stdout and nothing else there.")
 _MODEL = typer.Option(None, "--model", help="Folder of an adapter; default: TWEETSENT_ADAPTER.")
-_TEXT_COLUMNS = typer.Option(["text"], "--text-column", help="Column of the texts, one per file.")
+_LONGEST_EXAMPLE = 120
+_FOUND = "found by its name or its cells when not given"
+_TEXT_COLUMN = typer.Option(None, "--text-column", help=f"Its column of texts; {_FOUND}.")
+_TEXT_COLUMNS = typer.Option(
+    None, "--text-column", help=f"Column of the texts, one per file; {_FOUND}."
+)
 _LABEL_COLUMNS = typer.Option(
-    ["label"], "--label-column", help="Column of the labels, one per file."
+    None, "--label-column", help=f"Column of the labels, one per file; {_FOUND}."
 )
 _LABEL_MAPS = typer.Option(
     [],
@@ -39,7 +46,7 @@ _LABEL_MAPS = typer.Option(
 def predict(
     texts: list[str] = typer.Argument(None, metavar="[TEXT]...", help="Texts to classify."),
     input_file: Path = typer.Option(None, "--input", help="A file of texts instead."),
-    text_column: str = typer.Option("text", "--text-column", help="Its column of texts."),
+    text_column: str = _TEXT_COLUMN,
     output: Path = typer.Option(None, "--output", help="Write the file with results here."),
     model: str = _MODEL,
     json_output: bool = _JSON,
@@ -59,15 +66,24 @@ def predict(
 
 
 def _predict_file(
-    path: Path, column: str, output: Path | None, model: str | None, json_output: bool
+    path: Path, column: str | None, output: Path | None, model: str | None, json_output: bool
 ) -> None:
+    from training.columns import SAMPLE_ROWS, find_text_column
     from tweetsent import files
+    from tweetsent.misread import check_letters
 
     if output:
         files.check_output(output)
     settings = load_settings()
-    table = files.read_table(path)
-    cells = files.text_column(table, column, path)
+    sample = files.read_table(path, rows=SAMPLE_ROWS)
+    name = column or find_text_column(sample, path)
+    files.text_column(sample, name, path)
+    notes = [] if column else [f"{path}: texts are in column {name!r}"]
+    table = files.read_table(path, columns=None if output else [name], say=notes.append)
+    cells = files.text_column(table, name, path)
+    check_letters(cells, path, notes.append)
+    for note in notes:
+        report(note)
     rows = [row for row, cell in enumerate(cells) if clean(cell)]
     if len(rows) < len(cells):
         report(f"rows without a text stay without a label: {len(cells) - len(rows)}")
@@ -113,8 +129,10 @@ def _print_predictions(
 
 def evaluate(
     data: Path = typer.Option(..., "--data", help="A labelled file."),
-    text_column: str = typer.Option("text", "--text-column", help="Its column of texts."),
-    label_column: str = typer.Option("label", "--label-column", help="Its column of labels."),
+    text_column: str = _TEXT_COLUMN,
+    label_column: str = typer.Option(
+        None, "--label-column", help=f"Its column of labels; {_FOUND}."
+    ),
     label_map: str = typer.Option(
         None, "--label-map", help="What its codes mean, such as 0=neutral,1=negative,2=positive."
     ),
@@ -123,16 +141,17 @@ def evaluate(
     json_output: bool = _JSON,
 ) -> None:
     """Measure a model on a labelled file."""
-    from training.data import Source, parse_label_map
+    from training.data import Source, parse_label_map, read_labelled
 
     settings = load_settings()
     labels = parse_label_map(label_map) if label_map else None
-    part = _read(Source(data, text_column, label_column, labels))
+    part = read_labelled(Source(data, text_column, label_column, labels))
 
     from training import evaluation
 
     if folder:
         evaluation.make_folder(folder)
+    _report_notes([part])
     classifier = _load(settings, model)
     with progress_bar("classifying", len(part.examples)) as advance:
         result = evaluation.evaluate(classifier, part.examples, advance)
@@ -169,13 +188,19 @@ def train(
     json_output: bool = _JSON,
 ) -> None:
     """Fine-tune a base model by QLoRA and write an adapter folder."""
+    from training.data import read_labelled, require_two_labels
+
     sources = _sources(data, text_columns, label_columns, label_maps)
     if len(valid) > len(sources):
         raise DataError("there are more --valid files than --data files")
-    valid_sources = [_with_path(source, path) for source, path in zip(sources, valid, strict=False)]
     settings = load_settings()
-    parts = [_read(source) for source in sources]
-    valid_parts = [_read(source) for source in valid_sources]
+    read = [_read_asking(source, may_ask=not json_output) for source in sources]
+    parts = [part for part, _ in read]
+    valid_parts = [
+        read_labelled(replace(source, path=path))
+        for (_, source), path in zip(read, valid, strict=False)
+    ]
+    require_two_labels(parts)
 
     from training import run
     from training.qlora import TrainingSettings
@@ -192,6 +217,7 @@ def train(
         label_smoothing=label_smoothing,
         seed=seed,
     )
+    _report_notes([*parts, *valid_parts])
     device = choose_device(settings.tweetsent_device)
     base = find_base_model(
         base_model or settings.tweetsent_base_model, settings.tweetsent_cache_dir, report
@@ -204,42 +230,66 @@ def train(
 
 
 def _sources(
-    data: list[Path], texts: list[str], labels: list[str], maps: list[str]
+    data: list[Path], texts: list[str] | None, labels: list[str] | None, maps: list[str]
 ) -> "list[Source]":
     """One reading rule for each file; a rule given once holds for all."""
     from training.data import Source, parse_label_map
 
-    def spread(values: list[str], option: str) -> list[str]:
+    def spread(values: list[str] | list[None], option: str) -> list[str] | list[None]:
         if len(values) not in {1, len(data)}:
             raise DataError(f"give {option} once, or once for each of the {len(data)} --data files")
         return values * len(data) if len(values) == 1 else values
 
     rules = zip(
         data,
-        spread(texts, "--text-column"),
-        spread(labels, "--label-column"),
-        spread(maps or ["-"], "--label-map"),
+        spread(texts or [None], "--text-column"),
+        spread(labels or [None], "--label-column"),
+        spread(maps or [None], "--label-map"),
         strict=True,
     )
     return [
-        Source(path, text, label, None if codes == "-" else parse_label_map(codes))
+        Source(path, text, label, None if codes in {None, "-"} else parse_label_map(codes))
         for path, text, label, codes in rules
     ]
 
 
-def _read(source: "Source") -> "LabelledData":
-    from training.data import read_labelled
+def _read_asking(source: "Source", may_ask: bool) -> "tuple[LabelledData, Source]":
+    """Read a file; where codes need a meaning and a person is there, ask for it.
 
-    part = read_labelled(source)
-    if part.left_out:
-        report(f"{source.path}: rows without a text or a label, left out: {part.left_out}")
-    return part
+    Returns the source with the label map that the person gave, for the other files read like it.
+    """
+    from training.data import UnmappedCodesError, read_labelled
+
+    try:
+        return read_labelled(source), source
+    except UnmappedCodesError as error:
+        if not (may_ask and can_ask()):
+            raise
+        codes = error.codes
+    report(f"{source.path}: what do these labels mean? Answer olumsuz, tarafsız or olumlu.")
+    label_map = {code.value: _ask(code) for code in codes}
+    entries = ",".join(f"{value}={label}" for value, label in label_map.items())
+    report(f'next time: --label-map "{entries}"')
+    source = replace(source, label_map=label_map)
+    return read_labelled(source), source
 
 
-def _with_path(source: "Source", path: Path) -> "Source":
-    from dataclasses import replace
+def _ask(code: "Code") -> Label:
+    report(f"{code.value}: {code.rows:,} rows, such as")
+    for text in code.texts:
+        report(f"    {text[:_LONGEST_EXAMPLE]}")
+    while True:
+        answer = typer.prompt(f"{code.value} means", err=True)
+        try:
+            return parse_label(answer)
+        except UnknownLabelError as error:
+            report(str(error))
 
-    return replace(source, path=path)
+
+def _report_notes(parts: "list[LabelledData]") -> None:
+    for part in parts:
+        for note in part.notes:
+            report(note)
 
 
 def _load(settings: "Settings", model: str | None) -> "Classifier":
