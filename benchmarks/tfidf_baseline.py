@@ -2,8 +2,8 @@
 
     python benchmarks/tfidf_baseline.py TRAIN VALID TEXT_COLUMN LABEL_COLUMN LABEL_MAP
 
-Prints macro-F1 on VALID; duplicates and conflicts in TRAIN are resolved, and rows of VALID left
-out, as `tweetsent train` does.
+Prints macro-F1 on VALID; duplicates and conflicts in TRAIN are resolved, and near-copies of VALID
+left out, as `tweetsent train` does.
 """
 
 import sys
@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 
 from training.data import Source, parse_label_map, read_labelled
-from training.duplicates import resolve_duplicates, text_key
+from training.duplicates import resolve_duplicates
+from training.splits import without_near
 from tweetsent.labels import Label
 from tweetsent.metrics import compute_metrics
 from tweetsent.text import tr_lower
@@ -25,8 +26,7 @@ def main(train: str, valid: str, text: str, label: str, codes: str) -> None:
     labels = parse_label_map(codes)
     known = read_labelled(Source(Path(train), text, label, labels)).examples
     unseen = read_labelled(Source(Path(valid), text, label, labels)).examples
-    keys = {text_key(row.text) for row in unseen}
-    rows = [row for row in resolve_duplicates(known)[0] if text_key(row.text) not in keys]
+    rows = without_near(resolve_duplicates(known).kept, unseen)
     model = make_pipeline(
         make_union(
             TfidfVectorizer(preprocessor=tr_lower, ngram_range=(1, 2), sublinear_tf=True),

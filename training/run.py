@@ -3,7 +3,6 @@
 The folder appears under its name only when it is complete; a run that dies leaves nothing there.
 """
 
-import hashlib
 import os
 import platform
 import tempfile
@@ -19,12 +18,12 @@ import torch
 
 from training.calibration import fit_temperature
 from training.card import model_card
-from training.data import Example, LabelledData
-from training.duplicates import resolve_duplicates, text_key
+from training.data import LabelledData
 from training.evaluation import Evaluation, evaluate, make_folder, write_report
+from training.plan import make_plan
 from training.qlora import Progress, TrainingSettings, fine_tune
 from tweetsent import __version__, embedded
-from tweetsent.adapter import CONFIG, WEIGHTS, Dataset, Manifest, write_manifest
+from tweetsent.adapter import CONFIG, WEIGHTS, Manifest, write_manifest
 from tweetsent.classifier import Classifier, load_from
 from tweetsent.errors import DataError
 from tweetsent.model import BaseModel, LabelScorer
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 _LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")
-_HELD_OUT_SHARE = 10  # one row in ten
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +55,22 @@ def train(
 ) -> dict[str, Evaluation]:
     """Train on `data`, calibrate and measure on `valid`, and write the adapter to `output`.
 
-    Without `valid` one row in ten is held out. Returns the evaluations by validation file. Raises
-    DataError when `output` exists, two validation files share a name or no label can be learnt.
+    The plan of `make_plan` is told line by line. Returns the evaluations by validation file. Raises
+    DataError when `output` exists, two validation files share a name or no plan can be made.
     """
     require_new(output)
     _require_different_names(valid)
-    examples, valid = _split(data, valid, listener)
+    plan = make_plan(data, valid)
+    for line in plan.lines():
+        listener.say(line)
+    valid = plan.valid
     make_folder(output.parent)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".training-") as scratch:
         draft = Path(scratch) / output.name
         start = time.perf_counter()
         model = fine_tune(
             base,
-            examples,
+            plan.examples,
             settings,
             device,
             on_step=listener.on_step,
@@ -106,38 +107,6 @@ def _require_different_names(valid: list[LabelledData]) -> None:
     names = [Path(part.dataset.name).stem for part in valid]
     if len(set(names)) < len(names):
         raise DataError(f"the validation files need different names, not {', '.join(names)}")
-
-
-def _split(
-    data: list[LabelledData], valid: list[LabelledData], listener: Listener
-) -> tuple[list[Example], list[LabelledData]]:
-    """Training rows without duplicates, conflicts and anything that stands in `valid`."""
-    examples, duplicates, conflicts = resolve_duplicates(
-        [example for part in data for example in part.examples]
-    )
-    if not valid:
-        held_out = [row for row in examples if _group(row) % _HELD_OUT_SHARE == 0]
-        if held_out:
-            sums = "".join(part.dataset.sha256 for part in data)
-            sha256 = hashlib.sha256(sums.encode()).hexdigest()
-            dataset = Dataset(name="held-out", sha256=sha256, rows=len(held_out))
-            valid = [LabelledData(dataset, held_out)]
-    unseen = {text_key(row.text) for part in valid for row in part.examples}
-    kept = [row for row in examples if text_key(row.text) not in unseen]
-    listener.say(
-        f"{len(kept):,} training rows; left out: {duplicates:,} duplicates, {conflicts:,} rows "
-        f"with conflicting labels, {len(examples) - len(kept):,} that are validation rows"
-    )
-    if len({row.label for row in kept}) < 2:
-        raise DataError("the training rows need at least two different labels")
-    if not valid:
-        raise DataError("there are too few rows to hold any out: name a file with --valid")
-    return kept, valid
-
-
-def _group(row: Example) -> int:
-    """The same number for texts that begin alike, so that near-copies stay together."""
-    return int.from_bytes(hashlib.sha256(text_key(row.text)[:40].encode()).digest()[:4])
 
 
 def _epoch_report(

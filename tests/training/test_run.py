@@ -16,8 +16,8 @@ from peft import PeftModel
 from tests.sentences import SENTENCES
 from training import run as run_module
 from training.data import Example, LabelledData
-from training.duplicates import text_key
 from training.evaluation import Evaluation, evaluate
+from training.plan import make_plan
 from training.qlora import Progress, TrainingSettings
 from training.run import Listener, train
 from tweetsent.adapter import Dataset, read_manifest
@@ -117,7 +117,7 @@ def rows_for_training(
     heard = Heard()
     with pytest.raises(ModelError, match="far enough"):
         train(data, valid, base, SETTINGS, folder / "adapter", CPU, heard.listener())
-    return quick[0], heard.lines[0]
+    return quick[0], "\n".join(heard.lines)
 
 
 def test_the_folder_holds_the_adapter_its_card_and_its_reports(trained: Trained) -> None:
@@ -270,38 +270,18 @@ def test_an_output_below_a_file_is_refused(tiny_base: BaseModel, tmp_path: Path)
         train_small(tiny_base, output)
 
 
-def test_rows_of_the_validation_files_are_left_out_however_they_are_spelt(
+def test_the_rows_of_the_plan_are_trained_on_and_its_lines_said(
     quick: list[list[Example]], tiny_base: BaseModel, tmp_path: Path
 ) -> None:
-    valid = [
-        Example(SENTENCES[0].text.upper().replace(",", " !!"), NEGATIVE),
-        Example(SENTENCES[9].text, POSITIVE),  # even where the label differs
+    data = [labelled("a", SENTENCES), labelled("b", [Example(SENTENCES[8].text, POSITIVE)])]
+    valid = [labelled("v", [Example(SENTENCES[0].text.upper(), NEGATIVE)])]
+    rows, said = rows_for_training(quick, tiny_base, tmp_path, data, valid)
+    plan = make_plan(data, valid)
+    assert rows == plan.examples
+    assert [row.text for row in rows] == [
+        row.text for row in SENTENCES if row not in (SENTENCES[0], SENTENCES[8])
     ]
-    rows, said = rows_for_training(
-        quick, tiny_base, tmp_path, [labelled("a", SENTENCES)], [labelled("v", valid)]
-    )
-    assert rows == [row for row in SENTENCES if row not in (SENTENCES[0], SENTENCES[9])]
-    assert "22 training rows" in said
-    assert "2 that are validation rows" in said
-
-
-def test_duplicates_and_conflicts_across_files_are_left_out_and_counted(
-    quick: list[list[Example]], tiny_base: BaseModel, tmp_path: Path
-) -> None:
-    second = [
-        Example(SENTENCES[0].text + "!!!", NEGATIVE),
-        Example(SENTENCES[8].text, POSITIVE),
-        Example("Bambaşka bir cümle.", NEUTRAL),
-    ]
-    rows, said = rows_for_training(
-        quick,
-        tiny_base,
-        tmp_path,
-        [labelled("a", SENTENCES), labelled("b", second)],
-        [labelled("v", [Example("Denenecek cümle.", NEUTRAL)])],
-    )
-    assert rows == [*SENTENCES[:8], *SENTENCES[9:], second[2]]
-    assert said.startswith("24 training rows; left out: 1 duplicates, 2 rows with conflicting")
+    assert said.splitlines() == plan.lines()
 
 
 def test_without_a_validation_file_some_rows_are_held_out_and_measured(
@@ -316,23 +296,7 @@ def test_without_a_validation_file_some_rows_are_held_out_and_measured(
     held_out = manifest.datasets[-1]
     assert (held_out.name, len(held_out.sha256)) == ("held-out", 64)
     assert results["held-out"].metrics.n == held_out.rows > 0
-    assert f"{len(MANY) - held_out.rows} training rows" in heard.lines[0]
-
-
-def test_the_held_out_tenth_does_not_change_and_keeps_near_copies_together(
-    quick: list[list[Example]], tiny_base: BaseModel, tmp_path: Path
-) -> None:
-    start = "Bu sabah kırk karakterden daha uzun bir cümle ile "
-    rows = [Example(f"{start * (n % 2)}{n} numara", LABELS[n % 3]) for n in range(1, 800)]
-    alike = [row for row in rows if row.text.startswith(start)]
-    data = [labelled("a", rows)]
-    kept, _ = rows_for_training(quick, tiny_base, tmp_path, data, [])
-    again, _ = rows_for_training(quick, tiny_base, tmp_path, [labelled("a", rows[::-1])], [])
-    assert {row.text for row in kept} == {row.text for row in again}
-    assert len([row for row in alike if row in kept]) in {0, len(alike)}
-    others = [row for row in rows if row not in alike]
-    assert 0.05 < 1 - len([row for row in others if row in kept]) / len(others) < 0.16
-    assert len({text_key(row.text) for row in kept}) == len(kept)
+    assert any(f"{len(MANY) - held_out.rows} rows to train on" in line for line in heard.lines)
 
 
 def test_rows_of_a_single_label_are_refused(
@@ -349,13 +313,11 @@ def test_rows_of_a_single_label_are_refused(
 def test_too_few_rows_to_hold_any_out_ask_for_a_file(
     quick: list[list[Example]], tiny_base: BaseModel, tmp_path: Path
 ) -> None:
-    # The tenth is even by its hash's last bit, so these rows are not in it.
-    kept = [
-        row for row in SENTENCES if hashlib.sha256(text_key(row.text)[:40].encode()).digest()[3] % 2
-    ]
-    data = [labelled("a", [kept[0], kept[-1]])]
+    alike = [Example(f"Hisse {n} bugün çok yükseldi", LABELS[n % 2]) for n in range(10)]
     with pytest.raises(DataError, match="--valid"):
-        train(data, [], tiny_base, SETTINGS, tmp_path / "x", CPU, Heard().listener())
+        train(
+            [labelled("a", alike)], [], tiny_base, SETTINGS, tmp_path / "x", CPU, Heard().listener()
+        )
     assert quick == []
 
 
