@@ -52,6 +52,7 @@ def hold_out(
         for number in mine:
             if can_go(number) and left[label] - len(groups[number]) >= keep:
                 take(number)
+        # Rather more than the share than nothing to measure this label on.
         if taken.isdisjoint(mine):
             spare = [number for number in mine if can_go(number)]
             for number in sorted(spare, key=lambda number: len(groups[number]))[:1]:
