@@ -49,6 +49,8 @@ class Example:
     label: Label
     source: str = ""
     """The name of the file that it came from."""
+    near_copy: bool = False
+    """Of a row to measure on: whether there is one much like it among those to train on."""
 
 
 @dataclass(frozen=True, slots=True)

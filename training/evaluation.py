@@ -64,6 +64,8 @@ class Evaluation:
     """(n,) characters of the cleaned texts; 0 where the text is not known."""
     sources: list[str]
     """Name of each row's file; empty where it is not known."""
+    near_copies: np.ndarray
+    """(n,) bool: whether the model was trained on a row much like this one."""
 
     @property
     def ece(self) -> float:
@@ -98,9 +100,10 @@ class Evaluation:
         return reliability(raised / raised.sum(axis=1, keepdims=True), self.truth)
 
     def breakdown(self) -> dict[str, dict[str, Part]]:
-        """The parts of the rows by text length ("length") and by file ("source"), none empty.
+        """The parts of the rows by "length", by "source" and by "near_copy", none empty.
 
-        A row whose length or file is not known is in no part of that kind.
+        The last is there only when some rows have a near-copy in the training rows. A row whose
+        length or file is not known is in no part of that kind.
         """
         bands = {
             name: (self.lengths >= low) & (self.lengths <= (high or np.inf))
@@ -108,9 +111,13 @@ class Evaluation:
         }
         sources = np.array(self.sources)
         files = {name: sources == name for name in dict.fromkeys(self.sources) if name}
+        copies = {"like training rows": self.near_copies, "unlike them": ~self.near_copies}
+        kinds = [("length", bands), ("source", files)]
+        if self.near_copies.any():
+            kinds.append(("near_copy", copies))
         return {
             kind: {name: self._part(rows) for name, rows in masks.items() if rows.any()}
-            for kind, masks in (("length", bands), ("source", files))
+            for kind, masks in kinds
         }
 
     def _part(self, rows: np.ndarray) -> Part:
@@ -170,11 +177,11 @@ class Evaluation:
                 f"  no neutral rows: of two labels, accuracy {self.two_class_accuracy:.3f}"
             )
         breakdown = self.breakdown()
-        for kind, title in (("length", "by characters"), ("source", "by file")):
-            parts = breakdown[kind]
+        titles = {"length": "by characters", "source": "by file", "near_copy": "by near-copies"}
+        for kind, parts in breakdown.items():
             if len(parts) > 1:
                 width = max(map(len, parts))
-                lines.append(f"  {title}")
+                lines.append(f"  {titles[kind]}")
                 lines += [
                     f"    {part_name:<{width}}  n {part.metrics.n:<6} "
                     f"{_scores(part.metrics, part.intervals, '  ')}"
@@ -201,6 +208,7 @@ def evaluate(
         temperature=classifier.temperature,
         lengths=[len(row.text) for row in examples],
         sources=[row.source for row in examples],
+        near_copies=[row.near_copy for row in examples],
     )
 
 
@@ -213,11 +221,13 @@ def summarise(
     temperature: float = 1.0,
     lengths: Sequence[int] | None = None,
     sources: list[str] | None = None,
+    near_copies: list[bool] | None = None,
 ) -> Evaluation:
     """The evaluation of probabilities (n, 3), in label order, that took `seconds` to compute.
 
     `temperature` is the one that the probabilities were computed with; `lengths` are characters of
-    the cleaned texts and `sources` the names of their files, for the breakdown.
+    the cleaned texts, `sources` the names of their files and `near_copies` whether the training
+    rows hold one much like it, for the breakdown.
     """
     metrics = compute_metrics(truth, _most_probable(probabilities))
     return Evaluation(
@@ -231,6 +241,9 @@ def summarise(
         truth=truth,
         lengths=np.zeros(len(truth), dtype=int) if lengths is None else np.array(lengths),
         sources=[""] * len(truth) if sources is None else sources,
+        near_copies=np.zeros(len(truth), dtype=bool)
+        if near_copies is None
+        else np.array(near_copies, dtype=bool),
     )
 
 
@@ -244,6 +257,7 @@ def pool(evaluations: list[Evaluation]) -> Evaluation:
         temperature=evaluations[0].temperature,
         lengths=[int(length) for part in evaluations for length in part.lengths],
         sources=[source for part in evaluations for source in part.sources],
+        near_copies=[bool(near) for part in evaluations for near in part.near_copies],
     )
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from training.data import Example, LabelledData
-from training.duplicates import Conflict, resolve_duplicates
+from training.duplicates import Conflict, resolve_duplicates, text_key
 from training.splits import hold_out, without_near
 from tweetsent.adapter import Dataset
 from tweetsent.errors import DataError
@@ -49,8 +49,10 @@ class SourceCounts:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The rows of a run; no training row is a near-copy of a validation row."""
+    """The rows of a run; no training row is a near-copy of an unmarked validation row."""
 
+    data: list[LabelledData]
+    """The files that the rows come from."""
     examples: list[Example]
     """Rows to train on, each with its source's name."""
     valid: list[LabelledData]
@@ -108,11 +110,15 @@ class Plan:
         return lines
 
 
-def make_plan(data: list[LabelledData], valid: list[LabelledData]) -> Plan:
+def make_plan(
+    data: list[LabelledData], valid: list[LabelledData], *, keep_near_copies: bool = False
+) -> Plan:
     """Choose the rows to train on and to measure on; holds out a tenth where `valid` is empty.
 
     Duplicates and conflicts are resolved over all of `data`, then what is a near-copy of a
-    validation row is dropped. The validation files keep all of their rows. Raises DataError when
+    validation row is dropped; with `keep_near_copies` only what is the same text, and the
+    validation rows that have a near-copy to train on are marked, for they flatter. The validation
+    files keep all of their rows. Raises DataError when
     a file is empty, when the rows have fewer than two labels or fewer than MINIMUM_ROWS of each,
     and when none can be held out.
     """
@@ -123,7 +129,13 @@ def make_plan(data: list[LabelledData], valid: list[LabelledData]) -> Plan:
     near: list[Example] = []
     held_out: list[Example] = []
     if valid:
-        examples = without_near(resolved.kept, [row for part in valid for row in part.examples])
+        unseen = [row for part in valid for row in part.examples]
+        if keep_near_copies:
+            keys = {text_key(row.text) for row in unseen}
+            examples = [row for row in resolved.kept if text_key(row.text) not in keys]
+            valid = [_marked(part, examples) for part in valid]
+        else:
+            examples = without_near(resolved.kept, unseen)
         near = _difference(resolved.kept, examples)
         _require_labels(examples, f"without {_rows(len(near))} like those of the validation files")
     else:
@@ -151,7 +163,7 @@ def make_plan(data: list[LabelledData], valid: list[LabelledData]) -> Plan:
         )
         for part in data
     ]
-    return Plan(examples, valid, sources, resolved.conflicts)
+    return Plan(data, examples, valid, sources, resolved.conflicts)
 
 
 def _require_rows(data: list[LabelledData], valid: list[LabelledData]) -> None:
@@ -193,6 +205,13 @@ def _named_apart(data: list[LabelledData]) -> list[LabelledData]:
     return result
 
 
+def _marked(part: LabelledData, examples: list[Example]) -> LabelledData:
+    """The part, with the rows marked that have a near-copy among the examples."""
+    apart = {row.text for row in without_near(part.examples, examples)}
+    rows = [replace(row, near_copy=row.text not in apart) for row in part.examples]
+    return replace(part, examples=rows)
+
+
 def _held_out_part(data: list[LabelledData], rows: list[Example]) -> LabelledData:
     """The held-out rows as a file of its own, known by the hashes of those that it came from."""
     sums = "".join(part.dataset.sha256 for part in data)
@@ -232,7 +251,9 @@ def _source_line(counts: SourceCounts) -> str:
 def _valid_line(part: LabelledData) -> str:
     name = "held out" if part.dataset.name == HELD_OUT else part.dataset.name
     counts = _by_label(part.examples)
-    return f"{_rows(len(part.examples))} to measure on ({name}): {_balance(counts)}"
+    line = f"{_rows(len(part.examples))} to measure on ({name}): {_balance(counts)}"
+    marked = sum(row.near_copy for row in part.examples)
+    return line + (f"; {marked:,} have a near-copy among those to train on" if marked else "")
 
 
 def _balance(counts: dict[Label, int]) -> str:

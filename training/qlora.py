@@ -2,73 +2,42 @@
 
 The loss is cross-entropy over the label words' first tokens at the end of the prompt, the only
 place where the served model is ever asked. QLoRA: Dettmers et al. 2023, arXiv:2305.14314.
+
+Any number of processes, one device each, started by `accelerate launch`: each takes its share of
+every step's rows, and their gradients are added up.
 """
 
+import hashlib
+import json
 import math
-import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn.functional import cross_entropy
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, reduce
+from accelerate.utils.memory import should_reduce_batch_size
 
-from training.augment import augment
+from training.batches import Row, collate, epoch_batches
+from training.checkpoint import Checkpoint, History
 from training.data import Example
-from tweetsent.errors import ConfigError, ModelError
-from tweetsent.labels import LABELS
-from tweetsent.model import BaseModel, LabelScorer, load_nf4, load_tokenizer, pad_right
+from training.gradients import CapturedGradientStep, GradientStep
+from training.memory import LOW_MEMORY_ROWS, Memory, load_trainable, make_optimizer
+from training.settings import TrainingSettings
+from training.weights import TrainedWeights
+from tweetsent.errors import DataError, ModelError, StoppedError
+from tweetsent.model import BaseModel, LabelScorer, load_tokenizer
 from tweetsent.prompt import Prompt, PromptEncoder
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
-# Batches are cut from stretches of this many, sorted by length: little padding, still shuffled.
-_BUCKET_BATCHES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """Every knob of a run; each reaches the trainer."""
-
-    epochs: int = 3
-    batch_size: int = 32
-    learning_rate: float = 2e-4
-    """Peak, after the warm-up; falls to zero along a cosine."""
-    warmup_share: float = 0.06
-    """Share of all steps."""
-    weight_decay: float = 0.0
-    max_gradient_norm: float = 1.0
-    lora_rank: int = 16
-    lora_alpha: int = 32
-    lora_dropout: float = 0.05
-    label_smoothing: float = 0.0
-    augment_probability: float = 0.0
-    """Chance that a text is rewritten as other users would type it, drawn anew each epoch."""
-    seed: int = 42
-
-    def __post_init__(self) -> None:
-        """Raises ConfigError naming every value that can't be."""
-        problems = [
-            f"{name} must be {rule}"
-            for name, rule, valid in (
-                ("epochs", "at least 1", self.epochs >= 1),
-                ("batch_size", "at least 1", self.batch_size >= 1),
-                ("learning_rate", "above 0, finite", 0 < self.learning_rate < math.inf),
-                ("warmup_share", "from 0 to 1", 0 <= self.warmup_share <= 1),
-                ("weight_decay", "0 or more", self.weight_decay >= 0),
-                ("max_gradient_norm", "above 0", self.max_gradient_norm > 0),
-                ("lora_rank", "at least 1", self.lora_rank >= 1),
-                ("lora_alpha", "at least 1", self.lora_alpha >= 1),
-                ("lora_dropout", "from 0 to below 1", 0 <= self.lora_dropout < 1),
-                ("label_smoothing", "from 0 to below 1", 0 <= self.label_smoothing < 1),
-                ("augment_probability", "from 0 to 1", 0 <= self.augment_probability <= 1),
-                ("seed", "from 0 to 2**32 - 1", 0 <= self.seed < 2**32),
-            )
-            if not valid
-        ]
-        if problems:
-            raise ConfigError(f"training settings: {'; '.join(problems)}")
+_REPORT_STEPS = 20
+_CHECKPOINT_SECONDS = 60.0
+_SEED_STRIDE = 1_000_003  # a prime: step n of one seed is not step m of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +48,42 @@ class Progress:
     steps: int
     epoch: int
     loss: float
-    """Mean over the epoch so far."""
+    """Mean over the steps since the last report."""
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told how a run goes, and who may stop it."""
+
+    say: Callable[[str], None]
+    on_step: Callable[[Progress], None]
+    on_scores: Callable[[int, dict[str, float]], None]
+    """Gets macro-F1 by validation file after an epoch."""
+    should_stop: Callable[[], bool]
+
+
+Score = Callable[[int, LabelScorer, PromptEncoder], dict[str, float]]
+"""Measures the model after an epoch: macro-F1 by validation file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished run."""
+
+    model: "PeftModel"
+    history: History
+    step: int
+    """Optimiser steps done."""
+    epoch: int
+    """The epoch whose weights these are."""
+    seconds: float
+    """Of training since this process began, the measuring after each epoch included."""
+
+
+def is_main_process() -> bool:
+    """Whether this is the only process of the run, or the one that writes and tells."""
+    return bool(PartialState().is_main_process)
 
 
 def fine_tune(
@@ -87,94 +91,281 @@ def fine_tune(
     examples: list[Example],
     settings: TrainingSettings,
     device: torch.device,
+    listener: Listener,
     *,
-    on_step: Callable[[Progress], None],
-    on_epoch: Callable[[int, LabelScorer, PromptEncoder], None],
-) -> "PeftModel":
-    """Train a fresh LoRA adapter on the examples and return the model that carries it.
+    score: Score,
+    memory: Memory = Memory.AUTO,
+    checkpoint: Path | None = None,
+) -> Trained:
+    """Train a fresh LoRA adapter on the examples.
 
-    `on_epoch` gets the epoch's number and the scorer in evaluation mode. Raises ModelError when
-    the loss is no longer finite.
+    With `checkpoint`, the run's state is kept there and taken up again from there. Raises
+    StoppedError when the listener stopped it, ModelError when the loss is no longer finite or not
+    even one row fits into memory, DataError when the checkpoint is of another run.
     """
-    from transformers import get_cosine_schedule_with_warmup, set_seed
+    run = _Run(base, examples, settings, device, listener, score, memory.resolve(device))
+    if checkpoint and checkpoint.exists():
+        run.take_up(Checkpoint.load(checkpoint, device), checkpoint)
+    return run.go(checkpoint)
 
-    set_seed(settings.seed)
-    encoder = PromptEncoder(load_tokenizer(base), Prompt())
-    model = _with_lora(base, settings, device)
-    scorer = LabelScorer(model, encoder.label_ids)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(
-        trained,
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=device.type == "cuda",
-    )
-    batches = math.ceil(len(examples) / settings.batch_size)
-    steps = batches * settings.epochs
-    schedule = get_cosine_schedule_with_warmup(
-        optimizer, round(settings.warmup_share * steps), steps
-    )
-    rng = random.Random(settings.seed)
-    step = 0
-    for epoch in range(1, settings.epochs + 1):
-        scorer.train()
-        total = torch.zeros((), device=device)
-        for done, (ids, targets) in enumerate(_batches(examples, encoder, settings, rng), start=1):
-            input_ids, lengths = pad_right(ids, device)
-            loss = cross_entropy(
-                scorer(input_ids, lengths),
-                torch.tensor(targets, device=device),
-                label_smoothing=settings.label_smoothing,
+
+class _Run:
+    """The state of one run, and the loop."""
+
+    def __init__(
+        self,
+        base: BaseModel,
+        examples: list[Example],
+        settings: TrainingSettings,
+        device: torch.device,
+        listener: Listener,
+        score: Score,
+        memory: Memory,
+    ) -> None:
+        from transformers import set_seed
+
+        set_seed(settings.seed)
+        self._settings = settings
+        self._examples = examples
+        self._device = device
+        self._listener = listener
+        self._score = score
+        self._memory = memory
+        self._processes = PartialState(cpu=device.type == "cpu")
+        self._fingerprint = _fingerprint(base, examples, settings, memory)
+        self._is_captured = device.type == "cuda" and memory is Memory.FAST
+        self._encoder = PromptEncoder(load_tokenizer(base), Prompt())
+        self._model = load_trainable(base, settings, memory, device)
+        self._scorer = LabelScorer(self._model, self._encoder.label_ids)
+        self._weights = TrainedWeights(self._model)
+        self._optimizer = make_optimizer(self._weights.vector, settings, memory)
+        half = next(self._model.parameters()).dtype == torch.float16
+        self._scaler = torch.amp.GradScaler(device.type, enabled=half)
+        self._gradient_step = self._make_gradient_step()
+        rows = -(-settings.batch_size // self._processes.num_processes)
+        self._micro_rows = min(rows, LOW_MEMORY_ROWS) if memory is Memory.LOW else rows
+        self._batches = math.ceil(len(examples) / settings.batch_size)
+        self._steps = self._batches * settings.epochs
+        self._step = 0
+        self._history = History()
+        self._average = self._weights.vector.detach().clone() if settings.averaging else None
+        self._best = self._weights.vector.detach().clone() if settings.patience else None
+        self._loss = torch.zeros((), device=device)
+        self._loss_steps = 0
+        self._saved_at = time.monotonic()
+
+    def _make_gradient_step(self) -> GradientStep:
+        kind = CapturedGradientStep if self._is_captured else GradientStep
+        return kind(
+            self._scorer,
+            self._weights,
+            self._device,
+            consistency=self._settings.consistency,
+            scale=self._scaler.scale,
+        )
+
+    def go(self, checkpoint: Path | None) -> Trained:
+        """Train to the end, or until stopped."""
+        start = time.perf_counter()
+        epoch = self._step // self._batches + 1
+        while epoch <= self._settings.epochs and not self._is_out_of_patience():
+            self._scorer.train()
+            steps = epoch_batches(self._examples, self._encoder, self._settings, epoch)
+            for rows in steps[self._step % self._batches :]:
+                self._take(rows)
+                self._report(epoch)
+                if self._must_stop():
+                    self._save(checkpoint)
+                    raise StoppedError(_stopped(self._step, self._steps, checkpoint))
+                if time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS:
+                    self._save(checkpoint)
+            self._measure(epoch)
+            self._save(checkpoint)
+            epoch += 1
+        self._weights.publish(self._chosen())
+        done = self._step // self._batches
+        chosen = self._best_epoch() if self._best is not None else done
+        seconds = time.perf_counter() - start
+        return Trained(self._model, self._history, self._step, chosen, seconds)
+
+    def _take(self, rows: list[Row]) -> None:
+        """One optimiser step."""
+        while True:
+            try:
+                loss = self._gradient(rows)
+                break
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not should_reduce_batch_size(error):
+                    raise
+                self._halve()
+        if self._processes.num_processes > 1:
+            self._weights.gradient.copy_(reduce(self._weights.gradient, "sum"))
+            loss = reduce(loss, "sum")
+        self._step += 1
+        self._loss_steps += 1
+        self._loss += loss
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._settings.learning_rate_at(self._step, self._steps)
+        self._scaler.unscale_(self._optimizer)
+        torch.nn.utils.clip_grad_norm_(self._weights.vector, self._settings.max_gradient_norm)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._weights.forget()
+        self._weights.publish()
+        if self._average is not None:
+            # Early on, a plain mean: the start should not weigh in for long.
+            decay = min(self._settings.averaging, self._step / (self._step + 1))
+            self._average.lerp_(self._weights.vector.detach(), 1 - decay)
+
+    def _gradient(self, rows: list[Row]) -> torch.Tensor:
+        """Leave this process's share of the step's gradient in the weights; its loss, ()."""
+        # Dropout depends on nothing that happened before: a run taken up again draws the same.
+        seed = self._settings.seed * _SEED_STRIDE + self._step
+        torch.manual_seed(seed * self._processes.num_processes + self._processes.process_index)
+        share = rows[self._processes.process_index :: self._processes.num_processes]
+        loss = torch.zeros((), device=self._device)
+        for start in range(0, len(share), self._micro_rows):
+            part = share[start : start + self._micro_rows]
+            # A captured graph has its number of rows built in.
+            size = self._micro_rows if self._is_captured else len(part)
+            batch = collate(part, len(rows), size=size, few_shapes=self._is_captured)
+            loss += self._gradient_step(batch)
+        return loss
+
+    def _halve(self) -> None:
+        if self._micro_rows == 1:
+            raise ModelError(
+                f"{self._device}: not even one row fits into memory; try --memory low or a smaller "
+                "base model"
             )
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(trained, settings.max_gradient_norm)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            total += loss.detach()
-            step += 1
-            # Reading the loss waits for the GPU, so it is not done at every step.
-            if step % 20 == 0 or done == batches:
-                mean = float(total) / done
-                if not math.isfinite(mean):
-                    raise ModelError(f"the loss is no longer finite (step {step} of {steps})")
-                on_step(Progress(step, steps, epoch, mean))
-        scorer.eval()
-        on_epoch(epoch, scorer, encoder)
-    return model
+        self._micro_rows //= 2
+        self._listener.say(
+            f"out of memory: going on with {self._micro_rows} rows at once; the result stays "
+            "that of the full batch"
+        )
+        self._gradient_step = self._make_gradient_step()
+        self._weights.forget()
+        torch.cuda.empty_cache()
+
+    def _report(self, epoch: int) -> None:
+        done = self._step % self._batches
+        # Reading the loss waits for the GPU, so it is not done at every step.
+        if done % _REPORT_STEPS:
+            return
+        mean = float(self._loss) / self._loss_steps
+        self._loss.zero_()
+        self._loss_steps = 0
+        if not math.isfinite(mean):
+            raise ModelError(f"the loss is no longer finite (step {self._step} of {self._steps})")
+        self._history.losses.append((self._step, mean))
+        rate = self._settings.learning_rate_at(self._step, self._steps)
+        self._listener.on_step(Progress(self._step, self._steps, epoch, mean, rate))
+
+    def _must_stop(self) -> bool:
+        stop = self._listener.should_stop()
+        if self._processes.num_processes > 1:
+            # All of them or none: a single one that stopped would leave the others waiting.
+            flag = torch.tensor(float(stop), device=self._device)
+            stop = bool(reduce(flag, "sum") > 0)
+        return stop
+
+    def _measure(self, epoch: int) -> None:
+        """Score the weights as they would be kept, and remember the best."""
+        vector = self._weights.vector if self._average is None else self._average
+        self._weights.publish(vector)
+        self._scorer.eval()
+        scores = [self._score(epoch, self._scorer, self._encoder)] if is_main_process() else [{}]
+        broadcast_object_list(scores)
+        self._weights.publish()
+        self._listener.on_scores(self._step, scores[0])
+        for name, value in scores[0].items():
+            self._history.scores.setdefault(name, []).append((self._step, value))
+        if self._best is not None and self._epoch_scores()[-1] == max(self._epoch_scores()):
+            self._best.copy_(vector.detach())
+
+    def _epoch_scores(self) -> list[float]:
+        """Mean macro-F1 over the validation files, by epoch."""
+        by_file = self._history.scores.values()
+        return [
+            sum(value for _, value in epoch) / len(by_file) for epoch in zip(*by_file, strict=True)
+        ]
+
+    def _best_epoch(self) -> int:
+        scores = self._epoch_scores()
+        return len(scores) - scores[::-1].index(max(scores))
+
+    def _is_out_of_patience(self) -> bool:
+        scores = self._epoch_scores()
+        patience = self._settings.patience
+        return bool(patience and scores and len(scores) - self._best_epoch() >= patience)
+
+    def _chosen(self) -> torch.Tensor:
+        if self._best is not None:
+            return self._best
+        return self._weights.vector if self._average is None else self._average
+
+    def _save(self, path: Path | None) -> None:
+        self._saved_at = time.monotonic()
+        if path is None or not is_main_process():
+            return
+        tensors: dict[str, torch.Tensor] = {}
+        numbers: dict[str, Any] = {}
+        for name, value in self._optimizer.state_dict()["state"].get(0, {}).items():
+            kind: dict[str, Any] = tensors if isinstance(value, torch.Tensor) else numbers
+            kind[f"optimizer.{name}"] = value
+        tensors["vector"] = self._weights.vector.detach()
+        tensors["loss"] = self._loss
+        if self._average is not None:
+            tensors["average"] = self._average
+        if self._best is not None:
+            tensors["best"] = self._best
+        numbers["loss_steps"] = self._loss_steps
+        numbers["scaler"] = self._scaler.state_dict()
+        Checkpoint(self._fingerprint, self._step, tensors, numbers, self._history).save(path)
+
+    def take_up(self, checkpoint: Checkpoint, path: Path) -> None:
+        """Go on from a checkpoint of the same run; raises DataError when it is of another."""
+        if checkpoint.fingerprint != self._fingerprint:
+            raise DataError(
+                f"{path} is of a run with other settings, data or base model: give that command "
+                "again to finish it, choose another --output, or delete the file"
+            )
+        with torch.no_grad():
+            self._weights.vector.copy_(checkpoint.tensors["vector"])
+            self._weights.publish()
+            self._loss.copy_(checkpoint.tensors["loss"])
+            if self._average is not None:
+                self._average.copy_(checkpoint.tensors["average"])
+            if self._best is not None:
+                self._best.copy_(checkpoint.tensors["best"])
+        state = self._optimizer.state_dict()
+        prefix = "optimizer."
+        state["state"] = {
+            0: {
+                name.removeprefix(prefix): value
+                for name, value in (checkpoint.tensors | checkpoint.numbers).items()
+                if name.startswith(prefix)
+            }
+        }
+        self._optimizer.load_state_dict(state)
+        self._scaler.load_state_dict(checkpoint.numbers["scaler"])
+        self._loss_steps = checkpoint.numbers["loss_steps"]
+        self._history = checkpoint.history
+        self._step = checkpoint.step
+        self._listener.say(f"going on from step {self._step} of {self._steps} ({path})")
 
 
-def _with_lora(base: BaseModel, settings: TrainingSettings, device: torch.device) -> "PeftModel":
-    from peft import LoraConfig, get_peft_model
+def _stopped(step: int, steps: int, checkpoint: Path | None) -> str:
+    kept = f"; the same command goes on from {checkpoint}" if checkpoint else ""
+    return f"stopped after step {step} of {steps}{kept}"
 
-    config = LoraConfig(
-        r=settings.lora_rank,
-        lora_alpha=settings.lora_alpha,
-        lora_dropout=settings.lora_dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
+
+def _fingerprint(
+    base: BaseModel, examples: list[Example], settings: TrainingSettings, memory: Memory
+) -> str:
+    """The same for runs that give the same weights."""
+    content = json.dumps(
+        [base.revision, asdict(settings), memory, Prompt().version]
+        + [[example.text, example.label] for example in examples]
     )
-    model: PeftModel = get_peft_model(load_nf4(base, device), config)
-    return model
-
-
-def _batches(
-    examples: list[Example],
-    encoder: PromptEncoder,
-    settings: TrainingSettings,
-    rng: random.Random,
-) -> Iterator[tuple[list[list[int]], list[int]]]:
-    """One epoch of (token ids, label indices), shuffled, texts of like length together."""
-    rows = []
-    for example in rng.sample(examples, len(examples)):
-        rewrite = rng.random() < settings.augment_probability
-        text = augment(example.text, rng) if rewrite else example.text
-        rows.append((encoder.encode(text), LABELS.index(example.label)))
-    size = settings.batch_size
-    batches = []
-    for start in range(0, len(rows), size * _BUCKET_BATCHES):
-        stretch = sorted(rows[start : start + size * _BUCKET_BATCHES], key=lambda row: len(row[0]))
-        batches += [stretch[at : at + size] for at in range(0, len(stretch), size)]
-    rng.shuffle(batches)
-    for batch in batches:
-        yield [ids for ids, _ in batch], [label for _, label in batch]
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -6,9 +6,8 @@ The folder appears under its name only when it is complete; a run that dies leav
 import os
 import platform
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,12 +19,15 @@ from training.calibration import fit_temperature
 from training.card import model_card
 from training.data import LabelledData
 from training.evaluation import Evaluation, evaluate, make_folder, write_report
-from training.plan import make_plan
-from training.qlora import Progress, TrainingSettings, fine_tune
+from training.memory import Memory
+from training.plan import Plan
+from training.qlora import Listener, Trained, fine_tune, is_main_process
+from training.settings import TrainingSettings
 from tweetsent import __version__, embedded
 from tweetsent.adapter import CONFIG, WEIGHTS, Manifest, write_manifest
 from tweetsent.classifier import Classifier, load_from
 from tweetsent.errors import DataError
+from tweetsent.figures import learning_curves_png
 from tweetsent.model import BaseModel, LabelScorer
 from tweetsent.prompt import Prompt, PromptEncoder
 from tweetsent.sealed import sha256_of
@@ -36,52 +38,45 @@ if TYPE_CHECKING:
 _LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """Who is told how a run goes."""
-
-    say: Callable[[str], None]
-    on_step: Callable[[Progress], None]
-
-
 def train(
-    data: list[LabelledData],
-    valid: list[LabelledData],
+    plan: Plan,
     base: BaseModel,
     settings: TrainingSettings,
     output: Path,
     device: torch.device,
     listener: Listener,
+    memory: Memory = Memory.AUTO,
 ) -> dict[str, Evaluation]:
-    """Train on `data`, calibrate and measure on `valid`, and write the adapter to `output`.
+    """Train as planned, calibrate and measure, and write the adapter to `output`.
 
-    The plan of `make_plan` is told line by line. Returns the evaluations by validation file. Raises
-    DataError when `output` exists, two validation files share a name or no plan can be made.
+    A run that is stopped or killed leaves its checkpoint in `<output>.checkpoint`; the same call
+    goes on from there. Returns the evaluations by validation file, in the first of several
+    processes; the others return nothing. Raises DataError when `output` exists, when two
+    validation files share a name or when the checkpoint is of another run; else as `fine_tune`.
     """
     require_new(output)
-    _require_different_names(valid)
-    plan = make_plan(data, valid)
-    for line in plan.lines():
-        listener.say(line)
-    valid = plan.valid
+    _require_different_names(plan.valid)
     make_folder(output.parent)
+    checkpoint = checkpoint_of(output)
+    trained = fine_tune(
+        base,
+        plan.examples,
+        settings,
+        device,
+        listener,
+        score=_scorer(plan.valid, device, listener.say),
+        memory=memory,
+        checkpoint=checkpoint,
+    )
+    if not is_main_process():
+        return {}
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".training-") as scratch:
         draft = Path(scratch) / output.name
-        start = time.perf_counter()
-        model = fine_tune(
-            base,
-            plan.examples,
-            settings,
-            device,
-            on_step=listener.on_step,
-            on_epoch=_epoch_report(valid, device, listener),
-        )
-        seconds = time.perf_counter() - start
-        _save_weights(model, draft, base)
-        manifest = _manifest(draft, base, settings, [*data, *valid], device, seconds)
+        _save_weights(trained.model, draft, base)
+        manifest = _manifest(draft, base, settings, plan, device, trained)
         write_manifest(draft, manifest)
         listener.say("reading the adapter back, calibrating and measuring it")
-        results, temperature = _measure(load_from(base, draft, device), valid)
+        results, temperature = _measure(load_from(base, draft, device), plan.valid)
         manifest = manifest.model_copy(
             update={
                 "temperature": temperature,
@@ -90,10 +85,18 @@ def train(
         )
         for name, result in results.items():
             write_report(result, draft / "evaluation", Path(name).stem)
+        curves = learning_curves_png(trained.history.losses, trained.history.scores)
+        (draft / "evaluation" / "learning-curves.png").write_bytes(curves)
         (draft / "README.md").write_text(model_card(manifest), encoding="utf-8")
         write_manifest(draft, manifest)
         draft.rename(output)
+    checkpoint.unlink(missing_ok=True)
     return results
+
+
+def checkpoint_of(output: Path) -> Path:
+    """Where the state of an unfinished run is kept."""
+    return output.with_name(f"{output.name}.checkpoint")
 
 
 def require_new(output: Path) -> None:
@@ -109,23 +112,26 @@ def _require_different_names(valid: list[LabelledData]) -> None:
         raise DataError(f"the validation files need different names, not {', '.join(names)}")
 
 
-def _epoch_report(
-    valid: list[LabelledData], device: torch.device, listener: Listener
-) -> Callable[[int, LabelScorer, PromptEncoder], None]:
-    def report(epoch: int, scorer: LabelScorer, encoder: PromptEncoder) -> None:
+def _scorer(
+    valid: list[LabelledData], device: torch.device, say: Callable[[str], None]
+) -> Callable[[int, LabelScorer, PromptEncoder], dict[str, float]]:
+    def score(epoch: int, scorer: LabelScorer, encoder: PromptEncoder) -> dict[str, float]:
         classifier = Classifier(scorer, encoder, device, temperature=1.0, version=f"epoch {epoch}")
+        scores = {}
         for part in valid:
             metrics = evaluate(classifier, part.examples).metrics
-            listener.say(
+            scores[part.dataset.name] = metrics.macro_f1
+            say(
                 f"epoch {epoch}: {part.dataset.name}: accuracy {metrics.accuracy:.3f}, "
                 f"macro-F1 {metrics.macro_f1:.3f}"
             )
+        return scores
 
-    return report
+    return score
 
 
 def _save_weights(model: "PeftModel", folder: Path, base: BaseModel) -> None:
-    # Half the size; what is measured afterwards is what was saved.
+    # Half the size of float32; what is measured afterwards is what was saved.
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.bfloat16)
@@ -141,9 +147,9 @@ def _manifest(
     folder: Path,
     base: BaseModel,
     settings: TrainingSettings,
-    data: list[LabelledData],
+    plan: Plan,
     device: torch.device,
-    seconds: float,
+    trained: Trained,
 ) -> Manifest:
     hashes = {name: sha256_of(folder / name) for name in (WEIGHTS, CONFIG)}
     return Manifest(
@@ -154,11 +160,11 @@ def _manifest(
         prompt=Prompt(),
         temperature=1.0,
         files=hashes,
-        datasets=[part.dataset for part in data],
+        datasets=[part.dataset for part in [*plan.data, *plan.valid]],
         training=asdict(settings),
         metrics={},
         machine=_machine(device),
-        training_seconds=round(seconds, 1),
+        training_seconds=round(trained.seconds, 1),
         measured_on=_machine(device),
         libraries={"tweetsent": __version__} | {name: version(name) for name in _LIBRARIES},
     )

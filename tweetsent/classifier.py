@@ -61,7 +61,7 @@ class Classifier:
         `progress` gets the number of texts done since it was last called. Raises ModelError when
         the model answers with numbers that are not finite.
         """
-        sequences = [self._encoder.encode(text) for text in texts]
+        sequences = self._encoder.encode_all(texts)
         result = torch.empty(len(texts), 3)
         order = sorted(range(len(texts)), key=lambda index: len(sequences[index]))
         step = _BATCH_SIZE[self._device.type]

@@ -38,3 +38,7 @@ class NoWordsError(TweetsentError):
 
 class NotFoundError(TweetsentError):
     """A message that has no prediction."""
+
+
+class StoppedError(TweetsentError):
+    """The user stopped a run; what is done so far is kept."""

@@ -20,6 +20,8 @@ from tweetsent.sealed import sha256_of
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+_NO_MASK = "sdpa_causal"
+
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
@@ -109,12 +111,17 @@ def _cpu_computes_in_bf16() -> bool:
     )
 
 
-def load_nf4(base: BaseModel, device: torch.device) -> "PreTrainedModel":
-    """The causal language model with its linear layers in NF4, double-quantised."""
+def load_nf4(
+    base: BaseModel, device: torch.device, dtype: torch.dtype | None = None
+) -> "PreTrainedModel":
+    """The causal language model with its linear layers in NF4, double-quantised.
+
+    It computes in `dtype`, by default what `choose_dtype` says.
+    """
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    dtype = choose_dtype(device)
+    dtype = dtype or choose_dtype(device)
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -140,6 +147,19 @@ def dequantize(model: "PreTrainedModel") -> "PreTrainedModel":
         # Not `plain.to(dtype)`: the rotary frequencies are buffers and must stay float32.
         parameter.data = parameter.data.to(dtype)
     return plain
+
+
+def without_mask(model: "PreTrainedModel") -> None:
+    """Let attention be causal by itself, without a mask that a captured graph would build.
+
+    Right for rows padded on the right and shorter than any sliding window, as prompts are.
+    """
+    from transformers import AttentionInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    # No mask is made for an attention that has no mask function of its own.
+    AttentionInterface.register(_NO_MASK, sdpa_attention_forward)
+    model.set_attn_implementation(_NO_MASK)
 
 
 def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
@@ -172,7 +192,8 @@ class LabelScorer(torch.nn.Module):
         decoder = self.model.get_decoder()
         hidden = decoder(input_ids=input_ids, use_cache=False).last_hidden_state  # (B, T, H)
         last = hidden[torch.arange(len(lengths), device=hidden.device), lengths - 1]  # (B, H)
-        rows = self.model.get_output_embeddings().weight[self.label_ids]  # (3, H)
+        weight = self.model.get_output_embeddings().weight
+        rows = torch.stack([weight[index] for index in self.label_ids])  # (3, H)
         logits: torch.Tensor = last.float() @ rows.float().T
         return logits
 

@@ -6,6 +6,7 @@ switched off, so no text can close the prompt, open another or speak for the mod
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -54,14 +55,32 @@ class PromptEncoder:
 
     def encode(self, text: str) -> list[int]:
         """Token ids of the whole prompt for one text, in the order the model reads them."""
-        tokens = self._tokens(" " + mask(clean(text)))
-        if len(tokens) > self.prompt.max_text_tokens:
-            half = self.prompt.max_text_tokens // 2
-            end = len(tokens) - half
-            tokens = tokens[: self.prompt.max_text_tokens - half] + tokens[end:]
-        return self._head + tokens + self._tail
+        return self.encode_all([text])[0]
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of the prompt of each text; many at once are read on all cores."""
+        bodies = self._tokenize([" " + mask(clean(text)) for text in texts])
+        return [self._head + self._cut(tokens) + self._tail for tokens in bodies]
+
+    def _cut(self, tokens: list[int]) -> list[int]:
+        longest = self.prompt.max_text_tokens
+        if len(tokens) <= longest:
+            return tokens
+        half = longest // 2
+        return tokens[: longest - half] + tokens[len(tokens) - half :]
 
     def _tokens(self, text: str) -> list[int]:
+        return self._tokenize([text])[0]
+
+    def _tokenize(self, texts: list[str]) -> list[list[int]]:
+        if not texts:
+            return []
         # split_special_tokens: "<end_of_turn>" typed by a user is just characters.
-        ids = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-        return list(ids)
+        ids: list[list[int]] = self._tokenizer(
+            texts,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )["input_ids"]
+        return ids

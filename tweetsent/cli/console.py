@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,8 +73,33 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def training_progress() -> Iterator[tuple[Callable[["Step"], None], Callable[[str], None]]]:
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """The yielded function says whether Ctrl-C or SIGTERM came; the second Ctrl-C ends at once."""
+    stopped = False
+
+    def handle(_number: int, _frame: object) -> None:
+        nonlocal stopped
+        if stopped:
+            raise KeyboardInterrupt
+        stopped = True
+        report("stopping after this step; once more stops at once and loses some steps")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def training_progress(
+    visible: bool,
+) -> Iterator[tuple[Callable[["Step"], None], Callable[[str], None]]]:
     """A bar for training steps, and a way to print a line above it."""
+    if not visible:
+        yield lambda _: None, lambda _: None
+        return
     with _bar() as bar:
         task = bar.add_task("training", total=None)
 

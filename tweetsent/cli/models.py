@@ -12,6 +12,7 @@ from tweetsent.cli.console import (
     print_json,
     progress_bar,
     report,
+    stop_on_interrupt,
     training_progress,
 )
 from tweetsent.errors import DataError, UnknownLabelError
@@ -21,6 +22,7 @@ from tweetsent.text import clean
 if TYPE_CHECKING:
     from training.data import Code, LabelledData, Source
     from training.evaluation import Evaluation
+    from training.qlora import Progress
     from tweetsent.classifier import Classifier
     from tweetsent.settings import Settings
 
@@ -184,6 +186,25 @@ def train(
         0.0, help="Chance that a text is rewritten as other users would type it."
     ),
     label_smoothing: float = typer.Option(0.0, help="Share of the target spread over all labels."),
+    consistency: float = typer.Option(
+        0.0, help="Weight of the agreement between two passes with different dropout (R-Drop)."
+    ),
+    averaging: float = typer.Option(
+        0.0, help="Decay of the moving average of the weights; 0 keeps the last ones."
+    ),
+    patience: int = typer.Option(
+        0, help="Stop after so many epochs without a better score and keep the best; 0: never."
+    ),
+    keep_near_copies: bool = typer.Option(
+        False,
+        "--keep-near-copies",
+        help="Train also on rows much like validation rows; those are then measured apart.",
+    ),
+    memory: str = typer.Option(
+        "auto", help="fast, low (little GPU memory) or auto: low on GPUs under 12 GiB."
+    ),
+    tensorboard: Path = typer.Option(None, help="Write TensorBoard logs to this folder."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be done."),
     seed: int = typer.Option(42, help="Seed of weights, order, dropout and rewritings."),
     json_output: bool = _JSON,
 ) -> None:
@@ -203,7 +224,13 @@ def train(
     require_two_labels(parts)
 
     from training import run
-    from training.qlora import TrainingSettings
+    from training.estimate import estimate
+    from training.memory import Memory
+    from training.plan import make_plan
+    from training.processes import join
+    from training.qlora import Listener
+    from training.settings import TrainingSettings
+    from training.tensorboard import tensorboard_logs
     from tweetsent.model import choose_device, find_base_model
 
     run.require_new(output)
@@ -215,18 +242,45 @@ def train(
         lora_alpha=2 * lora_rank,
         augment_probability=augment,
         label_smoothing=label_smoothing,
+        consistency=consistency,
+        averaging=averaging,
+        patience=patience,
         seed=seed,
     )
-    _report_notes([*parts, *valid_parts])
+    mode = Memory.parse(memory)
     device = choose_device(settings.tweetsent_device)
-    base = find_base_model(
-        base_model or settings.tweetsent_base_model, settings.tweetsent_cache_dir, report
-    )
-    with training_progress() as (bar, say):
-        listener = run.Listener(say=say, on_step=bar)
-        results = run.train(parts, valid_parts, base, training_settings, output, device, listener)
-    report(f"adapter in {output}")
-    _print_evaluations(results, json_output)
+    with join(device) as (device, is_main), stop_on_interrupt() as should_stop:
+        tell = report if is_main else _ignore
+        for part in [*parts, *valid_parts]:
+            for note in part.notes:
+                tell(note)
+        plan = make_plan(parts, valid_parts, keep_near_copies=keep_near_copies)
+        for line in plan.lines():
+            tell(line)
+        base = find_base_model(
+            base_model or settings.tweetsent_base_model, settings.tweetsent_cache_dir, tell
+        )
+        tell(estimate(plan, base, training_settings, mode, device).line())
+        if dry_run:
+            return
+        with (
+            training_progress(is_main) as (bar, say),
+            tensorboard_logs(tensorboard if is_main else None) as logs,
+        ):
+
+            def on_step(at: "Progress") -> None:
+                bar(at)
+                logs.on_step(at)
+
+            listener = Listener(say, on_step, logs.on_scores, should_stop)
+            results = run.train(plan, base, training_settings, output, device, listener, mode)
+    if is_main:
+        report(f"adapter in {output}")
+        _print_evaluations(results, json_output)
+
+
+def _ignore(_: str) -> None:
+    """Takes the lines of all processes but the first."""
 
 
 def _sources(
@@ -312,16 +366,5 @@ def _print_evaluations(results: "dict[str, Evaluation]", json_output: bool) -> N
         print_json(shape)
         return
     for name, result in results.items():
-        metrics = result.metrics
-        typer.echo(
-            f"{name}: n {metrics.n}, accuracy {metrics.accuracy:.3f}, "
-            f"macro-F1 {metrics.macro_f1:.3f}, weighted F1 {metrics.weighted_f1:.3f}, "
-            f"MCC {metrics.mcc:.3f}, ECE {result.ece:.3f} "
-            f"({metrics.n / result.seconds:.0f} messages/s, {result.model})"
-        )
-        for label, row in metrics.per_class.items():
-            counts = metrics.confusion_matrix[LABELS.index(label)].tolist()
-            typer.echo(
-                f"  {label:<9} precision {row.precision:.3f}  recall {row.recall:.3f}  "
-                f"F1 {row.f1:.3f}  predicted as {counts}"
-            )
+        for line in result.lines(name):
+            typer.echo(line)

@@ -1,0 +1,95 @@
+"""Batches of one epoch: shuffled, of like length, the same for the same seed and epoch.
+
+An epoch's batches depend on nothing but the rows, the settings and the epoch's number, so a run
+that is taken up again in the middle sees what it would have seen.
+"""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from training.augment import augment
+from training.data import Example
+from training.settings import TrainingSettings
+from tweetsent.labels import LABELS
+from tweetsent.prompt import PromptEncoder
+
+# Batches are cut from stretches of this many, sorted by length: little padding, still shuffled.
+_BUCKET_BATCHES = 32
+# Up to so many tokens, lengths are rounded up to multiples of so many.
+_WIDTHS = ((64, 8), (128, 16), (math.inf, 32))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A prompt's token ids and the probability of each label, in label order."""
+
+    ids: list[int]
+    target: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Padded rows, on the CPU."""
+
+    input_ids: torch.Tensor
+    """(B, T) int64, padded on the right with 0."""
+    lengths: torch.Tensor
+    """(B,) int64, at least 1."""
+    targets: torch.Tensor
+    """(B, 3) float32, each row adds up to 1."""
+    weights: torch.Tensor
+    """(B,) float32: a row's share of the step's loss; 0 for rows that only fill up."""
+
+
+def epoch_batches(
+    examples: Sequence[Example], encoder: PromptEncoder, settings: TrainingSettings, epoch: int
+) -> list[list[Row]]:
+    """The rows of every optimiser step of one epoch, in order."""
+    rng = random.Random(f"{settings.seed} {epoch}")
+    order = rng.sample(examples, len(examples))
+    texts = [
+        augment(example.text, rng) if rng.random() < settings.augment_probability else example.text
+        for example in order
+    ]
+    rows = [
+        Row(ids, _target(example, settings.label_smoothing))
+        for ids, example in zip(encoder.encode_all(texts), order, strict=True)
+    ]
+    size = settings.batch_size
+    batches = []
+    for start in range(0, len(rows), size * _BUCKET_BATCHES):
+        stretch = sorted(rows[start : start + size * _BUCKET_BATCHES], key=lambda row: len(row.ids))
+        batches += [stretch[at : at + size] for at in range(0, len(stretch), size)]
+    rng.shuffle(batches)
+    return batches
+
+
+def _target(example: Example, smoothing: float) -> tuple[float, float, float]:
+    even = smoothing / len(LABELS)
+    first, second, third = (even + (1 - smoothing) * (label is example.label) for label in LABELS)
+    return first, second, third
+
+
+def collate(rows: list[Row], step_rows: int, *, size: int, few_shapes: bool = False) -> Batch:
+    """Pad rows to a batch of `size` rows.
+
+    `step_rows` is the number of rows in the whole optimiser step that these are part of;
+    `few_shapes` pads a little further, so that there are few different lengths.
+    """
+    width = max((len(row.ids) for row in rows), default=1)
+    if few_shapes:
+        multiple = next(step for limit, step in _WIDTHS if width <= limit)
+        width = -(-width // multiple) * multiple
+    empty = size - len(rows)
+    ids = [row.ids + [0] * (width - len(row.ids)) for row in rows] + [[0] * width] * empty
+    targets = [row.target for row in rows] + [(1.0, 0.0, 0.0)] * empty
+    return Batch(
+        input_ids=torch.tensor(ids),
+        lengths=torch.tensor([len(row.ids) for row in rows] + [1] * empty),
+        targets=torch.tensor(targets),
+        weights=torch.tensor([1 / step_rows] * len(rows) + [0.0] * empty),
+    )

@@ -1,0 +1,144 @@
+"""What a run will take, said before it starts: minutes and memory, from the model's arithmetic.
+
+The constants were fitted to runs of benchmarks/train_speed.py and are good to about a third.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+
+from training.memory import LOW_MEMORY_ROWS, Memory, training_dtype
+from training.plan import Plan
+from training.settings import TrainingSettings
+from tweetsent.model import BaseModel, load_tokenizer
+from tweetsent.prompt import Prompt, PromptEncoder
+
+_SAMPLE = 1000
+_PADDING = 1.15  # tokens computed for each token of the texts
+_NF4_BYTES = 0.516  # of a weight, double quantisation included (arXiv:2305.14314, section 3)
+_ADAPTER_BYTES = {Memory.FAST: 20, Memory.LOW: 14}
+"""Of a trained weight: 16-bit value and gradient, float32 both, two moments in 32 or 8 bits."""
+_ACTIVATION_FACTOR = 1.0
+_SHARE_OF_MATRIX_RATE = {"cuda": 0.35, "cpu": 0.4}
+_LAYER_SECONDS = {"cuda": 0.0006, "cpu": 0.0}  # of a step that no arithmetic explains
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What time and memory depend on in a base model."""
+
+    linear: int
+    """Weights of the linear layers, which are quantised and adapted."""
+    other: int
+    """All other weights: embeddings and norms."""
+    layers: int
+    hidden: int
+    adapter: int
+    """Weights of the adapter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """About what a run takes."""
+
+    seconds: float
+    """Of training, without the measuring after each epoch."""
+    memory_bytes: float
+    """At the peak of a step, of the GPU or of the process."""
+    memory: Memory
+
+    def line(self) -> str:
+        """For a person."""
+        return (
+            f"about {_duration(self.seconds)} of training and {self.memory_bytes / 2**30:.1f} GiB "
+            f"of memory (--memory {self.memory})"
+        )
+
+
+def estimate(
+    plan: Plan,
+    base: BaseModel,
+    settings: TrainingSettings,
+    memory: Memory,
+    device: torch.device,
+) -> Estimate:
+    """What training on the plan's rows will take on this device; errors as `load_tokenizer`."""
+    memory = memory.resolve(device)
+    encoder = PromptEncoder(load_tokenizer(base), Prompt())
+    sample = plan.examples[:: max(1, len(plan.examples) // _SAMPLE)]
+    lengths = [len(ids) for ids in encoder.encode_all([row.text for row in sample])]
+    tokens = _PADDING * len(plan.examples) * sum(lengths) / len(lengths)
+    shape = shape_of(base, settings.lora_rank)
+    dtype = training_dtype(base, device)
+    # A forward pass and the gradient of the activations; the frozen weights need no other. In
+    # `low` everything is computed forward twice.
+    flop = (6 if memory is Memory.LOW else 4) * shape.linear * tokens * settings.epochs
+    rows = min(settings.batch_size, LOW_MEMORY_ROWS if memory is Memory.LOW else math.inf)
+    passes = settings.epochs * math.ceil(len(plan.examples) / rows)
+    seconds = flop / (_matrix_rate(device, dtype) * _SHARE_OF_MATRIX_RATE[device.type])
+    seconds += passes * shape.layers * _LAYER_SECONDS[device.type]
+    return Estimate(
+        seconds * (2 if settings.consistency else 1),
+        memory_bytes(shape, memory, dtype.itemsize, int(rows) * max(lengths)),
+        memory,
+    )
+
+
+def shape_of(base: BaseModel, lora_rank: int) -> Shape:
+    """Read off the configuration, without loading a weight."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(**base.location)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    decoder = model.get_decoder()
+    linear = [m for m in decoder.modules() if isinstance(m, torch.nn.Linear)]
+    weights = sum(m.weight.numel() for m in linear)
+    return Shape(
+        linear=weights,
+        other=sum(p.numel() for p in model.parameters()) - weights,
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        adapter=sum(lora_rank * (m.in_features + m.out_features) for m in linear),
+    )
+
+
+def memory_bytes(shape: Shape, memory: Memory, itemsize: int, tokens: int) -> float:
+    """Peak of a step with so many tokens in one pass; `itemsize` is that of the compute type."""
+    low = memory is Memory.LOW
+    weights = shape.linear * (_NF4_BYTES if low else itemsize) + shape.other * itemsize
+    adapter = shape.adapter * _ADAPTER_BYTES[memory]
+    # Of each layer the inputs of its matrix products and norms; in `low` only its input, and one
+    # layer's rest at a time.
+    per_layer = _ACTIVATION_FACTOR * 2 * shape.linear / shape.layers / shape.hidden
+    kept = shape.layers * shape.hidden * itemsize + per_layer if low else shape.layers * per_layer
+    return weights + adapter + tokens * kept
+
+
+def _matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """FLOP/s of a matrix product on this device."""
+    size = 4096 if device.type == "cuda" else 512
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    best = math.inf
+    for _ in range(5):
+        _wait(device)
+        start = time.perf_counter()
+        a @ b
+        _wait(device)
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"

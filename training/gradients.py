@@ -1,0 +1,124 @@
+"""The gradient of one batch: eager, or captured once per shape and replayed on a GPU.
+
+A small model's step is bound by launching its kernels, not by computing them; a captured CUDA graph
+launches all of them at once.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch.nn.functional import kl_div, log_softmax
+
+from training.batches import Batch
+from training.weights import TrainedWeights
+from tweetsent.model import LabelScorer
+
+
+class GradientStep:
+    """Adds a batch's gradient to the trained weights."""
+
+    def __init__(
+        self,
+        scorer: LabelScorer,
+        weights: TrainedWeights,
+        device: torch.device,
+        *,
+        consistency: float = 0.0,
+        scale: Callable[[torch.Tensor], torch.Tensor] = lambda loss: loss,
+    ) -> None:
+        """`scale` multiplies the loss before the backward pass (float16 needs it)."""
+        self._scorer = scorer
+        self._weights = weights
+        self._device = device
+        self._consistency = consistency
+        self._scale = scale
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """The batch's share of the step's loss, (), on the device."""
+        return self._run(*(part.to(self._device) for part in _parts(batch)))
+
+    def _run(
+        self,
+        input_ids: torch.Tensor,
+        lengths: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+    ) -> torch.Tensor:
+        if self._consistency:
+            input_ids, lengths, targets, weights = (
+                torch.cat([part, part]) for part in (input_ids, lengths, targets, weights / 2)
+            )
+        log_probabilities = log_softmax(self._scorer(input_ids, lengths), dim=1)
+        loss = -(targets * log_probabilities).sum(dim=1) @ weights
+        if self._consistency:
+            loss = loss + self._consistency * _divergence(log_probabilities, weights)
+        self._scale(loss).backward()
+        self._weights.collect()
+        return loss.detach()
+
+
+def _parts(batch: Batch) -> tuple[torch.Tensor, ...]:
+    return batch.input_ids, batch.lengths, batch.targets, batch.weights
+
+
+def _divergence(log_probabilities: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Symmetric KL divergence between two passes of the same rows (R-Drop).
+
+    Liang et al. 2021, arXiv:2106.14448, equation 2. The passes stand one above the other.
+    """
+    first, second = log_probabilities.chunk(2)
+    there = kl_div(first, second, reduction="none", log_target=True).sum(dim=1)
+    back = kl_div(second, first, reduction="none", log_target=True).sum(dim=1)
+    return (there + back) @ weights.chunk(2)[0]
+
+
+class CapturedGradientStep(GradientStep):
+    """The same through a CUDA graph for each shape of batch."""
+
+    def __init__(
+        self,
+        scorer: LabelScorer,
+        weights: TrainedWeights,
+        device: torch.device,
+        *,
+        consistency: float = 0.0,
+        scale: Callable[[torch.Tensor], torch.Tensor] = lambda loss: loss,
+    ) -> None:
+        super().__init__(scorer, weights, device, consistency=consistency, scale=scale)
+        self._graphs: dict[torch.Size, _Graph] = {}
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        """As GradientStep's; the tensor is overwritten by the next call with this shape."""
+        graph = self._graphs.get(batch.input_ids.shape)
+        if graph is None:
+            graph = self._graphs[batch.input_ids.shape] = self._capture(batch)
+        for static, part in zip(graph.inputs, _parts(batch), strict=True):
+            static.copy_(part.pin_memory(), non_blocking=True)
+        graph.graph.replay()
+        return graph.loss
+
+    def _capture(self, batch: Batch) -> "_Graph":
+        inputs = tuple(part.to(self._device) for part in _parts(batch))
+        kept = self._weights.gradient.clone()
+        if not self._graphs:
+            # The first pass ever makes handles and workspaces, which a capture can't.
+            aside = torch.cuda.Stream(self._device)
+            aside.wait_stream(torch.cuda.current_stream(self._device))
+            with torch.cuda.stream(aside):
+                self._run(*inputs)
+            torch.cuda.current_stream(self._device).wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool):
+            loss = self._run(*inputs)
+        self._weights.gradient.copy_(kept)
+        return _Graph(graph, inputs, loss)
+
+
+class _Graph:
+    def __init__(
+        self, graph: torch.cuda.CUDAGraph, inputs: tuple[torch.Tensor, ...], loss: torch.Tensor
+    ) -> None:
+        self.graph = graph
+        self.inputs = inputs
+        self.loss = loss

@@ -1,0 +1,117 @@
+"""Two ways to hold a model in training: fast, or in little memory.
+
+Both compute with the same numbers, those of the NF4 weights: `fast` unpacks them once, `low` keeps
+them packed and pays with time. QLoRA: Dettmers et al. 2023, arXiv:2305.14314.
+"""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import torch
+
+from training.fused import fuse
+from training.settings import TrainingSettings
+from tweetsent.errors import ConfigError
+from tweetsent.model import (
+    BaseModel,
+    choose_dtype,
+    dequantize,
+    load_nf4,
+    without_mask,
+)
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+_LITTLE = 12 * 2**30  # bytes of a GPU below which `auto` means `low`
+LOW_MEMORY_ROWS = 8
+"""Rows that go through the model at once in `low`; their gradients add up to the batch's."""
+
+
+class Memory(StrEnum):
+    """How a model is held in training."""
+
+    AUTO = "auto"
+    """`low` on a GPU under 12 GiB, else `fast`."""
+    FAST = "fast"
+    """Weights unpacked to 16 bits once, a captured graph for each length on a GPU."""
+    LOW = "low"
+    """NF4 weights, activations computed twice, few rows at once, 8-bit paged optimiser."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Memory":
+        """The mode of this name; ConfigError for another."""
+        if text not in set(cls):
+            raise ConfigError(f"--memory {text}: there are {', '.join(cls)}")
+        return cls(text)
+
+    def resolve(self, device: torch.device) -> "Memory":
+        """`fast` or `low`."""
+        if self is not Memory.AUTO:
+            return self
+        if device.type != "cuda":
+            return Memory.FAST
+        size = torch.cuda.get_device_properties(device).total_memory
+        return Memory.LOW if size < _LITTLE else Memory.FAST
+
+
+def training_dtype(base: BaseModel, device: torch.device) -> torch.dtype:
+    """bfloat16 where the device computes in it; else float16 on a GPU, where the model bears it."""
+    dtype = choose_dtype(device)
+    if dtype == torch.float32 and device.type == "cuda" and not _overflows_float16(base):
+        return torch.float16
+    return dtype
+
+
+def _overflows_float16(base: BaseModel) -> bool:
+    from transformers import AutoConfig
+
+    # Hidden states of Gemma 3 pass 65,504 half-way up.
+    return "gemma" in AutoConfig.from_pretrained(**base.location).model_type
+
+
+def load_trainable(
+    base: BaseModel, settings: TrainingSettings, memory: Memory, device: torch.device
+) -> "PeftModel":
+    """The base model with a fresh LoRA adapter on every linear layer; ModelError as `load_nf4`.
+
+    The adapter has the type that the model computes in.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    model = load_nf4(base, device, training_dtype(base, device))
+    if memory is Memory.LOW:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    else:
+        model = dequantize(model)
+    config = LoraConfig(
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    without_mask(model)
+    adapted: PeftModel = get_peft_model(model, config, autocast_adapter_dtype=False)
+    if memory is Memory.FAST:
+        fuse(adapted)
+    return adapted
+
+
+def make_optimizer(
+    vector: torch.nn.Parameter, settings: TrainingSettings, memory: Memory
+) -> torch.optim.Optimizer:
+    """AdamW over the trained weights; 8-bit and paged in `low` on a GPU (arXiv:2110.02861)."""
+    if memory is Memory.LOW and vector.device.type == "cuda":
+        from bitsandbytes.optim import PagedAdamW8bit  # type: ignore[attr-defined]
+
+        optimizer: torch.optim.Optimizer = PagedAdamW8bit(  # type: ignore[no-untyped-call]
+            [vector], lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        return optimizer
+    return torch.optim.AdamW(
+        [vector],
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=vector.device.type == "cuda",
+    )

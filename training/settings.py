@@ -1,0 +1,68 @@
+"""Every knob of a training run, checked together."""
+
+import math
+from dataclasses import dataclass
+
+from tweetsent.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """What decides which weights come out; each field reaches the trainer."""
+
+    epochs: int = 3
+    batch_size: int = 32
+    """Rows of one optimiser step, over all processes and micro-batches."""
+    learning_rate: float = 2e-4
+    """Peak, after the warm-up; falls to zero along a cosine."""
+    warmup_share: float = 0.06
+    """Share of all steps."""
+    weight_decay: float = 0.0
+    max_gradient_norm: float = 1.0
+    lora_rank: int = 16
+    lora_alpha: int = 32
+    lora_dropout: float = 0.05
+    label_smoothing: float = 0.0
+    consistency: float = 0.0
+    """Weight of the divergence between two passes with different dropout (R-Drop)."""
+    averaging: float = 0.0
+    """Decay of the moving average of the weights over the steps; 0 keeps the last weights."""
+    augment_probability: float = 0.0
+    """Chance that a text is rewritten as other users would type it, drawn anew each epoch."""
+    patience: int = 0
+    """Epochs without a better score after which training stops; 0 goes through all of them."""
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError naming every value that can't be."""
+        problems = [
+            f"{name} must be {rule}"
+            for name, rule, valid in (
+                ("epochs", "at least 1", self.epochs >= 1),
+                ("batch_size", "at least 1", self.batch_size >= 1),
+                ("learning_rate", "above 0, finite", 0 < self.learning_rate < math.inf),
+                ("warmup_share", "from 0 to 1", 0 <= self.warmup_share <= 1),
+                ("weight_decay", "0 or more", self.weight_decay >= 0),
+                ("max_gradient_norm", "above 0", self.max_gradient_norm > 0),
+                ("lora_rank", "at least 1", self.lora_rank >= 1),
+                ("lora_alpha", "at least 1", self.lora_alpha >= 1),
+                ("lora_dropout", "from 0 to below 1", 0 <= self.lora_dropout < 1),
+                ("label_smoothing", "from 0 to below 1", 0 <= self.label_smoothing < 1),
+                ("consistency", "0 or more, finite", 0 <= self.consistency < math.inf),
+                ("averaging", "from 0 to below 1", 0 <= self.averaging < 1),
+                ("augment_probability", "from 0 to 1", 0 <= self.augment_probability <= 1),
+                ("patience", "0 or more", self.patience >= 0),
+                ("seed", "from 0 to 2**32 - 1", 0 <= self.seed < 2**32),
+            )
+            if not valid
+        ]
+        if problems:
+            raise ConfigError(f"training settings: {'; '.join(problems)}")
+
+    def learning_rate_at(self, step: int, steps: int) -> float:
+        """The learning rate of step 1, 2, … of so many: linear warm-up, then half a cosine."""
+        warmup = round(self.warmup_share * steps)
+        if step <= warmup:
+            return self.learning_rate * step / warmup
+        done = (step - warmup - 1) / max(1, steps - warmup)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
