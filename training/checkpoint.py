@@ -40,8 +40,7 @@ class Checkpoint:
     history: History
 
     def save(self, path: Path) -> None:
-        """Write the file, or leave what was there."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Write the file, or leave what was there and raise DataError."""
         state = json.dumps(
             {
                 "fingerprint": self.fingerprint,
@@ -51,10 +50,15 @@ class Checkpoint:
             }
         )
         draft = path.with_name(f"{path.name}.draft")
-        save_file({k: v.contiguous() for k, v in self.tensors.items()}, draft, {"state": state})
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
-        draft.replace(path)
+        tensors = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, draft, {"state": state})
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{path} can't be written: {error}") from error
 
     @classmethod
     def load(cls, path: Path, device: torch.device) -> "Checkpoint":
@@ -63,13 +67,13 @@ class Checkpoint:
             with safe_open(path, framework="pt", device=str(device)) as file:
                 state = json.loads(file.metadata()["state"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            history = History(
+                [(step, loss) for step, loss in state["history"]["losses"]],
+                {
+                    name: [(step, score) for step, score in scores]
+                    for name, scores in state["history"]["scores"].items()
+                },
+            )
+            return cls(state["fingerprint"], state["step"], tensors, state["numbers"], history)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} is damaged; delete it to start from the beginning") from error
-        history = History(
-            [(step, loss) for step, loss in state["history"]["losses"]],
-            {
-                name: [(step, score) for step, score in scores]
-                for name, scores in state["history"]["scores"].items()
-            },
-        )
-        return cls(state["fingerprint"], state["step"], tensors, state["numbers"], history)

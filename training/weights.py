@@ -15,7 +15,7 @@ class TrainedWeights:
     def __init__(self, model: torch.nn.Module) -> None:
         parameters = [p for p in model.parameters() if p.requires_grad]
         flat = torch.cat([p.detach().flatten() for p in parameters])
-        self.vector = torch.nn.Parameter(flat.float())
+        self.vector = torch.nn.Parameter(flat.to(torch.float32, copy=True))
         """(P,) float32: what the optimiser steps."""
         self.vector.grad = torch.zeros_like(self.vector)
         self._rounded = flat
