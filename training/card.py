@@ -53,8 +53,12 @@ the score as well. Measured on {manifest.measured_on}.
 {settings}
 
 {manifest.training_seconds:.0f} s on {manifest.machine}, the measuring after each epoch
-included; {libraries}.
+included{_kept(manifest.epoch)}; {libraries}.
 """
+
+
+def _kept(epoch: int | None) -> str:
+    return "" if epoch is None else f"; the weights are those of epoch {epoch}"
 
 
 def _results(metrics: dict[str, Any]) -> str:

@@ -52,8 +52,8 @@ class Estimate:
     def line(self) -> str:
         """For a person."""
         return (
-            f"about {_duration(self.seconds)} of training and {self.memory_bytes / 2**30:.1f} GiB "
-            f"of memory (--memory {self.memory})"
+            f"about {_duration(self.seconds)} of training and {_size(self.memory_bytes)} of memory "
+            f"(--memory {self.memory})"
         )
 
 
@@ -134,6 +134,11 @@ def _matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _size(count: float) -> str:
+    gibibytes = count / 2**30
+    return "under 0.1 GiB" if gibibytes < 0.1 else f"{gibibytes:.1f} GiB"
 
 
 def _duration(seconds: float) -> str:

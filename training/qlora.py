@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,16 +94,20 @@ def fine_tune(
     listener: Listener,
     *,
     score: Score,
+    measured_on: Sequence[Example] = (),
     memory: Memory = Memory.AUTO,
     checkpoint: Path | None = None,
 ) -> Trained:
     """Train a fresh LoRA adapter on the examples.
 
-    With `checkpoint`, the run's state is kept there and taken up again from there. Raises
+    `score` measures on the rows `measured_on`, which may decide when the training ends. With
+    `checkpoint`, the run's state is kept there and taken up again from there. Raises
     StoppedError when the listener stopped it, ModelError when the loss is no longer finite or not
     even one row fits into memory, DataError when the checkpoint is of another run.
     """
-    run = _Run(base, examples, settings, device, listener, score, memory.resolve(device))
+    memory = memory.resolve(device)
+    fingerprint = _fingerprint(base, [*examples, *measured_on], settings, memory)
+    run = _Run(base, examples, settings, device, listener, score, memory, fingerprint)
     if checkpoint and checkpoint.exists():
         run.take_up(Checkpoint.load(checkpoint, device), checkpoint)
     return run.go(checkpoint)
@@ -121,6 +125,7 @@ class _Run:
         listener: Listener,
         score: Score,
         memory: Memory,
+        fingerprint: str,
     ) -> None:
         from transformers import set_seed
 
@@ -132,7 +137,7 @@ class _Run:
         self._score = score
         self._memory = memory
         self._processes = PartialState(cpu=device.type == "cpu")
-        self._fingerprint = _fingerprint(base, examples, settings, memory)
+        self._fingerprint = fingerprint
         self._is_captured = device.type == "cuda" and memory is Memory.FAST
         self._encoder = PromptEncoder(load_tokenizer(base), Prompt())
         self._model = load_trainable(base, settings, memory, device)
@@ -297,7 +302,8 @@ class _Run:
     def _is_out_of_patience(self) -> bool:
         scores = self._epoch_scores()
         patience = self._settings.patience
-        return bool(patience and scores and len(scores) - self._best_epoch() >= patience)
+        # Only a better score counts here; of equal ones the last is kept.
+        return bool(patience and scores and len(scores) - 1 - scores.index(max(scores)) >= patience)
 
     def _chosen(self) -> torch.Tensor:
         if self._best is not None:

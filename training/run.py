@@ -3,6 +3,7 @@
 The folder appears under its name only when it is complete; a run that dies leaves nothing there.
 """
 
+import math
 import os
 import platform
 import tempfile
@@ -26,7 +27,7 @@ from training.settings import TrainingSettings
 from tweetsent import __version__, embedded
 from tweetsent.adapter import CONFIG, WEIGHTS, Manifest, write_manifest
 from tweetsent.classifier import Classifier, load_from
-from tweetsent.errors import DataError
+from tweetsent.errors import DataError, StoppedError
 from tweetsent.figures import learning_curves_png
 from tweetsent.model import BaseModel, LabelScorer
 from tweetsent.prompt import Prompt, PromptEncoder
@@ -65,18 +66,24 @@ def train(
         device,
         listener,
         score=_scorer(plan.valid, device, listener.say),
+        measured_on=[row for part in plan.valid for row in part.examples],
         memory=memory,
         checkpoint=checkpoint,
     )
     if not is_main_process():
         return {}
+    if settings.patience:
+        steps = settings.epochs * math.ceil(len(plan.examples) / settings.batch_size)
+        early = "stopped early: " if trained.step < steps else ""
+        listener.say(f"{early}the weights of epoch {trained.epoch}, the best, are kept")
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".training-") as scratch:
         draft = Path(scratch) / output.name
         _save_weights(trained.model, draft, base)
         manifest = _manifest(draft, base, settings, plan, device, trained)
         write_manifest(draft, manifest)
         listener.say("reading the adapter back, calibrating and measuring it")
-        results, temperature = _measure(load_from(base, draft, device), plan.valid)
+        classifier = load_from(base, draft, device)
+        results, temperature = _measure(classifier, plan.valid, _stopper(listener, checkpoint))
         manifest = manifest.model_copy(
             update={
                 "temperature": temperature,
@@ -162,6 +169,7 @@ def _manifest(
         files=hashes,
         datasets=[part.dataset for part in [*plan.data, *plan.valid]],
         training=asdict(settings),
+        epoch=trained.epoch,
         metrics={},
         machine=_machine(device),
         training_seconds=round(trained.seconds, 1),
@@ -176,11 +184,21 @@ def _machine(device: torch.device) -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
+def _stopper(listener: Listener, checkpoint: Path) -> Callable[[int], None]:
+    def stop_if_asked(_: int) -> None:
+        if listener.should_stop():
+            raise StoppedError(
+                f"stopped after the training; the same command goes on from {checkpoint}"
+            )
+
+    return stop_if_asked
+
+
 def _measure(
-    classifier: Classifier, valid: list[LabelledData]
+    classifier: Classifier, valid: list[LabelledData], progress: Callable[[int], None]
 ) -> tuple[dict[str, Evaluation], float]:
     rows = [row for part in valid for row in part.examples]
-    logits = classifier.logits([row.text for row in rows])
+    logits = classifier.logits([row.text for row in rows], progress)
     classifier.temperature = fit_temperature(logits, [row.label for row in rows])
-    results = {part.dataset.name: evaluate(classifier, part.examples) for part in valid}
+    results = {part.dataset.name: evaluate(classifier, part.examples, progress) for part in valid}
     return results, classifier.temperature

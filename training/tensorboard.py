@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.evaluation import make_folder
+
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
@@ -33,12 +35,13 @@ class Logs:
 
 @contextmanager
 def tensorboard_logs(folder: Path | None) -> Iterator[Logs]:
-    """Logs written into a folder; None writes none."""
+    """Logs written into a folder; None writes none. DataError when it can't be made."""
     if folder is None:
         yield Logs(None)
         return
     from torch.utils.tensorboard import SummaryWriter
 
+    make_folder(folder)
     writer = SummaryWriter(str(folder))
     try:
         yield Logs(writer)

@@ -52,6 +52,8 @@ class Manifest(Record):
     datasets: list[Dataset]
     training: dict[str, Any]
     """The training settings, as `tweetsent train` got them."""
+    epoch: int | None = None
+    """The epoch whose weights these are; None in adapters of a time that did not record it."""
     metrics: dict[str, Any]
     """Evaluation results by validation file."""
     machine: str

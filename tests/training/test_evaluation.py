@@ -265,3 +265,46 @@ def test_a_folder_that_can_not_be_made_is_a_readable_error(tmp_path: Path) -> No
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(DataError, match="can't be made"):
             make_folder(folder)
+
+
+def with_near_copies(near_copies: list[bool]) -> Evaluation:
+    return summarise(PROBABILITIES, TRUTH, 0.5, "m-1", near_copies=near_copies)
+
+
+def test_rows_like_training_rows_are_measured_apart() -> None:
+    shape = with_near_copies([True, False, True, False]).as_dict()["breakdown"]
+    assert list(shape) == ["length", "source", "near_copy"]
+    like, unlike = shape["near_copy"]["like training rows"], shape["near_copy"]["unlike them"]
+    assert (like["n"], like["accuracy"]) == (2, 1.0)
+    assert (unlike["n"], unlike["accuracy"]) == (2, 0.0)
+
+
+def test_near_copies_are_no_kind_where_there_are_none() -> None:
+    assert list(with_near_copies([False] * 4).as_dict()["breakdown"]) == ["length", "source"]
+    assert list(measured().breakdown()) == ["length", "source"]
+
+
+def test_where_all_rows_are_near_copies_there_is_one_part() -> None:
+    result = with_near_copies([True] * 4)
+    assert list(result.breakdown()["near_copy"]) == ["like training rows"]
+    assert not any("near-copies" in line for line in result.lines("a"))
+
+
+def test_the_lines_show_near_copies_apart() -> None:
+    lines = with_near_copies([True, False, False, False]).lines("a")
+    at = lines.index("  by near-copies")
+    assert [line.split("  n ")[0].strip() for line in lines[at + 1 : at + 3]] == [
+        "like training rows",
+        "unlike them",
+    ]
+
+
+def test_marks_of_examples_reach_the_evaluation_and_the_pool() -> None:
+    examples = [Example(str(row), label, near_copy=row == 2) for row, label in enumerate(TRUTH)]
+    classifier = cast(Classifier, Answers())
+    first, second = evaluate(classifier, examples[:2]), evaluate(classifier, examples[2:])
+    assert "near_copy" not in first.breakdown()
+    assert second.near_copies.tolist() == [True, False]
+    both = pool([first, second])
+    assert both.near_copies.tolist() == [False, False, True, False]
+    assert both.breakdown()["near_copy"]["unlike them"].metrics.n == 3

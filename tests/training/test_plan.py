@@ -231,3 +231,61 @@ def test_a_label_that_the_validation_rows_miss_is_named() -> None:
     assert "warning: held-out has no row labelled positive: how well that" in held_out
     given = said(make_plan([labelled("a.csv", rows)], [labelled("v.csv", VALID[:1])]))
     assert "warning: v.csv has no row labelled neutral or positive" in given
+
+
+NEAR_COPY = Example("Bunu bir daha da almam, berbat!", NEGATIVE)
+SAME_TEXT = Example("BUNU BİR DAHA ALMAM, BERBAT!", NEGATIVE)
+
+
+def test_near_copies_are_dropped_from_training_and_no_validation_row_is_marked() -> None:
+    data = labelled("a.csv", [*SENTENCES, NEAR_COPY, SAME_TEXT])
+    plan = make_plan([data], [labelled("v.csv", VALID)])
+    assert texts(plan.examples) == texts(SENTENCES)
+    assert not any(row.near_copy for part in plan.valid for row in part.examples)
+    assert "near-copy among" not in said(plan)
+
+
+def test_near_copies_may_be_kept_and_mark_their_validation_rows() -> None:
+    data = labelled("a.csv", [*SENTENCES, NEAR_COPY])
+    parts = [labelled("v.csv", VALID), labelled("w.csv", VALID[1:])]
+    plan = make_plan([data], parts, keep_near_copies=True)
+    assert texts(plan.examples) == texts([*SENTENCES, NEAR_COPY])
+    assert plan.sources[0].near_copies == 0
+    first, second = plan.valid
+    assert [row.near_copy for row in first.examples] == [True, False, False]
+    assert [row.near_copy for row in second.examples] == [False, False]
+    assert [(row.text, row.label) for row in first.examples] == [
+        (row.text, row.label) for row in VALID
+    ]
+    assert [part.dataset for part in plan.valid] == [part.dataset for part in parts]
+    lines = plan.lines()
+    marked = [line for line in lines if line.startswith("3 rows to measure on (v.csv)")]
+    assert marked[0].endswith("; 1 have a near-copy among those to train on")
+    assert sum("near-copy" in line for line in lines) == 1
+
+
+def test_the_same_text_is_never_trained_on_even_where_near_copies_are_kept() -> None:
+    data = labelled("a.csv", [*SENTENCES, SAME_TEXT, VALID[1]])
+    plan = make_plan([data], [labelled("v.csv", VALID)], keep_near_copies=True)
+    assert texts(plan.examples) == texts(SENTENCES)
+    assert plan.sources[0].near_copies == 2
+    assert not any(row.near_copy for row in plan.valid[0].examples)
+
+
+def test_held_out_rows_have_no_near_copies_to_keep() -> None:
+    rows = [row for label in LABELS for row in numbered(label, 40)]
+    kept, dropped = (
+        make_plan([labelled("a.csv", rows)], [], keep_near_copies=keep) for keep in (True, False)
+    )
+    assert kept == dropped
+
+
+def test_the_files_that_the_rows_came_from_are_kept_with_their_hashes() -> None:
+    data = [labelled("a.csv", SENTENCES[:12], left_out=3), labelled("b.csv", SENTENCES[12:])]
+    plan = make_plan(data, [labelled("v.csv", VALID)])
+    assert [part.dataset for part in plan.data] == [part.dataset for part in data]
+    assert [texts(part.examples) for part in plan.data] == [texts(part.examples) for part in data]
+    assert [part.left_out for part in plan.data] == [3, 0]
+    again = make_plan([data[0], data[0]], [labelled("v.csv", VALID)])
+    assert [part.dataset.name for part in again.data] == ["a.csv", "a.csv (2)"]
+    assert {part.dataset.sha256 for part in again.data} == {data[0].dataset.sha256}

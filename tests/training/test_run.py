@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import math
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,11 +20,12 @@ from training import run as run_module
 from training.data import Example, LabelledData
 from training.evaluation import Evaluation, evaluate
 from training.plan import make_plan
-from training.qlora import Progress, TrainingSettings
-from training.run import Listener, train
+from training.qlora import Listener, Progress
+from training.run import checkpoint_of, train
+from training.settings import TrainingSettings
 from tweetsent.adapter import Dataset, read_manifest
 from tweetsent.classifier import load_from
-from tweetsent.errors import DataError, ModelError
+from tweetsent.errors import DataError, ModelError, StoppedError
 from tweetsent.labels import LABELS
 from tweetsent.model import BaseModel
 from tweetsent.prompt import Prompt
@@ -51,9 +54,19 @@ class Heard:
 
     lines: list[str] = field(default_factory=list)
     steps: list[Progress] = field(default_factory=list)
+    scores: list[tuple[int, dict[str, float]]] = field(default_factory=list)
 
-    def listener(self, on_step: Callable[[Progress], None] | None = None) -> Listener:
-        return Listener(say=self.lines.append, on_step=on_step or self.steps.append)
+    def listener(
+        self,
+        on_step: Callable[[Progress], None] | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Listener:
+        return Listener(
+            say=self.lines.append,
+            on_step=on_step or self.steps.append,
+            on_scores=lambda step, scores: self.scores.append((step, scores)),
+            should_stop=should_stop,
+        )
 
 
 def labelled(name: str, examples: list[Example]) -> LabelledData:
@@ -61,17 +74,20 @@ def labelled(name: str, examples: list[Example]) -> LabelledData:
     return LabelledData(Dataset(name=name, sha256=sha256, rows=len(examples)), examples)
 
 
+SMALL = make_plan([labelled("a.csv", TRAIN)], [labelled("v.csv", FIRST_VALID)])
+"""Half of the sentences, measured on a quarter."""
+
+
 def train_small(base: BaseModel, output: Path, listener: Listener | None = None) -> None:
-    """One epoch on half of the sentences, measured on a quarter."""
-    train(
-        [labelled("a.csv", TRAIN)],
-        [labelled("v.csv", FIRST_VALID)],
-        base,
-        replace(SETTINGS, epochs=1),
-        output,
-        CPU,
-        listener or Heard().listener(),
-    )
+    """One epoch of two steps."""
+    settings = replace(SETTINGS, epochs=1)
+    train(SMALL, base, settings, output, CPU, listener or Heard().listener())
+
+
+def stopping_at(call: int) -> Callable[[], bool]:
+    """Says that the run should stop when it is asked for the n-th time and from then on."""
+    calls = count(1)
+    return lambda: next(calls) >= call
 
 
 @dataclass
@@ -90,7 +106,8 @@ def trained(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> T
     heard = Heard()
     data = [labelled("egitim.csv", TRAIN)]
     valid = [labelled("bir.csv", FIRST_VALID), labelled("iki.xlsx", SECOND_VALID)]
-    results = train(data, valid, tiny_base, SETTINGS, folder, CPU, heard.listener())
+    plan = make_plan(data, valid)
+    results = train(plan, tiny_base, SETTINGS, folder, CPU, heard.listener())
     return Trained(folder, results, heard)
 
 
@@ -113,11 +130,11 @@ def rows_for_training(
     folder: Path,
     data: list[LabelledData],
     valid: list[LabelledData],
-) -> tuple[list[Example], str]:
+) -> list[Example]:
     heard = Heard()
     with pytest.raises(ModelError, match="far enough"):
-        train(data, valid, base, SETTINGS, folder / "adapter", CPU, heard.listener())
-    return quick[0], "\n".join(heard.lines)
+        train(make_plan(data, valid), base, SETTINGS, folder / "adapter", CPU, heard.listener())
+    return quick[0]
 
 
 def test_the_folder_holds_the_adapter_its_card_and_its_reports(trained: Trained) -> None:
@@ -129,8 +146,11 @@ def test_the_folder_holds_the_adapter_its_card_and_its_reports(trained: Trained)
         "README.md",
         "evaluation/bir.json",
         "evaluation/bir.png",
+        "evaluation/bir-reliability.png",
         "evaluation/iki.json",
         "evaluation/iki.png",
+        "evaluation/iki-reliability.png",
+        "evaluation/learning-curves.png",
     }
     assert [path.name for path in trained.folder.parent.iterdir()] == ["adapter"]
     for picture in trained.folder.glob("evaluation/*.png"):
@@ -203,7 +223,8 @@ def test_the_temperature_fits_the_validation_rows(trained: Trained, tiny_base: B
         classifier.temperature = temperature
         scores = classifier.classify([row.text for row in rows])
         odds = [score.of(row.label) for score, row in zip(scores, rows, strict=True)]
-        return float(-torch.tensor(odds).log().mean())
+        prior = math.log(temperature) ** 2 / 2
+        return float(-torch.tensor(odds).log().sum()) + prior
 
     fitted = read_manifest(trained.folder).temperature
     assert fitted != 1.0
@@ -222,6 +243,11 @@ def test_each_epoch_is_measured_on_each_validation_file(trained: Trained) -> Non
         "epoch 2: iki.xlsx",
     ]
     assert [step.step for step in trained.heard.steps] == [2, 4]
+    assert [step for step, _ in trained.heard.scores] == [2, 4]
+    for (_, scores), step in zip(trained.heard.scores, (1, 2), strict=True):
+        for name, score in scores.items():
+            line = next(x for x in trained.heard.lines if x.startswith(f"epoch {step}: {name}"))
+            assert line.endswith(f"macro-F1 {score:.3f}")
 
 
 def test_an_existing_output_is_refused_before_any_training(
@@ -257,10 +283,14 @@ def test_a_run_that_dies_at_the_end_leaves_nothing_under_its_name(
             assert list(tmp_path.glob("*/*/adapter_model.safetensors"))  # it is all but done
             raise KeyboardInterrupt
 
-    listener = Listener(say=die_late, on_step=lambda _: None)
+    listener = replace(Heard().listener(), say=die_late)
     with pytest.raises(KeyboardInterrupt):
         train_small(tiny_base, tmp_path / "new", listener)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "new.checkpoint"]
+    heard = Heard()
+    train_small(tiny_base, tmp_path / "new", heard.listener())
+    assert heard.steps == []  # it went on where nothing was left to train
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
 def test_an_output_below_a_file_is_refused(tiny_base: BaseModel, tmp_path: Path) -> None:
@@ -270,18 +300,16 @@ def test_an_output_below_a_file_is_refused(tiny_base: BaseModel, tmp_path: Path)
         train_small(tiny_base, output)
 
 
-def test_the_rows_of_the_plan_are_trained_on_and_its_lines_said(
+def test_the_rows_of_the_plan_are_trained_on(
     quick: list[list[Example]], tiny_base: BaseModel, tmp_path: Path
 ) -> None:
     data = [labelled("a", SENTENCES), labelled("b", [Example(SENTENCES[8].text, POSITIVE)])]
     valid = [labelled("v", [Example(SENTENCES[0].text.upper(), NEGATIVE)])]
-    rows, said = rows_for_training(quick, tiny_base, tmp_path, data, valid)
-    plan = make_plan(data, valid)
-    assert rows == plan.examples
+    rows = rows_for_training(quick, tiny_base, tmp_path, data, valid)
+    assert rows == make_plan(data, valid).examples
     assert [row.text for row in rows] == [
         row.text for row in SENTENCES if row not in (SENTENCES[0], SENTENCES[8])
     ]
-    assert said.splitlines() == plan.lines()
 
 
 def test_without_a_validation_file_some_rows_are_held_out_and_measured(
@@ -290,35 +318,14 @@ def test_without_a_validation_file_some_rows_are_held_out_and_measured(
     heard = Heard()
     settings = replace(SETTINGS, epochs=1)
     data = [labelled("a.csv", MANY), labelled("b.csv", MANY[:3])]
-    results = train(data, [], tiny_base, settings, tmp_path / "adapter", CPU, heard.listener())
+    plan = make_plan(data, [])
+    results = train(plan, tiny_base, settings, tmp_path / "adapter", CPU, heard.listener())
     manifest = read_manifest(tmp_path / "adapter")
     assert list(results) == list(manifest.metrics) == ["held-out"]
     held_out = manifest.datasets[-1]
     assert (held_out.name, len(held_out.sha256)) == ("held-out", 64)
     assert results["held-out"].metrics.n == held_out.rows > 0
-    assert any(f"{len(MANY) - held_out.rows} rows to train on" in line for line in heard.lines)
-
-
-def test_rows_of_a_single_label_are_refused(
-    quick: list[list[Example]], tiny_base: BaseModel, tmp_path: Path
-) -> None:
-    data = [labelled("a", SENTENCES[:8])]
-    valid = [labelled("v", SENTENCES[8:])]
-    with pytest.raises(DataError, match="at least two different labels"):
-        train(data, valid, tiny_base, SETTINGS, tmp_path / "x", CPU, Heard().listener())
-    assert quick == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_too_few_rows_to_hold_any_out_ask_for_a_file(
-    quick: list[list[Example]], tiny_base: BaseModel, tmp_path: Path
-) -> None:
-    alike = [Example(f"Hisse {n} bugün çok yükseldi", LABELS[n % 2]) for n in range(10)]
-    with pytest.raises(DataError, match="--valid"):
-        train(
-            [labelled("a", alike)], [], tiny_base, SETTINGS, tmp_path / "x", CPU, Heard().listener()
-        )
-    assert quick == []
+    assert [data.name for data in manifest.datasets] == ["a.csv", "b.csv", "held-out"]
 
 
 @pytest.mark.parametrize("names", [("v.csv", "v.csv"), ("v.csv", "v.xlsx")])
@@ -328,7 +335,7 @@ def test_validation_files_whose_reports_would_replace_each_other_are_refused(
     valid = [labelled(names[0], FIRST_VALID), labelled(names[1], SECOND_VALID)]
     data = [labelled("a", TRAIN)]
     with pytest.raises(DataError, match="need different names"):
-        train(data, valid, tiny_base, SETTINGS, tmp_path / "x", CPU, Heard().listener())
+        train(make_plan(data, valid), tiny_base, SETTINGS, tmp_path / "x", CPU, Heard().listener())
     assert quick == []
 
 
@@ -345,4 +352,94 @@ def test_a_damaged_draft_is_never_published(
     monkeypatch.setattr(PeftModel, "save_pretrained", forgetful)
     with pytest.raises(ModelError, match=r"layers are not those|does not fit"):
         train_small(tiny_base, tmp_path / "x")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "x.checkpoint"]
+
+
+def weights_of(folder: Path) -> bytes:
+    return (folder / "adapter_model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of SMALL that nothing stopped, two epochs of two steps."""
+    folder = tmp_path_factory.mktemp("whole") / "adapter"
+    train(SMALL, tiny_base, replace(SETTINGS, patience=2), folder, CPU, Heard().listener())
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("call", "step"),
+    [(1, 1), (2, 2), (5, 4)],
+    ids=["in an epoch", "at the end of an epoch", "while measuring"],
+)
+def test_a_stopped_run_goes_on_to_the_same_bytes(
+    tiny_base: BaseModel, tmp_path: Path, whole: Path, call: int, step: int
+) -> None:
+    output, heard = tmp_path / "adapter", Heard()
+    settings = replace(SETTINGS, patience=2)
+    stopped = Heard().listener(should_stop=stopping_at(call))
+    with pytest.raises(StoppedError, match=r"^stopped after .* goes on from .*adapter\.checkpoint"):
+        train(SMALL, tiny_base, settings, output, CPU, stopped)
+    assert list(tmp_path.iterdir()) == [checkpoint_of(output)]
+    train(SMALL, tiny_base, settings, output, CPU, heard.listener())
+    assert heard.lines[0] == f"going on from step {step} of 4 ({checkpoint_of(output)})"
+    assert weights_of(output) == weights_of(whole)
+    assert list(tmp_path.iterdir()) == [output]
+    first, second = read_manifest(whole), read_manifest(output)
+    assert (first.epoch, first.temperature) == (second.epoch, second.temperature)
+    curves = Path("evaluation") / "learning-curves.png"
+    assert (output / curves).read_bytes() == (whole / curves).read_bytes()
+
+
+@pytest.fixture
+def unfinished(tiny_base: BaseModel, tmp_path: Path) -> Path:
+    """The output of a run that was stopped after its first step."""
+    output = tmp_path / "adapter"
+    with pytest.raises(StoppedError):
+        train_small(tiny_base, output, Heard().listener(should_stop=lambda: True))
+    return output
+
+
+def test_a_checkpoint_of_other_settings_rows_or_measurements_is_refused_and_stays(
+    tiny_base: BaseModel, unfinished: Path
+) -> None:
+    content = checkpoint_of(unfinished).read_bytes()
+    settings = replace(SETTINGS, epochs=1)
+    data = [labelled("a.csv", TRAIN)]
+    for plan, other in [
+        (SMALL, replace(settings, seed=6)),
+        (make_plan([labelled("a.csv", TRAIN[1:])], SMALL.valid), settings),
+        (make_plan(data, [labelled("v.csv", SECOND_VALID)]), settings),
+    ]:
+        with pytest.raises(DataError, match="is of a run with other settings"):
+            train(plan, tiny_base, other, unfinished, CPU, Heard().listener())
+    assert checkpoint_of(unfinished).read_bytes() == content
+    assert not unfinished.exists()
+
+
+def test_a_damaged_checkpoint_is_refused_and_stays(tiny_base: BaseModel, unfinished: Path) -> None:
+    path = checkpoint_of(unfinished)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match="is damaged; delete it to start from the beginning"):
+        train_small(tiny_base, unfinished)
+    assert path.exists()
+
+
+def test_without_patience_the_last_epoch_is_recorded(trained: Trained) -> None:
+    assert read_manifest(trained.folder).epoch == SETTINGS.epochs
+    assert "the weights are those of epoch 2;" in (trained.folder / "README.md").read_text("utf-8")
+    assert not any("are kept" in line for line in trained.heard.lines)
+
+
+def test_training_stops_when_it_gets_no_better_and_says_which_weights_are_kept(
+    tiny_base: BaseModel, tmp_path: Path
+) -> None:
+    # With such a rate nothing is learnt: every epoch scores the same, and the last one is kept.
+    settings = replace(SETTINGS, epochs=9, learning_rate=1e-9, patience=2)
+    heard = Heard()
+    train(SMALL, tiny_base, settings, tmp_path / "a", CPU, heard.listener())
+    assert [step for step, _ in heard.scores] == [2, 4, 6]
+    assert "stopped early: the weights of epoch 3, the best, are kept" in heard.lines
+    assert read_manifest(tmp_path / "a").epoch == 3
+    card = (tmp_path / "a" / "README.md").read_text("utf-8")
+    assert "the weights are those of epoch 3;" in card

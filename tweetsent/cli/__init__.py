@@ -8,15 +8,21 @@ import sys
 import typer
 
 from tweetsent.cli.app import app
-from tweetsent.cli.console import complain, debugging
-from tweetsent.errors import ConfigError, DataError, TweetsentError, UnknownLabelError
+from tweetsent.cli.console import complain, debugging, report
+from tweetsent.errors import (
+    ConfigError,
+    DataError,
+    StoppedError,
+    TweetsentError,
+    UnknownLabelError,
+)
 
 log = logging.getLogger(__name__)
 _BAD_INPUT = (ConfigError, DataError, UnknownLabelError)
 
 
 def main() -> None:
-    """Entry point: exit code 0 on success, 2 on bad usage or input, 1 on anything else."""
+    """Entry point: exit code 0 on success, 2 on bad usage or input, 130 when stopped, else 1."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without emoji shows question marks
     sys.exit(run(sys.argv[1:]))
@@ -28,11 +34,13 @@ def run(arguments: list[str]) -> int:
         code = app(arguments, prog_name="tweetsent", standalone_mode=False)
     except typer.TyperException as error:
         return _bad_usage(error)
+    except (StoppedError, typer.Abort, KeyboardInterrupt) as stop:
+        if str(stop):
+            report(str(stop))
+        return 130
     except TweetsentError as error:
         complain(str(error))
         return 2 if isinstance(error, _BAD_INPUT) else 1
-    except (typer.Abort, KeyboardInterrupt):
-        return 130
     except BrokenPipeError:
         # The reader is gone; the interpreter must not complain when it flushes stdout at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,8 +2,10 @@
 
 import json
 import logging
+import math
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,9 @@ from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
     from training.qlora import Progress as Step
+
+# A terminal sends Ctrl-C to all processes, and a launcher hands it on to its own once more.
+_SAME_SIGNAL_SECONDS = 1.0
 
 
 def complain(message: str) -> None:
@@ -73,20 +78,22 @@ def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     """The yielded function says whether Ctrl-C or SIGTERM came; the second Ctrl-C ends at once."""
-    stopped = False
+    stopped_at = math.inf
 
     def handle(_number: int, _frame: object) -> None:
-        nonlocal stopped
-        if stopped:
+        nonlocal stopped_at
+        now = time.monotonic()
+        if stopped_at == math.inf:
+            stopped_at = now
+            say("stopping after this step; once more stops at once and loses some steps")
+        elif now - stopped_at > _SAME_SIGNAL_SECONDS:
             raise KeyboardInterrupt
-        stopped = True
-        report("stopping after this step; once more stops at once and loses some steps")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: stopped
+        yield lambda: stopped_at < math.inf
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

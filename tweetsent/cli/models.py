@@ -15,7 +15,7 @@ from tweetsent.cli.console import (
     stop_on_interrupt,
     training_progress,
 )
-from tweetsent.errors import DataError, UnknownLabelError
+from tweetsent.errors import DataError, StoppedError, UnknownLabelError
 from tweetsent.labels import LABELS, Label, Scores, parse_label
 from tweetsent.text import clean
 
@@ -249,7 +249,7 @@ def train(
     )
     mode = Memory.parse(memory)
     device = choose_device(settings.tweetsent_device)
-    with join(device) as (device, is_main), stop_on_interrupt() as should_stop:
+    with join(device) as (device, is_main):
         tell = report if is_main else _ignore
         for part in [*parts, *valid_parts]:
             for note in part.notes:
@@ -266,6 +266,7 @@ def train(
         with (
             training_progress(is_main) as (bar, say),
             tensorboard_logs(tensorboard if is_main else None) as logs,
+            stop_on_interrupt(tell) as should_stop,
         ):
 
             def on_step(at: "Progress") -> None:
@@ -273,7 +274,12 @@ def train(
                 logs.on_step(at)
 
             listener = Listener(say, on_step, logs.on_scores, should_stop)
-            results = run.train(plan, base, training_settings, output, device, listener, mode)
+            try:
+                results = run.train(plan, base, training_settings, output, device, listener, mode)
+            except StoppedError:
+                if is_main:
+                    raise
+                raise typer.Exit(130) from None  # said once, by the first process
     if is_main:
         report(f"adapter in {output}")
         _print_evaluations(results, json_output)
