@@ -1,9 +1,15 @@
 """Fine-tuning the tiny Qwen3 in NF4 on the CPU, by the same code as any other model."""
 
 import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,52 +19,50 @@ from peft.tuners.lora import LoraLayer
 from torch.nn.functional import cross_entropy
 
 from tests.sentences import SENTENCES
+from tests.training.runs import (
+    CPU,
+    FEW,
+    PLAIN,
+    Run,
+    at_call,
+    compute_in_float32,
+    difference,
+    run,
+    trained_weights,
+)
 from training import qlora
+from training.batches import Batch
+from training.checkpoint import Checkpoint
 from training.data import Example
-from training.qlora import Progress, TrainingSettings, fine_tune
-from tweetsent.errors import ConfigError, ModelError
-from tweetsent.labels import LABELS
-from tweetsent.model import BaseModel, LabelScorer, load_nf4, load_tokenizer, pad_right
+from training.gradients import GradientStep
+from training.memory import Memory, load_trainable
+from training.settings import TrainingSettings
+from tweetsent.errors import DataError, ModelError, StoppedError
+from tweetsent.labels import LABELS, Label
+from tweetsent.model import (
+    BaseModel,
+    LabelScorer,
+    choose_dtype,
+    dequantize,
+    load_nf4,
+    load_tokenizer,
+    pad_right,
+)
 from tweetsent.prompt import Prompt, PromptEncoder
 
-CPU = torch.device("cpu")
-FEW = SENTENCES[::4]
-PLAIN = TrainingSettings(
-    epochs=3,
-    batch_size=2,
-    learning_rate=5e-3,
-    warmup_share=0.0,
-    lora_rank=4,
-    lora_alpha=8,
-    lora_dropout=0.0,
-    seed=7,
+ROOT = Path(__file__).parents[2]
+EVERYTHING = replace(
+    PLAIN,
+    lora_dropout=0.2,
+    label_smoothing=0.1,
+    consistency=0.5,
+    language_modelling=0.1,
+    averaging=0.8,
+    augment_probability=0.5,
+    patience=3,
+    weight_decay=0.1,
+    warmup_share=0.2,
 )
-
-
-@dataclass
-class Run:
-    """A finished run and what was heard of it."""
-
-    model: Any = None
-    steps: list[Progress] = field(default_factory=list)
-    epochs: list[int] = field(default_factory=list)
-
-    @property
-    def losses(self) -> list[float]:
-        return [step.loss for step in self.steps]
-
-
-def run(base: BaseModel, settings: TrainingSettings = PLAIN, examples: list[Example] = FEW) -> Run:
-    result = Run()
-    result.model = fine_tune(
-        base,
-        examples,
-        settings,
-        CPU,
-        on_step=result.steps.append,
-        on_epoch=lambda epoch, _, __: result.epochs.append(epoch),
-    )
-    return result
 
 
 @pytest.fixture(scope="module")
@@ -66,21 +70,69 @@ def plain(tiny_base: BaseModel) -> Run:
     return run(tiny_base)
 
 
-def test_steps_and_epochs_are_counted(plain: Run) -> None:
+@pytest.fixture(scope="module")
+def everything(tiny_base: BaseModel) -> Run:
+    return run(tiny_base, EVERYTHING)
+
+
+def assert_same(run: Run, expected: Run) -> None:
+    """The same result, bit for bit."""
+    assert run.trained is not None
+    assert expected.trained is not None
+    assert torch.equal(run.weights, expected.weights)
+    assert run.trained.history == expected.trained.history
+    assert run.trained.history.losses
+    assert run.trained.history.scores
+    assert (run.trained.step, run.trained.epoch) == (expected.trained.step, expected.trained.epoch)
+
+
+def scripted(scores: list[float]) -> Callable[..., dict[str, float]]:
+    return lambda epoch, *_: {"a.csv": scores[epoch - 1]}
+
+
+# What comes out
+
+
+def test_steps_epochs_and_learning_rates_are_told(plain: Run) -> None:
     assert [(at.step, at.steps, at.epoch) for at in plain.steps] == [
         (3, 9, 1),
         (6, 9, 2),
         (9, 9, 3),
     ]
-    assert plain.epochs == [1, 2, 3]
+    assert [at.learning_rate for at in plain.steps] == [
+        PLAIN.learning_rate_at(step, 9) for step in (3, 6, 9)
+    ]
+    assert [step for step, _ in plain.scores] == [3, 6, 9]
+
+
+def test_the_history_is_what_was_told(plain: Run) -> None:
+    assert plain.trained is not None
+    assert plain.trained.history.losses == [(at.step, at.loss) for at in plain.steps]
+    assert plain.trained.history.scores == {
+        "few.csv": [(step, scores["few.csv"]) for step, scores in plain.scores]
+    }
+    assert (plain.trained.step, plain.trained.epoch) == (9, 3)
+    assert plain.trained.seconds > 0
+
+
+def test_long_epochs_are_told_in_parts_and_each_loss_counts_once(tiny_base: BaseModel) -> None:
+    result = run(tiny_base, replace(PLAIN, epochs=1, batch_size=1), SENTENCES)
+    assert [at.step for at in result.steps] == [20, 24]
 
 
 def test_the_same_seed_gives_the_same_losses_and_weights(plain: Run, tiny_base: BaseModel) -> None:
     torch.manual_seed(12345)  # what happened before does not matter
-    again = run(tiny_base)
-    assert again.losses == plain.losses
-    for old, new in zip(plain.model.parameters(), again.model.parameters(), strict=True):
-        assert torch.equal(old, new)
+    assert_same(run(tiny_base), plain)
+
+
+def test_the_same_seed_gives_the_same_with_everything_on(
+    everything: Run, tiny_base: BaseModel
+) -> None:
+    torch.manual_seed(12345)
+    assert_same(run(tiny_base, EVERYTHING), everything)
+    other = run(tiny_base, replace(EVERYTHING, seed=8))
+    assert not torch.equal(other.weights, everything.weights)
+    assert other.losses != everything.losses
 
 
 # What each field is changed to for the losses to take another way.
@@ -92,15 +144,16 @@ CHANGES: dict[str, Any] = {
     "lora_alpha": 32,
     "lora_dropout": 0.5,
     "label_smoothing": 0.3,
+    "language_modelling": 0.5,
     "augment_probability": 1.0,
     "seed": 8,
 }
-COUNTED = {"epochs", "batch_size", "lora_rank"}
+TESTED_APART = {"epochs", "batch_size", "lora_rank", "consistency", "averaging", "patience"}
 
 
 def test_every_field_is_tried() -> None:
     names = {item.name for item in dataclasses.fields(TrainingSettings)}
-    assert set(CHANGES) | COUNTED == names
+    assert set(CHANGES) | TESTED_APART == names
     assert all(getattr(PLAIN, name) != value for name, value in CHANGES.items())
 
 
@@ -111,52 +164,39 @@ def test_a_changed_field_changes_the_losses(name: str, plain: Run, tiny_base: Ba
     assert abs(changed.losses[-1] - plain.losses[-1]) > 1e-4
 
 
+def test_consistency_between_two_passes_changes_the_losses(tiny_base: BaseModel) -> None:
+    little, much = (
+        run(tiny_base, replace(PLAIN, lora_dropout=0.5, consistency=weight)).losses
+        for weight in (0.1, 2.0)
+    )
+    assert much[-1] > little[-1] + 1e-4
+
+
 def test_epochs_and_batch_size_give_the_number_of_steps(tiny_base: BaseModel) -> None:
     result = run(tiny_base, replace(PLAIN, epochs=2, batch_size=4))
     assert [(at.step, at.steps) for at in result.steps] == [(2, 4), (4, 4)]
 
 
 def test_the_rank_gives_the_number_of_trained_weights(plain: Run, tiny_base: BaseModel) -> None:
-    def trained(result: Run) -> int:
-        return sum(p.numel() for p in result.model.parameters() if p.requires_grad)
-
     bigger = run(tiny_base, replace(PLAIN, lora_rank=12, epochs=1))
     layers = [m for m in bigger.model.modules() if isinstance(m, LoraLayer)]
-    assert trained(bigger) == 3 * trained(plain)
-    assert trained(bigger) == sum(12 * (m.in_features + m.out_features) for m in layers)
+    assert len(bigger.weights) == 3 * len(plain.weights)
+    assert len(bigger.weights) == sum(12 * (m.in_features + m.out_features) for m in layers)
 
 
-def test_rank_alpha_and_dropout_are_those_of_the_adapter(tiny_base: BaseModel) -> None:
-    settings = replace(PLAIN, epochs=1, lora_rank=3, lora_alpha=21, lora_dropout=0.25)
-    config = run(tiny_base, settings).model.peft_config["default"]
-    assert (config.r, config.lora_alpha, config.lora_dropout) == (3, 21, 0.25)
-
-
-def test_lora_sits_on_every_linear_layer_and_the_layers_are_nf4(plain: Run) -> None:
-    adapted = {
-        name: module.get_base_layer()
-        for name, module in plain.model.named_modules()
-        if isinstance(module, LoraLayer)
-    }
-    parts = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-    blocks = plain.model.config.num_hidden_layers
-    assert Counter(name.rsplit(".")[-1] for name in adapted) == dict.fromkeys(parts, blocks)
-    for layer in adapted.values():
-        assert isinstance(layer, Linear4bit)
-        assert layer.weight.quant_state.quant_type == "nf4"
-        assert layer.weight.quant_state.nested  # double quantisation
-
-
-def test_nothing_but_lora_is_trained(plain: Run, tiny_base: BaseModel) -> None:
-    trained = {name for name, p in plain.model.named_parameters() if p.requires_grad}
+@pytest.mark.parametrize("memory", [Memory.FAST, Memory.LOW])
+def test_nothing_but_lora_is_trained(memory: Memory, tiny_base: BaseModel) -> None:
+    model = run(tiny_base, memory=memory).model
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
     assert trained
     assert all(".lora_A." in name or ".lora_B." in name for name in trained)
-    moved = [name for name, p in plain.model.named_parameters() if ".lora_B." in name and p.any()]
+    moved = [name for name, p in model.named_parameters() if ".lora_B." in name and p.any()]
     assert len(moved) == len(trained) / 2  # B starts at zero: each of them learnt something
-    fresh = dict(load_nf4(tiny_base, CPU).named_parameters())
+    base = load_nf4(tiny_base, CPU)
+    fresh = dict((dequantize(base) if memory is Memory.FAST else base).named_parameters())
     kept = {
         name.removeprefix("base_model.model.").replace(".base_layer", ""): p
-        for name, p in plain.model.named_parameters()
+        for name, p in model.named_parameters()
         if name not in trained
     }
     assert kept.keys() == fresh.keys()
@@ -175,127 +215,419 @@ def test_the_loss_is_that_of_the_three_label_words_after_the_prompt(tiny_base: B
 
 
 def test_it_learns_24_sentences_by_heart(tiny_base: BaseModel) -> None:
-    right: list[float] = []
-
-    def on_epoch(_: int, scorer: LabelScorer, encoder: PromptEncoder) -> None:
+    def accuracy(_: int, scorer: LabelScorer, encoder: PromptEncoder) -> dict[str, float]:
         assert not scorer.training
         with torch.no_grad():
             logits = scorer(*pad_right([encoder.encode(row.text) for row in SENTENCES], CPU))
         answers = [LABELS[index] for index in logits.argmax(dim=1)]
-        right.append(
-            sum(a is row.label for a, row in zip(answers, SENTENCES, strict=True)) / len(SENTENCES)
-        )
+        right = sum(a is row.label for a, row in zip(answers, SENTENCES, strict=True))
+        return {"sentences.csv": right / len(SENTENCES)}
 
-    steps: list[Progress] = []
     settings = replace(PLAIN, epochs=25, batch_size=8, learning_rate=1e-2, lora_rank=8)
-    fine_tune(tiny_base, SENTENCES, settings, CPU, on_step=steps.append, on_epoch=on_epoch)
-    assert steps[0].loss > 0.8
-    assert steps[-1].loss < 0.1
-    assert right[-1] == 1.0
+    result = run(tiny_base, settings, SENTENCES, score=accuracy)
+    assert result.losses[0] > 0.8
+    assert result.losses[-1] < 0.1
+    assert result.scores[-1][1] == {"sentences.csv": 1.0}
 
 
+@pytest.mark.parametrize("memory", [Memory.FAST, Memory.LOW])
 def test_measuring_between_epochs_does_not_disturb_the_training(
-    plain: Run, tiny_base: BaseModel
+    memory: Memory, tiny_base: BaseModel
 ) -> None:
-    def on_epoch(_: int, scorer: LabelScorer, encoder: PromptEncoder) -> None:
-        with torch.inference_mode():
-            scorer(*pad_right([encoder.encode(row.text) for row in SENTENCES], CPU))
-
-    steps: list[Progress] = []
-    fine_tune(tiny_base, FEW, PLAIN, CPU, on_step=steps.append, on_epoch=on_epoch)
-    assert [at.loss for at in steps] == plain.losses
+    # bitsandbytes would repack NF4 weights at the first evaluation, into a form without a gradient.
+    measured = run(tiny_base, memory=memory)
+    blind = run(tiny_base, memory=memory, score=lambda *_: {})
+    assert measured.losses == blind.losses
+    assert torch.equal(measured.weights, blind.weights)
+    layers = [m for m in measured.model.modules() if isinstance(m, Linear4bit)]
+    assert len(layers) == (14 if memory is Memory.LOW else 0)
+    assert {layer.weight.dtype for layer in layers} <= {torch.uint8}
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tiny_base: BaseModel) -> None:
-    epochs: list[int] = []
+    heard = Run()
     with pytest.raises(ModelError, match=r"no longer finite \(step \d+ of 9\)"):
-        fine_tune(
-            tiny_base,
-            FEW,
-            replace(PLAIN, learning_rate=1e30),
-            CPU,
-            on_step=lambda _: None,
-            on_epoch=lambda epoch, _, __: epochs.append(epoch),
-        )
-    assert len(epochs) < PLAIN.epochs
+        run(tiny_base, replace(PLAIN, learning_rate=1e30), heard=heard)
+    assert len(heard.scores) < PLAIN.epochs
 
 
-@pytest.fixture
-def batches(tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[int, ...]]]:
-    """The batches of two epochs over all sentences, five to a batch, as they are padded."""
-    seen: list[list[tuple[int, ...]]] = []
-
-    def recording(ids: list[list[int]], device: torch.device) -> Any:
-        seen.append([tuple(row) for row in ids])
-        return pad_right(ids, device)
-
-    monkeypatch.setattr(qlora, "pad_right", recording)
-    run(tiny_base, replace(PLAIN, epochs=2, batch_size=5), SENTENCES)
-    return seen
-
-
-def test_an_epoch_shows_every_text_once_in_batches_of_like_length(
-    batches: list[list[tuple[int, ...]]], tiny_base: BaseModel
+def test_the_optimiser_steps_in_float32_whatever_the_model_computes_in(
+    plain: Run, tiny_base: BaseModel, tmp_path: Path
 ) -> None:
-    encoder = PromptEncoder(load_tokenizer(tiny_base), Prompt())
-    every = Counter(tuple(encoder.encode(row.text)) for row in SENTENCES)
-    for epoch in (batches[:5], batches[5:]):
-        assert sorted(len(batch) for batch in epoch) == [4, 5, 5, 5, 5]
-        assert Counter(row for batch in epoch for row in batch) == every
-        for batch in epoch:
-            lengths = [len(row) for row in batch]
-            assert lengths == sorted(lengths)
-        by_length = sorted(epoch, key=lambda batch: (len(batch[0]), len(batch[-1])))
-        for shorter, longer in pairwise(by_length):
-            assert len(shorter[-1]) <= len(longer[0])
+    run(tiny_base, checkpoint=tmp_path / "c")
+    kept = Checkpoint.load(tmp_path / "c", CPU).tensors
+    for name in ("vector", "optimizer.exp_avg", "optimizer.exp_avg_sq"):
+        assert kept[name].dtype == torch.float32
+    assert plain.weights.dtype == choose_dtype(CPU)
+    assert torch.equal(plain.weights, kept["vector"].to(choose_dtype(CPU)))
 
 
-def test_epochs_differ_in_their_order(batches: list[list[tuple[int, ...]]]) -> None:
-    assert batches[:5] != batches[5:]
+# Memory
 
 
-BAD: dict[str, list[float]] = {
-    "epochs": [0, -1],
-    "batch_size": [0],
-    "learning_rate": [0, -1e-4, float("nan"), float("inf")],
-    "warmup_share": [-0.1, 1.1],
-    "weight_decay": [-1],
-    "max_gradient_norm": [0],
-    "lora_rank": [0],
-    "lora_alpha": [0],
-    "lora_dropout": [-0.1, 1],
-    "label_smoothing": [-0.1, 1],
-    "augment_probability": [-0.1, 1.5],
-    "seed": [-1, 2**32],
-}
+def test_little_memory_gives_the_same_weights_up_to_rounding(
+    tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute_in_float32(monkeypatch)
+    fast, low = (run(tiny_base, memory=memory) for memory in (Memory.FAST, Memory.LOW))
+    assert low.losses == pytest.approx(fast.losses, rel=1e-3)
+    assert difference(low.weights, fast.weights) < 0.01
 
 
-@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in BAD.items() for v in values])
-def test_a_value_that_can_not_be_is_named(name: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"^training settings: {name} must be [^;]+$"):
-        TrainingSettings(**{name: value})  # type: ignore[arg-type]
+class LittleRoom:
+    """A gradient step that runs out of memory over so many tokens, after part of its work."""
+
+    def __init__(self, tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.rows: list[int] = []
+        self.failures = 0
+        original = GradientStep.__call__
+
+        def call(step: GradientStep, batch: Batch) -> torch.Tensor:
+            loss = original(step, batch)
+            if batch.input_ids.numel() > tokens:
+                self.failures += 1
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            self.rows.append(len(batch.lengths))
+            return loss
+
+        monkeypatch.setattr(GradientStep, "__call__", call)
 
 
-def test_all_bad_values_are_named_at_once() -> None:
-    assert set(BAD) == {item.name for item in dataclasses.fields(TrainingSettings)}
-    with pytest.raises(ConfigError) as caught:
-        TrainingSettings(**{name: values[0] for name, values in BAD.items()})  # type: ignore[arg-type]
-    assert str(caught.value).count(" must be ") == len(BAD)
-    assert all(name in str(caught.value) for name in BAD)
+def test_out_of_memory_halves_the_rows_and_leaves_the_result(
+    tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute_in_float32(monkeypatch)
+    settings = replace(PLAIN, batch_size=12)
+    undisturbed = run(tiny_base, settings, SENTENCES)
+    assert undisturbed.said == []
+
+    room = LittleRoom(200, monkeypatch)
+    halved = run(tiny_base, settings, SENTENCES)
+
+    assert 2 <= len(halved.said) == room.failures <= 3
+    assert all("out of memory: going on with half the rows" in line for line in halved.said)
+    assert max(room.rows) < 12
+    assert sum(room.rows) >= 3 * len(SENTENCES)
+    assert halved.losses == pytest.approx(undisturbed.losses, rel=1e-3)
+    assert difference(halved.weights, undisturbed.weights) < 0.01
+
+
+def test_when_not_even_one_row_fits_it_says_so(
+    tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LittleRoom(0, monkeypatch)
+    heard = Run()
+    with pytest.raises(ModelError, match="cpu: not even one row fits into memory; try --memory"):
+        run(tiny_base, replace(PLAIN, batch_size=len(FEW)), heard=heard)
+    assert len(heard.said) == 2  # 6, 3, 1
+
+
+def test_an_error_that_is_not_about_memory_ends_the_run(
+    tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> torch.Tensor:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(GradientStep, "__call__", broken)
+    heard = Run()
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        run(tiny_base, heard=heard)
+    assert heard.said == []
+
+
+# Averaging and patience
+
+
+@pytest.mark.parametrize("in_float32", [False, True])
+def test_the_average_is_measured_and_kept_and_training_goes_on_from_the_raw_weights(
+    in_float32: bool, tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if in_float32:
+        compute_in_float32(monkeypatch)
+    # One step an epoch: each of them is measured.
+    settings = replace(PLAIN, epochs=6, batch_size=len(FEW))
+    raw = run(tiny_base, settings)
+    averaged = run(tiny_base, replace(settings, averaging=0.6))
+
+    assert averaged.losses == raw.losses
+    assert averaged.scores != raw.scores
+    from transformers import set_seed
+
+    set_seed(settings.seed)
+    average = trained_weights(load_trainable(tiny_base, settings, Memory.FAST, CPU)).float()
+    for step, (weights, got) in enumerate(zip(raw.snapshots, averaged.snapshots, strict=True), 1):
+        # A plain mean until the decay is reached.
+        decay = {1: 1 / 2}.get(step, 0.6)
+        average = decay * average + (1 - decay) * weights.float()
+        assert difference(got.float(), average) < (1e-6 if in_float32 else 5e-3)
+    assert difference(averaged.snapshots[-1].float(), raw.snapshots[-1].float()) > 0.02
+    assert torch.equal(averaged.weights, averaged.snapshots[-1])
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.8])
+def test_patience_ends_the_run_and_keeps_the_best_epoch(
+    averaging: float, tiny_base: BaseModel
+) -> None:
+    settings = replace(PLAIN, epochs=6, patience=2, averaging=averaging)
+    result = run(tiny_base, settings, score=scripted([0.5, 0.6, 0.55, 0.4, 0.9, 0.9]))
+    assert result.trained is not None
+    assert [step for step, _ in result.scores] == [3, 6, 9, 12]
+    assert (result.trained.step, result.trained.epoch) == (12, 2)
+    assert torch.equal(result.weights, result.snapshots[1])
+    assert not torch.equal(result.weights, result.snapshots[3])
+
+
+def test_an_epoch_that_is_better_again_renews_the_patience(tiny_base: BaseModel) -> None:
+    settings = replace(PLAIN, epochs=5, patience=2)
+    result = run(tiny_base, settings, score=scripted([0.5, 0.4, 0.6, 0.3, 0.7]))
+    assert result.trained is not None
+    assert (result.trained.step, result.trained.epoch) == (15, 5)
+    assert torch.equal(result.weights, result.snapshots[4])
+
+
+def test_the_best_epoch_is_that_of_the_mean_over_the_files(tiny_base: BaseModel) -> None:
+    scores = [
+        {"a.csv": 0.9, "b.csv": 0.1},
+        {"a.csv": 0.6, "b.csv": 0.6},
+        {"a.csv": 0.5, "b.csv": 0.5},
+    ]
+    result = run(
+        tiny_base, replace(PLAIN, patience=3), score=lambda epoch, *_: dict(scores[epoch - 1])
+    )
+    assert result.trained is not None
+    assert result.trained.epoch == 2
+    assert torch.equal(result.weights, result.snapshots[1])
+
+
+def test_without_patience_every_epoch_is_gone_through_and_the_last_is_kept(
+    tiny_base: BaseModel,
+) -> None:
+    result = run(tiny_base, score=scripted([0.9, 0.5, 0.1]))
+    assert result.trained is not None
+    assert (result.trained.step, result.trained.epoch) == (9, 3)
+    assert torch.equal(result.weights, result.snapshots[2])
+
+
+# Stopping and going on
+
+
+@pytest.mark.parametrize("step", range(1, 10))
+def test_a_run_stopped_at_any_step_goes_on_as_if_it_had_not_been(
+    step: int, everything: Run, tiny_base: BaseModel, tmp_path: Path
+) -> None:
+    path = tmp_path / "c"
+    kept = rf"^stopped after step {step} of 9; the same command goes on from .*/c$"
+    with pytest.raises(StoppedError, match=kept):
+        run(tiny_base, EVERYTHING, stop=at_call(step), checkpoint=path)
+    torch.manual_seed(step)
+    result = run(tiny_base, EVERYTHING, checkpoint=path)
+    assert result.said == [f"going on from step {step} of 9 ({path})"]
+    assert_same(result, everything)
+
+
+def test_a_run_stopped_after_each_step_comes_to_the_same_end(
+    everything: Run, tiny_base: BaseModel, tmp_path: Path
+) -> None:
+    path = tmp_path / "c"
+    for step in range(1, 10):
+        with pytest.raises(StoppedError, match=f"after step {step} of 9"):
+            run(tiny_base, EVERYTHING, stop=at_call(1), checkpoint=path)
+    assert_same(run(tiny_base, EVERYTHING, checkpoint=path), everything)
+
+
+@pytest.mark.parametrize("step", [1, 6, 8, 12])
+def test_a_stop_does_not_change_when_the_patience_ends(
+    step: int, tiny_base: BaseModel, tmp_path: Path
+) -> None:
+    settings = replace(PLAIN, epochs=6, patience=2)
+    score = scripted([0.5, 0.6, 0.55, 0.4, 0.9, 0.9])
+    expected = run(tiny_base, settings, score=score)
+    with pytest.raises(StoppedError):
+        run(tiny_base, settings, score=score, stop=at_call(step), checkpoint=tmp_path / "c")
+    assert_same(run(tiny_base, settings, score=score, checkpoint=tmp_path / "c"), expected)
+
+
+def test_a_stop_between_two_reports_loses_no_loss(tiny_base: BaseModel, tmp_path: Path) -> None:
+    settings = replace(PLAIN, epochs=1, batch_size=1)
+    expected = run(tiny_base, settings, SENTENCES)
+    for step in (7, 13):
+        with pytest.raises(StoppedError):
+            run(tiny_base, settings, SENTENCES, stop=at_call(step), checkpoint=tmp_path / "c")
+    result = run(tiny_base, settings, SENTENCES, checkpoint=tmp_path / "c")
+    assert [at.step for at in result.steps] == [24]  # 20 was told before the second stop
+    assert_same(result, expected)
+
+
+def test_little_memory_goes_on_as_well(tiny_base: BaseModel, tmp_path: Path) -> None:
+    settings = replace(EVERYTHING, epochs=2)
+    expected = run(tiny_base, settings, memory=Memory.LOW)
+    with pytest.raises(StoppedError):
+        run(tiny_base, settings, memory=Memory.LOW, stop=at_call(2), checkpoint=tmp_path / "c")
+    assert_same(run(tiny_base, settings, memory=Memory.LOW, checkpoint=tmp_path / "c"), expected)
+
+
+def test_a_finished_run_is_not_trained_again(
+    plain: Run, tiny_base: BaseModel, tmp_path: Path
+) -> None:
+    run(tiny_base, checkpoint=tmp_path / "c")
+    again = run(tiny_base, checkpoint=tmp_path / "c")
+    assert again.steps == []
+    assert again.scores == []
+    assert_same(again, plain)
+
+
+def test_a_stop_without_a_checkpoint_promises_nothing(tiny_base: BaseModel) -> None:
+    with pytest.raises(StoppedError, match=r"^stopped after step 2 of 9$"):
+        run(tiny_base, stop=at_call(2))
+
+
+@pytest.fixture(scope="module")
+def unfinished(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("unfinished") / "c"
+    with pytest.raises(StoppedError):
+        run(tiny_base, stop=at_call(2), checkpoint=path)
+    return path
+
+
+OTHER_DATA = [replace(FEW[0], label=Label.POSITIVE), *FEW[1:]]
 
 
 @pytest.mark.parametrize(
-    "edge",
+    "other",
     [
-        {"warmup_share": 0},
-        {"warmup_share": 1},
-        {"lora_dropout": 0},
-        {"augment_probability": 1},
-        {"seed": 0},
-        {"seed": 2**32 - 1},
+        {"settings": replace(PLAIN, learning_rate=5.1e-3)},
+        {"settings": replace(PLAIN, epochs=4)},
+        {"examples": OTHER_DATA},
+        {"examples": FEW[::-1]},
+        {"examples": [*FEW, Example("Bir tane daha.", Label.NEUTRAL)]},
+        {"memory": Memory.LOW},
+        {"base": {"revision": "0" * 64}},
     ],
+    ids=str,
 )
-def test_values_at_the_edge_are_allowed(edge: dict[str, Any]) -> None:
-    assert dataclasses.asdict(TrainingSettings(**edge)) | edge == dataclasses.asdict(
-        TrainingSettings(**edge)
+def test_a_checkpoint_of_another_run_is_refused_and_kept(
+    other: dict[str, Any], unfinished: Path, tiny_base: BaseModel
+) -> None:
+    before = unfinished.read_bytes()
+    base = replace(tiny_base, **other.get("base", {}))
+    how = {name: value for name, value in other.items() if name != "base"}
+    with pytest.raises(DataError, match="of a run with other settings, data or base model"):
+        run(base, checkpoint=unfinished, **how)
+    assert unfinished.read_bytes() == before
+
+
+def test_a_checkpoint_of_a_run_measured_on_other_rows_is_refused(
+    unfinished: Path, tiny_base: BaseModel
+) -> None:
+    listener = qlora.Listener(print, print, print, lambda: False)
+    with pytest.raises(DataError, match="of a run with other settings"):
+        qlora.fine_tune(
+            tiny_base,
+            FEW,
+            PLAIN,
+            CPU,
+            listener,
+            score=lambda *_: {},
+            measured_on=SENTENCES[:3],
+            checkpoint=unfinished,
+        )
+
+
+def test_a_damaged_checkpoint_is_refused_and_kept(
+    unfinished: Path, tiny_base: BaseModel, tmp_path: Path
+) -> None:
+    path = tmp_path / "c"
+    path.write_bytes(unfinished.read_bytes()[:-100])
+    before = path.read_bytes()
+    with pytest.raises(DataError, match="is damaged; delete it"):
+        run(tiny_base, checkpoint=path)
+    assert path.read_bytes() == before
+
+
+def test_a_checkpoint_is_kept_on_the_way(
+    tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c"
+
+    def steps_kept() -> list[int]:
+        seen: list[int] = []
+
+        def look() -> bool:
+            seen.append(Checkpoint.load(path, CPU).step if path.exists() else 0)
+            return False
+
+        run(tiny_base, stop=look, checkpoint=path)
+        path.unlink()
+        return seen
+
+    assert steps_kept() == [0, 0, 0, 3, 3, 3, 6, 6, 6]  # after each epoch
+    monkeypatch.setattr(qlora, "_CHECKPOINT_SECONDS", 0.0)
+    assert steps_kept() == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from tests.training.runs import run
+from tests.training.test_qlora import KILLED
+from training import qlora
+from tweetsent.model import find_base_model
+
+qlora._CHECKPOINT_SECONDS = 0.0
+base = find_base_model(sys.argv[1], Path(sys.argv[2]), print)
+run(base, KILLED, stop=lambda: time.sleep(0.1), checkpoint=Path(sys.argv[3]))
+"""
+KILLED = replace(EVERYTHING, batch_size=1, epochs=8)
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(tiny_base: BaseModel, tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, tiny_base.name, str(tmp_path / "cache"), str(path)],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
     )
+    try:
+        written = set()
+        deadline = time.monotonic() + 120
+        while len(written) < 9 and child.poll() is None and time.monotonic() < deadline:
+            if path.exists():
+                written.add(path.stat().st_mtime_ns)
+            time.sleep(0.01)
+        child.send_signal(signal.SIGKILL)
+    finally:
+        child.kill()
+        _, errors = child.communicate()
+    assert child.returncode == -signal.SIGKILL, errors
+
+    result = run(tiny_base, KILLED, checkpoint=path)
+
+    (line,) = result.said
+    assert 6 <= int(line.split()[4]) < 48, line  # an epoch's end is saved twice
+    assert_same(result, run(tiny_base, KILLED))
+
+
+def test_every_row_is_seen_once_an_epoch_in_batches_of_the_size(
+    tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Batch] = []
+    original = GradientStep.__call__
+
+    def call(step: GradientStep, batch: Batch) -> torch.Tensor:
+        seen.append(batch)
+        return original(step, batch)
+
+    monkeypatch.setattr(GradientStep, "__call__", call)
+    run(tiny_base, replace(PLAIN, epochs=2, batch_size=5), SENTENCES)
+    encoder = PromptEncoder(load_tokenizer(tiny_base), Prompt())
+    every = Counter(tuple(encoder.encode(row.text)) for row in SENTENCES)
+    for epoch in (seen[:5], seen[5:]):
+        assert sorted(len(batch.lengths) for batch in epoch) == [4, 5, 5, 5, 5]
+        assert every == Counter(
+            tuple(ids[:length].tolist())
+            for batch in epoch
+            for ids, length in zip(batch.input_ids, batch.lengths, strict=True)
+        )
+        assert all(float(batch.weights.sum()) == pytest.approx(1) for batch in epoch)
