@@ -1,15 +1,20 @@
 """`predict`, `evaluate` and `train`, with the tiny Qwen3 where a model is needed."""
 
 import json
+import re
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.cli.conftest import Failing, Result, Running
 from tests.sentences import SENTENCES
+from training.data import Example
 from tweetsent import cli
 from tweetsent.adapter import read_manifest, shipped_adapter
 from tweetsent.cli.console import can_ask
@@ -29,6 +34,9 @@ EVALUATION = [
     "seconds",
     "messages_per_second",
     "model",
+    "two_class_accuracy",
+    "intervals",
+    "breakdown",
 ]
 
 
@@ -262,7 +270,11 @@ def test_an_evaluation_in_json_is_the_contract(
         "positive": 8,
     }
     folder = empty_home / "new" / "r"
-    assert sorted(path.name for path in folder.iterdir()) == ["coded.json", "coded.png"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "coded-reliability.png",
+        "coded.json",
+        "coded.png",
+    ]
     assert json.loads((folder / "coded.json").read_text("utf-8")) == shape
 
 
@@ -284,7 +296,8 @@ def test_an_evaluation_for_people_names_file_and_labels(
     result = tweetsent("evaluate", "--data", str(named))
     head, *rows = result.out.splitlines()
     assert head.startswith("named.csv: n 24, accuracy 0.")
-    assert [row.split()[0] for row in rows] == ["negative", "neutral", "positive"]
+    assert [row.split()[0] for row in rows[:3]] == ["negative", "neutral", "positive"]
+    assert "  by characters" in rows
 
 
 EVALUATE = "evaluate --data coded.xlsx --text-column tweet --label-column duygu"
@@ -312,6 +325,12 @@ def test_bad_data_is_refused_before_the_model_that_would_be_measured_is_loaded(
 
 
 # train
+
+
+def errors(result: Result) -> list[str]:
+    sign = "tweetsent: error: "
+    lines = [line for line in result.err.splitlines() if line.startswith(sign)]
+    return [line.removeprefix(sign) for line in lines]
 
 
 def train(tweetsent: Running, *options: str) -> Result:
@@ -365,7 +384,9 @@ def test_two_files_with_rules_of_their_own_make_one_adapter(
         "seed": 9,
     }
     assert manifest.training | expected == manifest.training
-    assert "48 training rows" in result.err
+    assert "48 rows to train on: negative 16 (33%), neutral 16 (33%)" in result.err
+    assert "epoch 1: valid-named.csv: accuracy" in result.err
+    assert "epoch" not in result.out
 
 
 def test_a_rule_given_once_holds_for_all_files_and_without_valid_some_rows_are_held_out(
@@ -413,6 +434,8 @@ TRAIN = "train --data named.csv --output yeni"
         ("--epochs 0 --learning-rate -1", "epochs must be at least 1; learning_rate must be above"),
         ("--seed -1", "seed must be"),
         ("--augment 2", "augment_probability must be from 0 to 1"),
+        ("--memory lots", "--memory lots: there are auto, fast, low"),
+        ("--patience -1", "patience must be 0 or more"),
     ],
 )
 def test_bad_options_are_refused_before_any_training(
@@ -422,22 +445,27 @@ def test_bad_options_are_refused_before_any_training(
     assert not (empty_home / "yeni").exists()
 
 
-def test_a_base_model_that_is_not_there_ends_the_training(failing: Failing, named: Path) -> None:
-    columns = ["--text-column", "text", "--label-column", "label"]
-    assert "no/model" in failing(*TRAIN.split(), *columns, "--base-model", "/no/model", code=1)
+def test_a_base_model_that_is_not_there_ends_the_training(tweetsent: Running, named: Path) -> None:
+    result = tweetsent(*TRAIN.split(), "--base-model", "/no/model")
+    assert (result.code, result.out) == (1, "")
+    assert errors(result) == [
+        "TWEETSENT_BASE_MODEL or --base-model /no/model: there is no such folder"
+    ]
 
 
 def test_columns_that_were_found_and_rows_left_out_are_said(
     tweetsent: Running, empty_home: Path
 ) -> None:
     path = empty_home / "veri.csv"
-    path.write_text("Yorum;Duygu\nÇok iyi;olumlu\nKötü;olumsuz\n123;olumlu\n", "utf-8")
+    rows = [f"{row.text.replace(';', ',')};{row.label}\n" for row in SENTENCES]
+    path.write_text("Yorum;Duygu\n" + "".join(rows) + "123;olumlu\n", "utf-8")
     for command in ("train --output yeni --data", "evaluate --data"):
         *notes, error = tweetsent(*command.split(), str(path)).err.splitlines()
-        assert notes == [
+        assert notes[:2] == [
             f"{path}: texts are in column 'Yorum', labels in 'Duygu'",
             f"{path}: rows left out: 1 whose text has no word",
         ]
+        assert (len(notes) > 2) is command.startswith("train")
         assert "/there/is/no/model" in error
     *notes, error = tweetsent("predict", "--input", str(path)).err.splitlines()
     assert notes == [f"{path}: texts are in column 'Yorum'"]
@@ -483,3 +511,200 @@ def test_nobody_is_asked_for_json_or_without_a_terminal(
     assert "--label-map" in failing(*train_coded, "--json")
     monkeypatch.setattr("tweetsent.cli.models.can_ask", can_ask)
     assert "--label-map" in failing(*train_coded)
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
+    tweetsent: Running, tiny: Path, empty_home: Path
+) -> None:
+    rows = [*((row.text, row.label.value) for row in SENTENCES), ("Mağaza  pazar.", "neutral")]
+    rows += [(SENTENCES[0].text.upper(), "negative"), (SENTENCES[8].text, "positive")]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv("veri.csv", index=False)
+    before = sorted(empty_home.rglob("*"))
+    result = tweetsent(
+        *["train", "--data", "veri.csv", "--output", "yeni", "--tensorboard", "l", "--dry-run"]
+    )
+    assert (result.code, result.out) == (0, "")
+    found, source, total, *more, last = result.err.splitlines()
+    assert found == "veri.csv: texts are in column 'text', labels in 'label'"
+    assert source.startswith("veri.csv: 27 rows; left out: 1 duplicate, 2 with conflicting labels")
+    assert re.match(r"\d+ rows to train on: negative \d+ \(\d+%\), neutral", total)
+    assert any("1 texts have rows that disagree" in line for line in more)
+    assert any("rows to measure on (held out)" in line for line in more)
+    pattern = r"about \d+ (s|min) of training and .* GiB of memory \(--memory fast\)"
+    assert re.fullmatch(pattern, last)
+    assert sorted(empty_home.rglob("*")) == before
+
+
+def test_near_copies_are_dropped_or_kept_as_asked(tweetsent: Running, tiny: Path) -> None:
+    rows = [(row.text, row.label.value) for row in SENTENCES]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv("veri.csv", index=False)
+    valid = [(f"{text[:-1]} ya", label) for text, label in rows[:2] + rows[8:10]]
+    pd.DataFrame(valid, columns=["text", "label"]).to_csv("valid.csv", index=False)
+    command = "train --data veri.csv --valid valid.csv --output yeni --dry-run"
+    dropped = tweetsent(*command.split()).err
+    kept = tweetsent(*command.split(), "--keep-near-copies").err
+    assert re.search(r"left out: [2-4] near-copies of validation rows", dropped)
+    assert "near-copies of" not in kept
+    assert re.search(r"[2-4] have a near-copy among those to train on", kept)
+
+
+def test_little_memory_logs_and_patience_go_together(
+    tweetsent: Running, named: Path, tiny: Path, empty_home: Path
+) -> None:
+    pd.DataFrame({"text": ["Rezalet", "Mükemmel"], "label": ["-", "+"]}).to_csv("v.csv")
+    result = tweetsent(
+        *f"{TRAIN} --valid v.csv --memory low --tensorboard logs --json".split(),
+        *[
+            "--epochs",
+            "9",
+            "--patience",
+            "1",
+            "--learning-rate",
+            "1e-9",
+            "--batch-size",
+            "8",
+            "--lora-rank",
+            "4",
+        ],
+    )
+    assert result.code == 0, result.err
+    assert "(--memory low)" in result.err
+    assert "stopped early: the weights of epoch 2, the best, are kept" in result.err
+    shape = json.loads(result.out)
+    assert read_manifest(empty_home / "yeni").epoch == 2
+    events = EventAccumulator("logs")
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {
+        "training/loss",
+        "training/learning_rate",
+        "macro_f1/v.csv",
+    }
+    assert [event.step for event in events.Scalars("training/loss")] == [3, 6]
+    assert all(0 < event.value <= 1e-9 for event in events.Scalars("training/learning_rate"))
+    scores = [event.value for event in events.Scalars("macro_f1/v.csv")]
+    assert scores == pytest.approx([shape["macro_f1"]] * 2)
+
+
+def test_logs_that_can_not_be_written_are_one_error_before_any_training(
+    tweetsent: Running, named: Path, tiny: Path, empty_home: Path
+) -> None:
+    result = tweetsent(*TRAIN.split(), "--tensorboard", "named.csv")
+    assert result.code == 2
+    (error,) = errors(result)
+    assert error.startswith("named.csv: can't be made")
+    assert not (empty_home / "yeni.checkpoint").exists()
+
+
+@contextmanager
+def stopped_at_once(_: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+    yield lambda: True
+
+
+def test_a_checkpoint_of_another_command_is_one_error_and_stays(
+    tweetsent: Running,
+    named: Path,
+    tiny: Path,
+    empty_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("tweetsent.cli.models.stop_on_interrupt", stopped_at_once)
+        assert tweetsent(*TRAIN.split()).code == 130
+    checkpoint = empty_home / "yeni.checkpoint"
+    content = checkpoint.read_bytes()
+    result = tweetsent(*TRAIN.split(), "--seed", "7")
+    assert (result.code, result.out) == (2, "")
+    (error,) = errors(result)
+    assert error.startswith("yeni.checkpoint is of a run with other settings, data or base model")
+    assert checkpoint.read_bytes() == content
+    assert not (empty_home / "yeni").exists()
+
+
+# train on files of all kinds
+
+
+FEW = [*SENTENCES[:4], *SENTENCES[8:12], *SENTENCES[16:18]]
+
+
+def csv_of(rows: list[tuple[str, str]]) -> bytes:
+    lines = [f'"{text}",{label}\n' for text, label in rows]
+    return ("text,label\n" + "".join(lines)).encode()
+
+
+def rows_of(examples: list[Example]) -> list[tuple[str, str]]:
+    return [(row.text, row.label) for row in examples]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "x.csv: is empty"),
+        (b"text,label\n", "x.csv: has no rows below its header"),
+        (csv_of([("", "olumlu"), ("   ", "olumsuz")]), "x.csv: has no labelled text: rows 2 wit"),
+        (csv_of([("NaN", ""), ("Güzel", "")]), "x.csv: has no labelled text"),
+        (csv_of([("12", "+"), ("3,5", "-")]), "no labelled text: rows 2 whose text has no word"),
+        (csv_of([(f"Güzel {n}", "olumlu") for n in range(9)]), "all 9 rows say positive"),
+        (
+            csv_of([("Güzel", "olumlu"), ("İyi", "olumlu"), ("Kötü", "-"), ("Berbat", "-")]),
+            "no label has the 3 rows that it takes to learn one",
+        ),
+        (csv_of([("Eh işte", "olumlu"), ("eh işte", "-")]), "no row is left to train on"),
+        (
+            csv_of([(f"Hisse {n} bugün çok yükseldi", "+-"[n % 2]) for n in range(10)]),
+            "none of 10 rows can be held out",
+        ),
+        (csv_of([*rows_of(FEW), ("Şöyle böyle", "belki")]), "x.csv: column 'label' holds 'belki'"),
+        (csv_of(rows_of(FEW)).decode("latin-1").encode(), "read it in a wrong encoding"),
+    ],
+    ids=[
+        "nothing",
+        "header only",
+        "blank texts",
+        "no labels",
+        "numbers",
+        "one label",
+        "two rows of each label",
+        "contradictions",
+        "one template",
+        "unknown label",
+        "misread letters",
+    ],
+)
+def test_a_file_that_teaches_nothing_is_refused_before_a_model_is_looked_for(
+    failing: Failing, empty_home: Path, content: bytes, reason: str
+) -> None:
+    (empty_home / "x.csv").write_bytes(content)
+    columns = ["--text-column", "text", "--label-column", "label"]
+    assert reason in failing("train", "--data", "x.csv", "--output", "yeni", *columns)
+    assert not (empty_home / "yeni.checkpoint").exists()
+
+
+def test_ten_rows_with_a_label_of_two_make_an_adapter_and_warnings(
+    tweetsent: Running, tiny: Path, empty_home: Path
+) -> None:
+    (empty_home / "x.csv").write_bytes(csv_of(rows_of(FEW)))
+    result = train(tweetsent, "--data", "x.csv", "--output", "yeni", "--json")
+    assert result.code == 0, result.err
+    shape = json.loads(result.out)
+    assert "x.csv: 10 rows; " in result.err
+    assert f"{10 - shape['n']} rows to train on" in result.err
+    assert re.search(r"warning: [12] rows? to train on (is|are) labelled positive", result.err)
+    assert read_manifest(empty_home / "yeni").datasets[0].rows == 10
+
+
+def test_blank_cells_numbers_and_mixed_encodings_are_left_out_or_noted(
+    tweetsent: Running, tiny: Path, empty_home: Path
+) -> None:
+    utf8 = csv_of(rows_of(SENTENCES[:-6]))
+    cp1254 = csv_of(rows_of(SENTENCES[-6:])).decode().encode("cp1254")
+    odd = csv_of([("", "olumlu"), ("Etiketsiz bir satır", ""), ("123", "-"), ("4,5", "+")])
+    body = b"".join(part.split(b"\n", 1)[1] for part in (utf8, cp1254, odd))
+    (empty_home / "x.csv").write_bytes(b"text,label\n" + body)
+    result = tweetsent(*["train", "--data", "x.csv", "--output", "yeni", "--dry-run"])
+    assert result.code == 0, result.err
+    notes = result.err
+    assert (
+        "x.csv: rows left out: 1 without a text, 1 without a label, 2 whose text has no word"
+    ) in notes
+    assert re.search(r"x\.csv: .*Windows-1254", notes)
+    assert "x.csv: 28 rows; left out: 4 without a text or a label" in notes

@@ -1,14 +1,19 @@
-"""The command line as processes: how it ends, what it loads, and a conversation over a pipe."""
+"""The command line as processes: how it ends, what it loads, signals, pipes and two at once."""
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ROOT, Running
+from tests.cli.conftest import ROOT, Result, Running
+from tests.sentences import SENTENCES
+from tweetsent.adapter import read_manifest
+from tweetsent.cli import console
 from tweetsent.labels import LABELS
 
 TOKEN = "123456789:AA-not-a-real_token"
@@ -127,3 +132,128 @@ def test_a_reader_that_goes_away_is_no_traceback(tiny: Path) -> None:
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert "unexpected" not in done.stderr
+
+
+# training that is stopped, and training in two processes
+
+EPOCHS, STEPS_OF_ONE = 24, 3
+TRAIN = [
+    *("train", "--data", "rows.csv", "--valid", "valid.csv"),
+    *("--text-column", "text", "--label-column", "label"),
+    *("--batch-size", "4", "--epochs", str(EPOCHS), "--learning-rate", "0.01", "--lora-rank", "4"),
+]
+TWO = (
+    *("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"),
+    *("--log-dir", "logs", "--redirects", "3", "-m", "tweetsent"),
+)
+KEPT = "stopped after step {step} of 72; the same command goes on from {output}.checkpoint"
+
+
+@pytest.fixture
+def rows(empty_home: Path, tiny: Path) -> None:
+    """Three steps an epoch, and the tiny model to train."""
+    for name, part in (("rows.csv", SENTENCES[::2]), ("valid.csv", SENTENCES[1::4])):
+        lines = [f'"{row.text}",{row.label}\n' for row in part]
+        (empty_home / name).write_text("text,label\n" + "".join(lines), "utf-8")
+
+
+def interrupted(sign: str, number: signal.Signals, *arguments: str) -> Result:
+    """Runs `python -m tweetsent` and sends it a signal when stderr shows the sign."""
+    lines = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "tweetsent", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    ) as running:
+        assert running.stdout
+        assert running.stderr
+        try:
+            for line in running.stderr:
+                lines.append(line)
+                if sign in line:
+                    running.send_signal(number)
+            out = running.stdout.read()
+        finally:
+            running.kill()
+    return Result(running.returncode, out, "".join(lines))
+
+
+def step_of(line: str) -> int:
+    """The number in `… step 7 of 72 …`."""
+    return int(re.findall(r" step (\d+) of ", line)[0])
+
+
+def test_training_that_is_stopped_twice_goes_on_to_the_same_bytes(
+    tweetsent: Running, rows: None, empty_home: Path
+) -> None:
+    assert tweetsent(*TRAIN, "--output", "whole").code == 0
+    command = [*TRAIN, "--output", "yeni", "--json"]
+    step = 0
+    for number, epoch in ((signal.SIGINT, 2), (signal.SIGTERM, 8)):
+        before = step
+        result = interrupted(f"epoch {epoch}:", number, *command)
+        assert (result.code, result.out) == (130, "")
+        assert "Traceback" not in result.err
+        *_, asked, last = result.err.splitlines()
+        assert asked == "stopping after this step; once more stops at once and loses some steps"
+        step = step_of(last)
+        assert last == KEPT.format(step=step, output="yeni")
+        assert (epoch - 1) * STEPS_OF_ONE < step < EPOCHS * STEPS_OF_ONE
+        going_on = f"going on from step {before} of 72 (yeni.checkpoint)"
+        assert (going_on in result.err.splitlines()) is (before > 0)
+        names = {path.name for path in empty_home.iterdir() if "yeni" in path.name}
+        assert names == {"yeni.checkpoint"}
+    result = tweetsent(*command)
+    assert result.code == 0
+    assert f"going on from step {step} of 72 (yeni.checkpoint)" in result.err
+    assert json.loads(result.out)["n"] == 6
+    assert not list(empty_home.glob("*.checkpoint*"))
+    assert not list(empty_home.glob(".training-*"))
+    weights = "adapter_model.safetensors"
+    assert (empty_home / "yeni" / weights).read_bytes() == (
+        empty_home / "whole" / weights
+    ).read_bytes()
+
+
+def test_a_signal_that_comes_again_at_once_is_the_same_and_a_later_one_ends_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(console, "_SAME_SIGNAL_SECONDS", 60.0)
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with console.stop_on_interrupt(said.append) as should_stop:
+        assert not should_stop()
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert should_stop()
+        assert len(said) == 1
+        monkeypatch.setattr(console, "_SAME_SIGNAL_SECONDS", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_two_processes_make_one_adapter_and_say_each_line_once(
+    process: Running, rows: None, empty_home: Path
+) -> None:
+    result = process(*TRAIN, "--epochs", "2", "--output", "yeni", start=TWO)
+    assert result.code == 0, result.err
+    first, second = sorted(empty_home.glob("logs/*/attempt_0/*"))
+    assert [(second / f"{name}.log").read_text() for name in ("stdout", "stderr")] == ["", ""]
+    lines = (first / "stderr.log").read_text("utf-8").splitlines()
+    assert len(set(lines)) == len(lines)
+    assert "12 rows to train on: negative 4 (33%), neutral 4 (33%), positive 4 (33%)" in lines
+    assert [line.split(": accuracy")[0] for line in lines if line.startswith("epoch")] == [
+        "epoch 1: valid.csv",
+        "epoch 2: valid.csv",
+    ]
+    assert lines[-1] == "adapter in yeni"
+    manifest = read_manifest(empty_home / "yeni")
+    results = (first / "stdout.log").read_text("utf-8")
+    assert results.startswith("valid.csv: n 6, accuracy ")
+    assert results.count(manifest.version) == 1
+    written = {path.name for path in empty_home.iterdir()} - {"logs", "data", "cache"}
+    assert written == {"rows.csv", "valid.csv", "yeni"}

@@ -25,26 +25,31 @@ def result(n: int, f1: float) -> dict[str, Any]:
     }
 
 
+def manifest(**more: Any) -> Manifest:
+    return Manifest.model_validate(
+        {
+            "version": "kucuk-1a2b3c4d",
+            "created_at": "2031-05-06T07:08:09+00:00",
+            "base_model": "kurum/kucuk",
+            "base_revision": "0123456789abcdef",
+            "prompt": Prompt(),
+            "temperature": 1.618,
+            "files": {},
+            "datasets": [Dataset(name="tweetler.csv", sha256="feedbeef" * 8, rows=12345)],
+            "training": {"epochs": 4, "learning_rate": 0.0003},
+            "metrics": {"deneme.csv": result(1234, 0.6789), "oteki.csv": result(9, 0.8876)},
+            "machine": "2 CPU cores (x86_64)",
+            "training_seconds": 61.7,
+            "measured_on": "2 CPU cores",
+            "libraries": {"torch": "9.8.7"},
+        }
+        | more
+    )
+
+
 @pytest.fixture
 def card() -> str:
-    return model_card(
-        Manifest(
-            version="kucuk-1a2b3c4d",
-            created_at="2031-05-06T07:08:09+00:00",
-            base_model="kurum/kucuk",
-            base_revision="0123456789abcdef",
-            prompt=Prompt(),
-            temperature=1.618,
-            files={},
-            datasets=[Dataset(name="tweetler.csv", sha256="feedbeef" * 8, rows=12345)],
-            training={"epochs": 4, "learning_rate": 0.0003},
-            metrics={"deneme.csv": result(1234, 0.6789), "oteki.csv": result(9, 0.8876)},
-            machine="2 CPU cores (x86_64)",
-            training_seconds=61.7,
-            measured_on="2 CPU cores",
-            libraries={"torch": "9.8.7"},
-        )
-    )
+    return model_card(manifest())
 
 
 def test_it_says_what_was_measured_to_three_places(card: str) -> None:
@@ -67,6 +72,14 @@ def test_it_says_what_it_was_made_of(card: str) -> None:
     assert "| learning_rate | 0.0003 |" in card
     assert "62 s on 2 CPU cores (x86_64)" in card
     assert "torch 9.8.7" in card
+
+
+def test_it_says_which_epoch_was_kept_where_that_was_recorded(card: str) -> None:
+    assert manifest().epoch is None  # one of before can be read
+    assert "the weights are those of" not in card
+    assert "included; the weights are those of epoch 3; torch 9.8.7." in model_card(
+        manifest(epoch=3)
+    )
 
 
 def test_it_says_how_a_text_is_asked_and_scored(card: str) -> None:
