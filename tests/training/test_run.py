@@ -35,6 +35,9 @@ NEGATIVE, NEUTRAL, POSITIVE = LABELS
 SETTINGS = TrainingSettings(
     epochs=2, batch_size=8, learning_rate=1e-2, lora_rank=4, lora_alpha=8, seed=5
 )
+WITH_CHANCE = replace(
+    SETTINGS, lora_dropout=0.2, augment_probability=0.5, averaging=0.9, patience=2
+)
 TRAIN, FIRST_VALID, SECOND_VALID = SENTENCES[::2], SENTENCES[1::4], SENTENCES[3::4]
 MANY = [Example(f"{day}. gün: {row.text}", row.label) for day in (1, 2, 3) for row in SENTENCES]
 
@@ -363,7 +366,7 @@ def weights_of(folder: Path) -> bytes:
 def whole(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of SMALL that nothing stopped, two epochs of two steps."""
     folder = tmp_path_factory.mktemp("whole") / "adapter"
-    train(SMALL, tiny_base, replace(SETTINGS, patience=2), folder, CPU, Heard().listener())
+    train(SMALL, tiny_base, WITH_CHANCE, folder, CPU, Heard().listener())
     return folder
 
 
@@ -376,12 +379,11 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     tiny_base: BaseModel, tmp_path: Path, whole: Path, call: int, step: int
 ) -> None:
     output, heard = tmp_path / "adapter", Heard()
-    settings = replace(SETTINGS, patience=2)
     stopped = Heard().listener(should_stop=stopping_at(call))
     with pytest.raises(StoppedError, match=r"^stopped after .* goes on from .*adapter\.checkpoint"):
-        train(SMALL, tiny_base, settings, output, CPU, stopped)
+        train(SMALL, tiny_base, WITH_CHANCE, output, CPU, stopped)
     assert list(tmp_path.iterdir()) == [checkpoint_of(output)]
-    train(SMALL, tiny_base, settings, output, CPU, heard.listener())
+    train(SMALL, tiny_base, WITH_CHANCE, output, CPU, heard.listener())
     assert heard.lines[0] == f"going on from step {step} of 4 ({checkpoint_of(output)})"
     assert weights_of(output) == weights_of(whole)
     assert list(tmp_path.iterdir()) == [output]
