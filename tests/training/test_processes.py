@@ -89,16 +89,20 @@ def two(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Told:
     script = folder / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
+    launcher = subprocess.Popen(
         [sys.executable, *torchrun, script, tiny_base.name, folder],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=200,  # a process that waits for the other one
-        check=False,
     )
-    assert done.returncode == 0, done.stderr[-5000:]
+    try:
+        _, errors = launcher.communicate(timeout=120)  # one may wait for the other for ever
+    finally:
+        launcher.terminate()  # and its processes with it, which a kill would leave
+        launcher.wait()
+    assert launcher.returncode == 0, errors[-5000:]
     return Told(folder)
 
 
