@@ -20,7 +20,7 @@ from tweetsent.prompt import PromptEncoder
 # Batches are cut from stretches of this many, sorted by length: little padding, still shuffled.
 _BUCKET_BATCHES = 32
 # Up to so many tokens, lengths are rounded up to multiples of so many.
-_WIDTHS = ((64, 8), (128, 16), (math.inf, 32))
+_WIDTHS = ((128, 16), (math.inf, 32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +74,20 @@ def _target(example: Example, smoothing: float) -> tuple[float, float, float]:
     return first, second, third
 
 
+def rounded_width(tokens: int) -> int:
+    """One of few lengths, at least so many tokens."""
+    multiple = next(step for limit, step in _WIDTHS if tokens <= limit)
+    return -(-tokens // multiple) * multiple
+
+
 def collate(rows: list[Row], step_rows: int, *, size: int, few_shapes: bool = False) -> Batch:
     """Pad rows to a batch of `size` rows.
 
     `step_rows` is the number of rows in the whole optimiser step that these are part of;
     `few_shapes` pads a little further, so that there are few different lengths.
     """
-    width = max((len(row.ids) for row in rows), default=1)
-    if few_shapes:
-        multiple = next(step for limit, step in _WIDTHS if width <= limit)
-        width = -(-width // multiple) * multiple
+    longest = max((len(row.ids) for row in rows), default=1)
+    width = rounded_width(longest) if few_shapes else longest
     empty = size - len(rows)
     ids = [row.ids + [0] * (width - len(row.ids)) for row in rows] + [[0] * width] * empty
     targets = [row.target for row in rows] + [(1.0, 0.0, 0.0)] * empty

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from training.memory import LOW_MEMORY_ROWS, Memory, training_dtype
+from training.memory import Memory, training_dtype
 from training.plan import Plan
 from training.settings import TrainingSettings
 from tweetsent.model import BaseModel, load_tokenizer
@@ -75,13 +75,13 @@ def estimate(
     # A forward pass and the gradient of the activations; the frozen weights need no other. In
     # `low` everything is computed forward twice.
     flop = (6 if memory is Memory.LOW else 4) * shape.linear * tokens * settings.epochs
-    rows = min(settings.batch_size, LOW_MEMORY_ROWS if memory is Memory.LOW else math.inf)
-    passes = settings.epochs * math.ceil(len(plan.examples) / rows)
+    pass_tokens = min(memory.pass_tokens(device), settings.batch_size * max(lengths))
+    passes = settings.epochs * math.ceil(len(plan.examples) / settings.batch_size)
     seconds = flop / (_matrix_rate(device, dtype) * _SHARE_OF_MATRIX_RATE[device.type])
     seconds += passes * shape.layers * _LAYER_SECONDS[device.type]
     return Estimate(
         seconds * (2 if settings.consistency else 1),
-        memory_bytes(shape, memory, dtype.itemsize, int(rows) * max(lengths)),
+        memory_bytes(shape, memory, dtype.itemsize, pass_tokens),
         memory,
     )
 

@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch.nn.functional import linear, rms_norm
 
+# Not Gemma 3n and Gemma 4, which weight by w.
+_GEMMA = {"GemmaRMSNorm", "Gemma2RMSNorm", "Gemma3RMSNorm"}
+
 
 def fuse(model: torch.nn.Module) -> None:
     """Let a model's LoRA layers and RMS norms use fewer kernels; layers of other kinds stay."""
@@ -25,6 +28,7 @@ class _LoraForward:
     """Replaces the forward pass of PEFT's LoRA on a plain linear layer."""
 
     def __init__(self, layer: Any) -> None:
+        self._layer = layer
         self._base = layer.get_base_layer()
         self._a = layer.lora_A["default"]
         self._b = layer.lora_B["default"]
@@ -35,7 +39,7 @@ class _LoraForward:
         rows = x.flatten(0, -2)
         y: torch.Tensor = _LoraProduct.apply(  # type: ignore[no-untyped-call]
             rows,
-            self._dropout(rows),
+            self._dropout(rows) if self._layer.training else rows,
             self._base.weight,
             self._base.bias,
             self._a.weight,
@@ -65,25 +69,32 @@ class _LoraProduct(torch.autograd.Function):
         inner = (dropped @ a.T).mul_(scaling)  # (N, R)
         ctx.save_for_backward(dropped, inner, weight, a, b)
         ctx.scaling = scaling
+        ctx.has_dropout = dropped is not x
         return linear(x, weight, bias).addmm_(inner, b.T)
 
     @staticmethod
     def backward(ctx: Any, dy: torch.Tensor) -> Any:
         dropped, inner, weight, a, b = ctx.saved_tensors
         d_inner = (dy @ b).mul_(ctx.scaling)
-        return dy @ weight, d_inner @ a, None, None, d_inner.T @ dropped, dy.T @ inner, None
+        dx, d_dropped = dy @ weight, None
+        if ctx.has_dropout:
+            d_dropped = d_inner @ a
+        else:
+            dx.addmm_(d_inner, a)
+        return dx, d_dropped, None, None, d_inner.T @ dropped, dy.T @ inner, None
 
 
 def _fuse_norm(norm: Any) -> None:
     """torch's one-kernel RMS norm under the two conventions of today's models."""
+    if getattr(norm, "weight", None) is None:
+        return
     shape = tuple(norm.weight.shape)
-    if hasattr(norm, "variance_epsilon"):  # Llama, Mistral, Qwen: rounded, then weighted
+    if hasattr(norm, "variance_epsilon"):  # Llama, Mistral, Qwen; here rounded once, not twice
 
         def forward(x: torch.Tensor) -> torch.Tensor:
-            y: torch.Tensor = norm.weight * rms_norm(x, shape, eps=norm.variance_epsilon)
-            return y
+            return rms_norm(x, shape, norm.weight, norm.variance_epsilon)
 
-    elif type(norm).__name__.startswith("Gemma"):  # weighted by 1 + w, then rounded
+    elif type(norm).__name__ in _GEMMA:  # weighted by 1 + w, then rounded
         gain = 1.0 + norm.weight.detach().float()
 
         def forward(x: torch.Tensor) -> torch.Tensor:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 _LITTLE = 12 * 2**30  # bytes of a GPU below which `auto` means `low`
-LOW_MEMORY_ROWS = 8
-"""Rows that go through the model at once in `low`; their gradients add up to the batch's."""
+_PASS_TOKENS = {"cuda": 16_384, "cpu": 2048}
+_LOW_PASS_TOKENS = 1024
+_TOKEN_BYTES = 4 * 2**20  # of GPU memory for each token of a pass: twice what Qwen3-0.6B takes
 
 
 class Memory(StrEnum):
@@ -53,6 +54,15 @@ class Memory(StrEnum):
             return Memory.FAST
         size = torch.cuda.get_device_properties(device).total_memory
         return Memory.LOW if size < _LITTLE else Memory.FAST
+
+    def pass_tokens(self, device: torch.device) -> int:
+        """Tokens that go through the model at once; the gradients of a step's passes add up."""
+        if self is Memory.LOW:
+            return _LOW_PASS_TOKENS
+        most = _PASS_TOKENS[device.type]
+        if device.type == "cuda":
+            most = min(most, torch.cuda.get_device_properties(device).total_memory // _TOKEN_BYTES)
+        return most
 
 
 def training_dtype(base: BaseModel, device: torch.device) -> torch.dtype:

@@ -21,11 +21,11 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, reduce
 from accelerate.utils.memory import should_reduce_batch_size
 
-from training.batches import Row, collate, epoch_batches
+from training.batches import Row, collate, epoch_batches, rounded_width
 from training.checkpoint import Checkpoint, History
 from training.data import Example
 from training.gradients import CapturedGradientStep, GradientStep
-from training.memory import LOW_MEMORY_ROWS, Memory, load_trainable, make_optimizer
+from training.memory import Memory, load_trainable, make_optimizer
 from training.settings import TrainingSettings
 from training.weights import TrainedWeights
 from tweetsent.errors import DataError, ModelError, StoppedError
@@ -147,11 +147,12 @@ class _Run:
         half = next(self._model.parameters()).dtype == torch.float16
         self._scaler = torch.amp.GradScaler(device.type, enabled=half)
         self._gradient_step = self._make_gradient_step()
-        rows = -(-settings.batch_size // self._processes.num_processes)
-        self._micro_rows = min(rows, LOW_MEMORY_ROWS) if memory is Memory.LOW else rows
+        self._pass_tokens = memory.pass_tokens(device)
+        self._pass = 1, 1  # rows and tokens in each of the last one
         self._batches = math.ceil(len(examples) / settings.batch_size)
         self._steps = self._batches * settings.epochs
         self._step = 0
+        self._measured = 0  # epochs; a run may be stopped between an epoch's last step and this
         self._history = History()
         self._average = self._weights.vector.detach().clone() if settings.averaging else None
         self._best = self._weights.vector.detach().clone() if settings.patience else None
@@ -166,17 +167,18 @@ class _Run:
             self._weights,
             self._device,
             consistency=self._settings.consistency,
+            language_modelling=self._settings.language_modelling,
             scale=self._scaler.scale,
         )
 
     def go(self, checkpoint: Path | None) -> Trained:
         """Train to the end, or until stopped."""
         start = time.perf_counter()
-        epoch = self._step // self._batches + 1
-        while epoch <= self._settings.epochs and not self._is_out_of_patience():
+        while self._measured < self._settings.epochs and not self._is_out_of_patience():
+            epoch = self._measured + 1
             self._scorer.train()
             steps = epoch_batches(self._examples, self._encoder, self._settings, epoch)
-            for rows in steps[self._step % self._batches :]:
+            for rows in steps[self._step - self._measured * self._batches :]:
                 self._take(rows)
                 self._report(epoch)
                 if self._must_stop():
@@ -186,10 +188,8 @@ class _Run:
                     self._save(checkpoint)
             self._measure(epoch)
             self._save(checkpoint)
-            epoch += 1
         self._weights.publish(self._chosen())
-        done = self._step // self._batches
-        chosen = self._best_epoch() if self._best is not None else done
+        chosen = self._best_epoch() if self._best is not None else self._measured
         seconds = time.perf_counter() - start
         return Trained(self._model, self._history, self._step, chosen, seconds)
 
@@ -228,25 +228,32 @@ class _Run:
         seed = self._settings.seed * _SEED_STRIDE + self._step
         torch.manual_seed(seed * self._processes.num_processes + self._processes.process_index)
         share = rows[self._processes.process_index :: self._processes.num_processes]
+        most = -(-self._settings.batch_size // self._processes.num_processes)
         loss = torch.zeros((), device=self._device)
-        for start in range(0, len(share), self._micro_rows):
-            part = share[start : start + self._micro_rows]
+        while share:
+            # The longest come last; they decide how many go together.
+            width = rounded_width(len(share[-1].ids))
+            count = max(1, min(most, self._pass_tokens // width))
+            part = share[-count:]
             # A captured graph has its number of rows built in.
-            size = self._micro_rows if self._is_captured else len(part)
+            size = count if self._is_captured else len(part)
+            self._pass = size, width
             batch = collate(part, len(rows), size=size, few_shapes=self._is_captured)
             loss += self._gradient_step(batch)
+            del share[-count:]
         return loss
 
     def _halve(self) -> None:
-        if self._micro_rows == 1:
+        rows, width = self._pass
+        if rows == 1:
             raise ModelError(
                 f"{self._device}: not even one row fits into memory; try --memory low or a smaller "
                 "base model"
             )
-        self._micro_rows //= 2
+        self._pass_tokens = rows // 2 * width
         self._listener.say(
-            f"out of memory: going on with {self._micro_rows} rows at once; the result stays "
-            "that of the full batch"
+            f"out of memory: going on with half the rows at once, {self._pass_tokens} tokens; the "
+            "result stays that of the full batch"
         )
         self._gradient_step = self._make_gradient_step()
         self._weights.forget()
@@ -287,6 +294,7 @@ class _Run:
             self._history.scores.setdefault(name, []).append((self._step, value))
         if self._best is not None and self._epoch_scores()[-1] == max(self._epoch_scores()):
             self._best.copy_(vector.detach())
+        self._measured = epoch
 
     def _epoch_scores(self) -> list[float]:
         """Mean macro-F1 over the validation files, by epoch."""
@@ -326,6 +334,7 @@ class _Run:
         if self._best is not None:
             tensors["best"] = self._best
         numbers["loss_steps"] = self._loss_steps
+        numbers["measured"] = self._measured
         numbers["scaler"] = self._scaler.state_dict()
         Checkpoint(self._fingerprint, self._step, tensors, numbers, self._history).save(path)
 
@@ -356,6 +365,7 @@ class _Run:
         self._optimizer.load_state_dict(state)
         self._scaler.load_state_dict(checkpoint.numbers["scaler"])
         self._loss_steps = checkpoint.numbers["loss_steps"]
+        self._measured = checkpoint.numbers["measured"]
         self._history = checkpoint.history
         self._step = checkpoint.step
         self._listener.say(f"going on from step {self._step} of {self._steps} ({path})")
