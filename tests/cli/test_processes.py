@@ -186,6 +186,7 @@ def step_of(line: str) -> int:
     return int(re.findall(r" step (\d+) of ", line)[0])
 
 
+@pytest.mark.timeout(900)  # four runs, on a machine that may be busy
 def test_training_that_is_stopped_twice_goes_on_to_the_same_bytes(
     tweetsent: Running, rows: None, empty_home: Path
 ) -> None:
