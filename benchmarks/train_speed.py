@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from training.batches import epoch_batches
+from training.batches import Batches
 from training.data import Example
 from training.memory import Memory
 from training.qlora import Listener, Progress, Trained, fine_tune
@@ -93,7 +93,7 @@ def _ours(
 ) -> dict[str, Any]:
     settings = TrainingSettings(epochs=epochs, batch_size=batch_size)
     encoder = PromptEncoder(load_tokenizer(base), Prompt())
-    batches = epoch_batches(rows, encoder, settings, 1)
+    batches = Batches(rows, encoder, settings).of_epoch(1)
     tokens = epochs * sum(len(row.ids) for batch in batches for row in batch)
     torch.cuda.reset_peak_memory_stats()
 

@@ -1,4 +1,4 @@
-"""Batches of one epoch: shuffled, of like length, the same for the same seed and epoch.
+"""Batches: shuffled, of like length, the same for the same seed and epoch.
 
 An epoch's batches depend on nothing but the rows, the settings and the epoch's number, so a run
 that is taken up again in the middle sees what it would have seen.
@@ -45,27 +45,39 @@ class Batch:
     """(B,) float32: a row's share of the step's loss; 0 for rows that only fill up."""
 
 
-def epoch_batches(
-    examples: Sequence[Example], encoder: PromptEncoder, settings: TrainingSettings, epoch: int
-) -> list[list[Row]]:
-    """The rows of every optimiser step of one epoch, in order."""
-    rng = random.Random(f"{settings.seed} {epoch}")
-    order = rng.sample(examples, len(examples))
-    texts = [
-        augment(example.text, rng) if rng.random() < settings.augment_probability else example.text
-        for example in order
-    ]
-    rows = [
-        Row(ids, _target(example, settings.label_smoothing))
-        for ids, example in zip(encoder.encode_all(texts), order, strict=True)
-    ]
-    size = settings.batch_size
-    batches = []
-    for start in range(0, len(rows), size * _BUCKET_BATCHES):
-        stretch = sorted(rows[start : start + size * _BUCKET_BATCHES], key=lambda row: len(row.ids))
-        batches += [stretch[at : at + size] for at in range(0, len(stretch), size)]
-    rng.shuffle(batches)
-    return batches
+class Batches:
+    """The rows of every optimiser step of a run."""
+
+    def __init__(
+        self, examples: Sequence[Example], encoder: PromptEncoder, settings: TrainingSettings
+    ) -> None:
+        self._examples = examples
+        self._encoder = encoder
+        self._settings = settings
+        self._targets = [_target(example, settings.label_smoothing) for example in examples]
+        # Once for all epochs; only what is rewritten is read anew.
+        self._ids = encoder.encode_all([example.text for example in examples])
+
+    def of_epoch(self, epoch: int) -> list[list[Row]]:
+        """The rows of each step of epoch 1, 2, …, in order."""
+        rng = random.Random(f"{self._settings.seed} {epoch}")
+        order = rng.sample(range(len(self._examples)), len(self._examples))
+        rewritten = {
+            index: augment(self._examples[index].text, rng)
+            for index in order
+            if rng.random() < self._settings.augment_probability
+        }
+        new_ids = self._encoder.encode_all(list(rewritten.values()))
+        ids = dict(zip(rewritten, new_ids, strict=True))
+        rows = [Row(ids.get(index, self._ids[index]), self._targets[index]) for index in order]
+        size = self._settings.batch_size
+        batches = []
+        for start in range(0, len(rows), size * _BUCKET_BATCHES):
+            stretch = rows[start : start + size * _BUCKET_BATCHES]
+            stretch.sort(key=lambda row: len(row.ids))
+            batches += [stretch[at : at + size] for at in range(0, len(stretch), size)]
+        rng.shuffle(batches)
+        return batches
 
 
 def _target(example: Example, smoothing: float) -> tuple[float, float, float]:

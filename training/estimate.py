@@ -80,7 +80,7 @@ def estimate(
     seconds = flop / (_matrix_rate(device, dtype) * _SHARE_OF_MATRIX_RATE[device.type])
     seconds += passes * shape.layers * _LAYER_SECONDS[device.type]
     return Estimate(
-        seconds * (2 if settings.consistency else 1),
+        seconds,
         memory_bytes(shape, memory, dtype.itemsize, pass_tokens),
         memory,
     )

@@ -21,7 +21,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, reduce
 from accelerate.utils.memory import should_reduce_batch_size
 
-from training.batches import Row, collate, epoch_batches, rounded_width
+from training.batches import Batches, Row, collate, rounded_width
 from training.checkpoint import Checkpoint, History
 from training.data import Example
 from training.gradients import CapturedGradientStep, GradientStep
@@ -131,7 +131,6 @@ class _Run:
 
         set_seed(settings.seed)
         self._settings = settings
-        self._examples = examples
         self._device = device
         self._listener = listener
         self._score = score
@@ -140,6 +139,7 @@ class _Run:
         self._fingerprint = fingerprint
         self._is_captured = device.type == "cuda" and memory is Memory.FAST
         self._encoder = PromptEncoder(load_tokenizer(base), Prompt())
+        self._rows = Batches(examples, self._encoder, settings)
         self._model = load_trainable(base, settings, memory, device)
         self._scorer = LabelScorer(self._model, self._encoder.label_ids)
         self._weights = TrainedWeights(self._model)
@@ -154,7 +154,6 @@ class _Run:
         self._step = 0
         self._measured = 0  # epochs; a run may be stopped between an epoch's last step and this
         self._history = History()
-        self._average = self._weights.vector.detach().clone() if settings.averaging else None
         self._best = self._weights.vector.detach().clone() if settings.patience else None
         self._loss = torch.zeros((), device=device)
         self._loss_steps = 0
@@ -162,14 +161,7 @@ class _Run:
 
     def _make_gradient_step(self) -> GradientStep:
         kind = CapturedGradientStep if self._is_captured else GradientStep
-        return kind(
-            self._scorer,
-            self._weights,
-            self._device,
-            consistency=self._settings.consistency,
-            language_modelling=self._settings.language_modelling,
-            scale=self._scaler.scale,
-        )
+        return kind(self._scorer, self._weights, self._device, self._scaler.scale)
 
     def go(self, checkpoint: Path | None) -> Trained:
         """Train to the end, or until stopped."""
@@ -177,8 +169,8 @@ class _Run:
         while self._measured < self._settings.epochs and not self._is_out_of_patience():
             epoch = self._measured + 1
             self._scorer.train()
-            steps = epoch_batches(self._examples, self._encoder, self._settings, epoch)
-            for rows in steps[self._step - self._measured * self._batches :]:
+            done = self._step - self._measured * self._batches
+            for rows in self._rows.of_epoch(epoch)[done:]:
                 self._take(rows)
                 self._report(epoch)
                 if self._must_stop():
@@ -188,8 +180,10 @@ class _Run:
                     self._save(checkpoint)
             self._measure(epoch)
             self._save(checkpoint)
-        self._weights.publish(self._chosen())
-        chosen = self._best_epoch() if self._best is not None else self._measured
+        chosen = self._measured
+        if self._best is not None:
+            self._weights.publish(self._best)
+            chosen = self._best_epoch()
         seconds = time.perf_counter() - start
         return Trained(self._model, self._history, self._step, chosen, seconds)
 
@@ -217,10 +211,6 @@ class _Run:
         self._scaler.update()
         self._weights.forget()
         self._weights.publish()
-        if self._average is not None:
-            # Early on, a plain mean: the start should not weigh in for long.
-            decay = min(self._settings.averaging, self._step / (self._step + 1))
-            self._average.lerp_(self._weights.vector.detach(), 1 - decay)
 
     def _gradient(self, rows: list[Row]) -> torch.Tensor:
         """Leave this process's share of the step's gradient in the weights; its loss, ()."""
@@ -282,18 +272,15 @@ class _Run:
         return stop
 
     def _measure(self, epoch: int) -> None:
-        """Score the weights as they would be kept, and remember the best."""
-        vector = self._weights.vector if self._average is None else self._average
-        self._weights.publish(vector)
+        """Score the weights, and remember the best."""
         self._scorer.eval()
         scores = [self._score(epoch, self._scorer, self._encoder)] if is_main_process() else [{}]
         broadcast_object_list(scores)
-        self._weights.publish()
         self._listener.on_scores(self._step, scores[0])
         for name, value in scores[0].items():
             self._history.scores.setdefault(name, []).append((self._step, value))
         if self._best is not None and self._epoch_scores()[-1] == max(self._epoch_scores()):
-            self._best.copy_(vector.detach())
+            self._best.copy_(self._weights.vector.detach())
         self._measured = epoch
 
     def _epoch_scores(self) -> list[float]:
@@ -313,11 +300,6 @@ class _Run:
         # Only a better score counts here; of equal ones the last is kept.
         return bool(patience and scores and len(scores) - 1 - scores.index(max(scores)) >= patience)
 
-    def _chosen(self) -> torch.Tensor:
-        if self._best is not None:
-            return self._best
-        return self._weights.vector if self._average is None else self._average
-
     def _save(self, path: Path | None) -> None:
         self._saved_at = time.monotonic()
         if path is None or not is_main_process():
@@ -329,8 +311,6 @@ class _Run:
             kind[f"optimizer.{name}"] = value
         tensors["vector"] = self._weights.vector.detach()
         tensors["loss"] = self._loss
-        if self._average is not None:
-            tensors["average"] = self._average
         if self._best is not None:
             tensors["best"] = self._best
         numbers["loss_steps"] = self._loss_steps
@@ -349,8 +329,6 @@ class _Run:
             self._weights.vector.copy_(checkpoint.tensors["vector"])
             self._weights.publish()
             self._loss.copy_(checkpoint.tensors["loss"])
-            if self._average is not None:
-                self._average.copy_(checkpoint.tensors["average"])
             if self._best is not None:
                 self._best.copy_(checkpoint.tensors["best"])
         state = self._optimizer.state_dict()

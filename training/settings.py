@@ -23,12 +23,6 @@ class TrainingSettings:
     lora_alpha: int = 32
     lora_dropout: float = 0.0
     label_smoothing: float = 0.0
-    consistency: float = 0.0
-    """Weight of the divergence between two passes with different dropout (R-Drop)."""
-    language_modelling: float = 0.0
-    """Weight of predicting each next token of the prompt beside its label."""
-    averaging: float = 0.0
-    """Decay of the moving average of the weights over the steps; 0 keeps the last weights."""
     augment_probability: float = 0.0
     """Chance that a text is rewritten as other users would type it, drawn anew each epoch."""
     patience: int = 0
@@ -50,13 +44,6 @@ class TrainingSettings:
                 ("lora_alpha", "at least 1", self.lora_alpha >= 1),
                 ("lora_dropout", "from 0 to below 1", 0 <= self.lora_dropout < 1),
                 ("label_smoothing", "from 0 to below 1", 0 <= self.label_smoothing < 1),
-                ("consistency", "0 or more, finite", 0 <= self.consistency < math.inf),
-                (
-                    "language_modelling",
-                    "0 or more, finite",
-                    0 <= self.language_modelling < math.inf,
-                ),
-                ("averaging", "from 0 to below 1", 0 <= self.averaging < 1),
                 ("augment_probability", "from 0 to 1", 0 <= self.augment_probability <= 1),
                 ("patience", "0 or more", self.patience >= 0),
                 ("seed", "from 0 to 2**32 - 1", 0 <= self.seed < 2**32),

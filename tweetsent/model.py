@@ -189,17 +189,8 @@ class LabelScorer(torch.nn.Module):
 
         No attention mask: a causal model never looks to the right, where the padding is.
         """
-        return self.score(self.hidden(input_ids), lengths)
-
-    def hidden(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Last hidden states (B, T, H)."""
-        states: torch.Tensor = self.model.get_decoder()(
-            input_ids=input_ids, use_cache=False
-        ).last_hidden_state
-        return states
-
-    def score(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Logits (B, 3) from the hidden states (B, T, H) of prompts of so many tokens."""
+        decoder = self.model.get_decoder()
+        hidden = decoder(input_ids=input_ids, use_cache=False).last_hidden_state  # (B, T, H)
         last = hidden[torch.arange(len(lengths), device=hidden.device), lengths - 1]  # (B, H)
         weight = self.model.get_output_embeddings().weight
         rows = torch.stack([weight[index] for index in self.label_ids])  # (3, H)

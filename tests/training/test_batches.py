@@ -8,7 +8,7 @@ import torch
 
 from tests.sentences import SENTENCES
 from tests.training.runs import PLAIN
-from training.batches import Row, collate, epoch_batches, rounded_width
+from training.batches import Batches, Row, collate, rounded_width
 from training.data import Example
 from training.settings import TrainingSettings
 from tweetsent.labels import LABELS, Label
@@ -41,14 +41,14 @@ def test_an_epoch_shows_every_row_once(
     settings: TrainingSettings, sizes: list[int], encoder: PromptEncoder
 ) -> None:
     for epoch in (1, 2):
-        batches = epoch_batches(SENTENCES, encoder, settings, epoch)
+        batches = Batches(SENTENCES, encoder, settings).of_epoch(epoch)
         assert sorted(map(len, batches)) == sizes
         assert counted(batches) == Counter(tuple(encoder.encode(row.text)) for row in SENTENCES)
 
 
 def test_rows_are_prompts_with_their_own_labels(encoder: PromptEncoder) -> None:
     label_of = {tuple(encoder.encode(row.text)): row.label for row in SENTENCES}
-    for batch in epoch_batches(SENTENCES, encoder, FIVES, 1):
+    for batch in Batches(SENTENCES, encoder, FIVES).of_epoch(1):
         for row in batch:
             expected = [float(label is label_of[tuple(row.ids)]) for label in LABELS]
             assert list(row.target) == expected
@@ -56,19 +56,19 @@ def test_rows_are_prompts_with_their_own_labels(encoder: PromptEncoder) -> None:
 
 def test_the_same_seed_and_epoch_give_the_same_batches(encoder: PromptEncoder) -> None:
     settings = replace(FIVES, augment_probability=0.5)
-    first = epoch_batches(SENTENCES, encoder, settings, 3)
-    assert epoch_batches(SENTENCES, encoder, settings, 3) == first
-    assert epoch_batches(tuple(SENTENCES), encoder, settings, 3) == first
+    first = Batches(SENTENCES, encoder, settings).of_epoch(3)
+    assert Batches(SENTENCES, encoder, settings).of_epoch(3) == first
+    assert Batches(tuple(SENTENCES), encoder, settings).of_epoch(3) == first
 
 
 def test_epochs_and_seeds_differ_in_their_order(encoder: PromptEncoder) -> None:
-    first = ids_of(epoch_batches(SENTENCES, encoder, FIVES, 1))
-    assert ids_of(epoch_batches(SENTENCES, encoder, FIVES, 2)) != first
-    assert ids_of(epoch_batches(SENTENCES, encoder, replace(FIVES, seed=8), 1)) != first
+    first = ids_of(Batches(SENTENCES, encoder, FIVES).of_epoch(1))
+    assert ids_of(Batches(SENTENCES, encoder, FIVES).of_epoch(2)) != first
+    assert ids_of(Batches(SENTENCES, encoder, replace(FIVES, seed=8)).of_epoch(1)) != first
 
 
 def test_there_is_little_padding(encoder: PromptEncoder) -> None:
-    batches = epoch_batches(MANY, encoder, replace(PLAIN, batch_size=8), 1)
+    batches = Batches(MANY, encoder, replace(PLAIN, batch_size=8)).of_epoch(1)
     real = sum(len(row.ids) for batch in batches for row in batch)
     padded = sum(len(batch) * max(len(row.ids) for row in batch) for batch in batches)
     in_file_order = [
@@ -79,7 +79,7 @@ def test_there_is_little_padding(encoder: PromptEncoder) -> None:
 
 
 def test_short_and_long_batches_come_in_turn(encoder: PromptEncoder) -> None:
-    batches = epoch_batches(MANY[:240], encoder, replace(PLAIN, batch_size=8), 1)
+    batches = Batches(MANY[:240], encoder, replace(PLAIN, batch_size=8)).of_epoch(1)
     lengths = [len(batch[0].ids) for batch in batches]
     assert max(lengths[:10]) > min(lengths[20:])
     assert max(lengths[20:]) > min(lengths[:10])
@@ -89,21 +89,23 @@ def test_short_and_long_batches_come_in_turn(encoder: PromptEncoder) -> None:
 def test_no_text_is_rewritten_without_augmentation_and_all_may_be_with_it(
     encoder: PromptEncoder,
 ) -> None:
-    plain = counted(epoch_batches(SENTENCES, encoder, FIVES, 1))
-    rewritten = counted(epoch_batches(SENTENCES, encoder, replace(FIVES, augment_probability=1), 1))
-    again = counted(epoch_batches(SENTENCES, encoder, replace(FIVES, augment_probability=1), 2))
+    plain = counted(Batches(SENTENCES, encoder, FIVES).of_epoch(1))
+    rewritten = counted(
+        Batches(SENTENCES, encoder, replace(FIVES, augment_probability=1)).of_epoch(1)
+    )
+    again = counted(Batches(SENTENCES, encoder, replace(FIVES, augment_probability=1)).of_epoch(2))
     assert (plain & rewritten).total() < len(SENTENCES) / 2
     assert rewritten != again
-    some = counted(epoch_batches(MANY, encoder, replace(FIVES, augment_probability=0.25), 1))
-    kept = (some & counted(epoch_batches(MANY, encoder, FIVES, 1))).total()
+    some = counted(Batches(MANY, encoder, replace(FIVES, augment_probability=0.25)).of_epoch(1))
+    kept = (some & counted(Batches(MANY, encoder, FIVES).of_epoch(1))).total()
     assert 0.7 * len(MANY) < kept < 0.95 * len(MANY)
 
 
 def test_smoothing_spreads_a_share_over_all_labels(encoder: PromptEncoder) -> None:
     settings = replace(PLAIN, label_smoothing=0.3)
-    ((row,),) = epoch_batches([Example("Güzel", Label.POSITIVE)], encoder, settings, 1)
+    ((row,),) = Batches([Example("Güzel", Label.POSITIVE)], encoder, settings).of_epoch(1)
     assert row.target == pytest.approx((0.1, 0.1, 0.8))
-    ((row,),) = epoch_batches([Example("Kötü", Label.NEGATIVE)], encoder, settings, 1)
+    ((row,),) = Batches([Example("Kötü", Label.NEGATIVE)], encoder, settings).of_epoch(1)
     assert row.target == pytest.approx((0.8, 0.1, 0.1))
 
 

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from tests.sentences import SENTENCES
 from tests.training.runs import CPU, PLAIN, compute_in_float32, difference
-from training.batches import Row, collate, epoch_batches
+from training.batches import Batches, Row, collate
 from training.gradients import GradientStep
 from training.memory import Memory, load_trainable
 from training.settings import TrainingSettings
@@ -32,7 +32,7 @@ class Trainable:
             # LoRA's B starts at 0, and A without a gradient.
             self.weights.vector.copy_(0.1 * torch.randn_like(self.weights.vector))
         self.weights.publish()
-        self.rows = epoch_batches(SENTENCES, self.encoder, PLAIN_ROWS, 1)[0]
+        self.rows = Batches(SENTENCES, self.encoder, PLAIN_ROWS).of_epoch(1)[0]
 
     def gradient(
         self, parts: list[list[Row]], size: int | None = None, *, seed: int = 0, **how: Any
@@ -120,44 +120,6 @@ def test_the_scale_multiplies_the_gradient_and_not_the_loss_that_is_told(made: T
     scaled_loss, scaled = made.gradient([made.rows], scale=lambda loss: 1024 * loss)
     assert scaled_loss == loss
     assert difference(scaled, 1024 * gradient) < 1e-6
-
-
-def test_without_dropout_two_passes_agree_and_consistency_changes_nothing(made: Trainable) -> None:
-    loss, gradient = made.gradient([made.rows])
-    twice_loss, twice = made.gradient([made.rows], consistency=3.0)
-    assert twice_loss == pytest.approx(loss, rel=1e-5)
-    assert difference(twice, gradient) < 1e-5
-
-
-def test_consistency_adds_the_divergence_of_two_passes(dropping: Trainable) -> None:
-    ids, lengths = pad_right([row.ids for row in dropping.rows], CPU)
-    targets = torch.tensor([row.target for row in dropping.rows])
-    torch.manual_seed(3)
-    logits = dropping.scorer(torch.cat([ids, ids]), torch.cat([lengths, lengths]))
-    first, second = logits.softmax(dim=1).chunk(2)
-    # ½ (KL(p‖q) + KL(q‖p)), equation 2 of arXiv:2106.14448
-    divergence = 0.5 * ((first - second) * (first.log() - second.log())).sum(dim=1).mean()
-    truth = 0.5 * (-(targets * (first.log() + second.log())).sum(dim=1)).mean()
-    assert float(divergence) > 0.001
-
-    loss, gradient = dropping.gradient([dropping.rows], seed=3, consistency=2.0)
-    assert loss == pytest.approx(float(truth + 2 * divergence), rel=1e-4)
-    _, weaker = dropping.gradient([dropping.rows], seed=3, consistency=1.0)
-    assert difference(weaker, gradient) > 0.01
-
-
-def test_language_modelling_adds_the_loss_of_every_next_token_and_of_no_padding(
-    made: Trainable,
-) -> None:
-    plain, _ = made.gradient([made.rows])
-    expected = []
-    for row in made.rows:
-        ids = torch.tensor([row.ids])
-        logits = made.model(input_ids=ids).logits[0, :-1]
-        expected += cross_entropy(logits.float(), ids[0, 1:], reduction="none").tolist()
-    loss, gradient = made.gradient([made.rows], language_modelling=0.5)
-    assert loss - plain == pytest.approx(0.5 * sum(expected) / len(expected), rel=1e-4)
-    assert difference(gradient, made.gradient([made.rows])[1]) > 0.1
 
 
 def test_the_same_seed_drops_the_same(dropping: Trainable) -> None:

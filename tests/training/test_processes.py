@@ -20,7 +20,7 @@ from training.processes import join
 from tweetsent.model import BaseModel
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = replace(PLAIN, batch_size=5, patience=3, averaging=0.5)  # 3 rows here, 2 there
+SETTINGS = replace(PLAIN, batch_size=5, patience=3)  # 3 rows here, 2 there
 NOISY = replace(SETTINGS, lora_dropout=0.2, epochs=2)
 
 SCRIPT = """

@@ -28,14 +28,13 @@ from tests.training.runs import (
     compute_in_float32,
     difference,
     run,
-    trained_weights,
 )
 from training import qlora
 from training.batches import Batch
 from training.checkpoint import Checkpoint
 from training.data import Example
 from training.gradients import GradientStep
-from training.memory import Memory, load_trainable
+from training.memory import Memory
 from training.settings import TrainingSettings
 from tweetsent.errors import DataError, ModelError, StoppedError
 from tweetsent.labels import LABELS, Label
@@ -55,9 +54,6 @@ EVERYTHING = replace(
     PLAIN,
     lora_dropout=0.2,
     label_smoothing=0.1,
-    consistency=0.5,
-    language_modelling=0.1,
-    averaging=0.8,
     augment_probability=0.5,
     patience=3,
     weight_decay=0.1,
@@ -144,11 +140,10 @@ CHANGES: dict[str, Any] = {
     "lora_alpha": 32,
     "lora_dropout": 0.5,
     "label_smoothing": 0.3,
-    "language_modelling": 0.5,
     "augment_probability": 1.0,
     "seed": 8,
 }
-TESTED_APART = {"epochs", "batch_size", "lora_rank", "consistency", "averaging", "patience"}
+TESTED_APART = {"epochs", "batch_size", "lora_rank", "patience"}
 
 
 def test_every_field_is_tried() -> None:
@@ -162,14 +157,6 @@ def test_a_changed_field_changes_the_losses(name: str, plain: Run, tiny_base: Ba
     changed = run(tiny_base, replace(PLAIN, **{name: CHANGES[name]}))
     assert len(changed.losses) == len(plain.losses)
     assert abs(changed.losses[-1] - plain.losses[-1]) > 1e-4
-
-
-def test_consistency_between_two_passes_changes_the_losses(tiny_base: BaseModel) -> None:
-    little, much = (
-        run(tiny_base, replace(PLAIN, lora_dropout=0.5, consistency=weight)).losses
-        for weight in (0.1, 2.0)
-    )
-    assert much[-1] > little[-1] + 1e-4
 
 
 def test_epochs_and_batch_size_give_the_number_of_steps(tiny_base: BaseModel) -> None:
@@ -335,40 +322,16 @@ def test_an_error_that_is_not_about_memory_ends_the_run(
     assert heard.said == []
 
 
-# Averaging and patience
+# Patience
 
 
 @pytest.mark.parametrize("in_float32", [False, True])
-def test_the_average_is_measured_and_kept_and_training_goes_on_from_the_raw_weights(
+def test_patience_ends_the_run_and_keeps_the_best_epoch(
     in_float32: bool, tiny_base: BaseModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if in_float32:
         compute_in_float32(monkeypatch)
-    # One step an epoch: each of them is measured.
-    settings = replace(PLAIN, epochs=6, batch_size=len(FEW))
-    raw = run(tiny_base, settings)
-    averaged = run(tiny_base, replace(settings, averaging=0.6))
-
-    assert averaged.losses == raw.losses
-    assert averaged.scores != raw.scores
-    from transformers import set_seed
-
-    set_seed(settings.seed)
-    average = trained_weights(load_trainable(tiny_base, settings, Memory.FAST, CPU)).float()
-    for step, (weights, got) in enumerate(zip(raw.snapshots, averaged.snapshots, strict=True), 1):
-        # A plain mean until the decay is reached.
-        decay = {1: 1 / 2}.get(step, 0.6)
-        average = decay * average + (1 - decay) * weights.float()
-        assert difference(got.float(), average) < (1e-6 if in_float32 else 5e-3)
-    assert difference(averaged.snapshots[-1].float(), raw.snapshots[-1].float()) > 0.02
-    assert torch.equal(averaged.weights, averaged.snapshots[-1])
-
-
-@pytest.mark.parametrize("averaging", [0.0, 0.8])
-def test_patience_ends_the_run_and_keeps_the_best_epoch(
-    averaging: float, tiny_base: BaseModel
-) -> None:
-    settings = replace(PLAIN, epochs=6, patience=2, averaging=averaging)
+    settings = replace(PLAIN, epochs=6, patience=2)
     result = run(tiny_base, settings, score=scripted([0.5, 0.6, 0.55, 0.4, 0.9, 0.9]))
     assert result.trained is not None
     assert [step for step, _ in result.scores] == [3, 6, 9, 12]

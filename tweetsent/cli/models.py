@@ -186,12 +186,6 @@ def train(
         0.0, help="Chance that a text is rewritten as other users would type it."
     ),
     label_smoothing: float = typer.Option(0.0, help="Share of the target spread over all labels."),
-    consistency: float = typer.Option(
-        0.0, help="Weight of the agreement between two passes with different dropout (R-Drop)."
-    ),
-    averaging: float = typer.Option(
-        0.0, help="Decay of the moving average of the weights; 0 keeps the last ones."
-    ),
     patience: int = typer.Option(
         0, help="Stop after so many epochs without a better score and keep the best; 0: never."
     ),
@@ -242,8 +236,6 @@ def train(
         lora_alpha=2 * lora_rank,
         augment_probability=augment,
         label_smoothing=label_smoothing,
-        consistency=consistency,
-        averaging=averaging,
         patience=patience,
         seed=seed,
     )
