@@ -1,6 +1,7 @@
 """What a run will take, said before it starts: minutes and memory, from the model's arithmetic.
 
-The constants were fitted to runs of benchmarks/train_speed.py and are good to about a third.
+The constants were fitted to benchmarks/train_speed.json; other machines and models may take half
+or twice as much.
 """
 
 import math
@@ -20,9 +21,10 @@ _PADDING = 1.15  # tokens computed for each token of the texts
 _NF4_BYTES = 0.516  # of a weight, double quantisation included (arXiv:2305.14314, section 3)
 _ADAPTER_BYTES = {Memory.FAST: 20, Memory.LOW: 14}
 """Of a trained weight: 16-bit value and gradient, float32 both, two moments in 32 or 8 bits."""
-_ACTIVATION_FACTOR = 1.0
-_SHARE_OF_MATRIX_RATE = {"cuda": 0.35, "cpu": 0.4}
-_LAYER_SECONDS = {"cuda": 0.0006, "cpu": 0.0}  # of a step that no arithmetic explains
+_ACTIVATION_FACTOR = 1.4
+_SHARE_OF_MATRIX_RATE = {"cuda": 0.25, "cpu": 0.4}
+_LAYER_SECONDS = {Memory.FAST: 0.0015, Memory.LOW: 0.018}
+"""Of one pass on a GPU: launching its kernels, which no arithmetic explains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,12 @@ class Estimate:
     seconds: float
     """Of training, without the measuring after each epoch."""
     memory_bytes: float
-    """At the peak of a step, of the GPU or of the process."""
+    """At the peak of a step: weights, adapter and activations, without the libraries' own."""
     memory: Memory
+
+    def as_dict(self) -> dict[str, float | str]:
+        """For a program."""
+        return {"seconds": self.seconds, "bytes": self.memory_bytes, "memory": self.memory.value}
 
     def line(self) -> str:
         """For a person."""
@@ -75,15 +81,13 @@ def estimate(
     # A forward pass and the gradient of the activations; the frozen weights need no other. In
     # `low` everything is computed forward twice.
     flop = (6 if memory is Memory.LOW else 4) * shape.linear * tokens * settings.epochs
-    pass_tokens = min(memory.pass_tokens(device), settings.batch_size * max(lengths))
-    passes = settings.epochs * math.ceil(len(plan.examples) / settings.batch_size)
     seconds = flop / (_matrix_rate(device, dtype) * _SHARE_OF_MATRIX_RATE[device.type])
-    seconds += passes * shape.layers * _LAYER_SECONDS[device.type]
-    return Estimate(
-        seconds,
-        memory_bytes(shape, memory, dtype.itemsize, pass_tokens),
-        memory,
-    )
+    if device.type == "cuda":
+        steps = settings.epochs * math.ceil(len(plan.examples) / settings.batch_size)
+        passes = max(steps, settings.epochs * tokens / memory.pass_tokens(device))
+        seconds += passes * shape.layers * _LAYER_SECONDS[memory]
+    pass_tokens = min(memory.pass_tokens(device), settings.batch_size * max(lengths))
+    return Estimate(seconds, memory_bytes(shape, memory, dtype.itemsize, pass_tokens), memory)
 
 
 def shape_of(base: BaseModel, lora_rank: int) -> Shape:

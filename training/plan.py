@@ -2,7 +2,8 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from training.data import Example, LabelledData
 from training.duplicates import Conflict, resolve_duplicates, text_key
@@ -64,6 +65,16 @@ class Plan:
     def labels(self) -> dict[Label, int]:
         """Rows to train on, by label in label order."""
         return _by_label(self.examples)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan in numbers, for a program."""
+        return {
+            "training_rows": len(self.examples),
+            "labels": {label.value: count for label, count in self.labels.items()},
+            "sources": [asdict(counts) for counts in self.sources],
+            "conflicts": len(self.conflicts),
+            "validation_rows": {part.dataset.name: len(part.examples) for part in self.valid},
+        }
 
     def lines(self) -> list[str]:
         """The plan in English, a line for each source, validation part and thing to know."""

@@ -252,8 +252,11 @@ def train(
         base = find_base_model(
             base_model or settings.tweetsent_base_model, settings.tweetsent_cache_dir, tell
         )
-        tell(estimate(plan, base, training_settings, mode, device).line())
+        expected = estimate(plan, base, training_settings, mode, device)
+        tell(expected.line())
         if dry_run:
+            if json_output and is_main:
+                print_json({"plan": plan.as_dict(), "estimate": expected.as_dict()})
             return
         with (
             training_progress(is_main) as (bar, say),
