@@ -25,6 +25,7 @@ import torch
 
 from training.batches import Batches
 from training.data import Example
+from training.estimate import Shape, memory_bytes, shape_of
 from training.memory import Memory
 from training.qlora import Listener, Progress, Trained, fine_tune
 from training.settings import TrainingSettings
@@ -40,6 +41,10 @@ NOTEBOOK_LENGTH = 512
 NOTEBOOK_STEPS = 30
 LOW_MEMORY_LENGTH = 128
 DEVICE = torch.device("cuda")
+MISTRAL_7B = Shape(
+    linear=6_979_321_856, other=268_435_456, layers=32, hidden=4096, adapter=41_943_040
+)
+"""Of Mistral-7B-v0.3 with an adapter of rank 16, from its config.json."""
 
 
 def main(model: str, file: str, column: str, output: str) -> None:
@@ -61,6 +66,10 @@ def main(model: str, file: str, column: str, output: str) -> None:
     _say(json.dumps(result["fast"]))
     result["low"] = _ours(base, _long(base, rows[:640]), Memory.LOW, batch_size=32, epochs=1)
     _say(json.dumps(result["low"]))
+    shape = shape_of(base, TrainingSettings().lora_rank)
+    expected = memory_bytes(shape, Memory.LOW, 2, Memory.LOW.pass_tokens(DEVICE)) / 2**30
+    projected = memory_bytes(MISTRAL_7B, Memory.LOW, 2, Memory.LOW.pass_tokens(DEVICE)) / 2**30
+    result["mistral_7b_projected_gib"] = projected * result["low"]["peak_gib"] / expected
     result["notebook"] = _notebook(base)
     result["speedup"] = result["notebook"]["seconds"] / result["fast"]["seconds"]
     Path(output).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
