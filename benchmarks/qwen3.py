@@ -2,7 +2,7 @@
 
     python benchmarks/qwen3.py TIKTOKEN_FILE FOLDER
 
-TIKTOKEN_FILE is `qwen.tiktoken`, Qwen's vocabulary, for example out of the package `dashscope`.
+TIKTOKEN_FILE is `qwen.tiktoken`, Qwen's own vocabulary file.
 Sizes: Qwen3 technical report, arXiv:2505.09388, and the model's config.json.
 """
 

@@ -13,6 +13,7 @@ import torch
 from training.memory import Memory, training_dtype
 from training.plan import Plan
 from training.settings import TrainingSettings
+from tweetsent.errors import ModelError
 from tweetsent.model import BaseModel, load_tokenizer
 from tweetsent.prompt import Prompt, PromptEncoder
 
@@ -70,7 +71,10 @@ def estimate(
     memory: Memory,
     device: torch.device,
 ) -> Estimate:
-    """What training on the plan's rows will take on this device; errors as `load_tokenizer`."""
+    """What training on the plan's rows will take on this device.
+
+    Raises ModelError for a base model without a tokenizer or of another kind.
+    """
     memory = memory.resolve(device)
     encoder = PromptEncoder(load_tokenizer(base), Prompt())
     sample = plan.examples[:: max(1, len(plan.examples) // _SAMPLE)]
@@ -95,16 +99,20 @@ def shape_of(base: BaseModel, lora_rank: int) -> Shape:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = AutoConfig.from_pretrained(**base.location)
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except ValueError as error:
+        raise ModelError(f"base model {base.name} is no causal language model") from error
+    text = config.get_text_config()
     decoder = model.get_decoder()
     linear = [m for m in decoder.modules() if isinstance(m, torch.nn.Linear)]
     weights = sum(m.weight.numel() for m in linear)
     return Shape(
         linear=weights,
         other=sum(p.numel() for p in model.parameters()) - weights,
-        layers=config.num_hidden_layers,
-        hidden=config.hidden_size,
+        layers=text.num_hidden_layers,
+        hidden=text.hidden_size,
         adapter=sum(lora_rank * (m.in_features + m.out_features) for m in linear),
     )
 

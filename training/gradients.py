@@ -10,7 +10,9 @@ import torch
 from torch.nn.functional import log_softmax
 
 from training.batches import Batch
+from training.memory import is_out_of_memory
 from training.weights import TrainedWeights
+from tweetsent.errors import ModelError
 from tweetsent.model import LabelScorer
 
 
@@ -83,12 +85,25 @@ class CapturedGradientStep(GradientStep):
             # The first pass ever makes handles and workspaces, which a capture can't.
             aside = torch.cuda.Stream(self._device)
             aside.wait_stream(torch.cuda.current_stream(self._device))
-            with torch.cuda.stream(aside):
+            # Dropout must draw in the replay what it would draw had there been no capture.
+            with torch.random.fork_rng(devices=[self._device]), torch.cuda.stream(aside):
                 self._run(*inputs)
             torch.cuda.current_stream(self._device).wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
-            loss = self._run(*inputs)
+        try:
+            # The outer context brings the stream back where ending the capture fails.
+            with (
+                torch.cuda.stream(torch.cuda.current_stream(self._device)),
+                torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"),
+            ):
+                loss = self._run(*inputs)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            raise ModelError(
+                "a step of this base model can't be captured as a CUDA graph; --memory low does "
+                f"without: {error}"
+            ) from error
         self._weights.gradient.copy_(kept)
         return _Graph(graph, inputs, loss)
 

@@ -1,7 +1,7 @@
 """Two ways to hold a model in training: fast, or in little memory.
 
-Both compute with the same numbers, those of the 4-bit weights: `fast` unpacks them once, `low`
-keeps NF4 packed and pays with time. QLoRA: Dettmers et al. 2023, arXiv:2305.14314.
+Both compute with the same numbers, those of the NF4 weights: `fast` unpacks them once, `low` keeps
+them packed and pays with time. QLoRA: Dettmers et al. 2023, arXiv:2305.14314.
 """
 
 from enum import StrEnum
@@ -14,10 +14,9 @@ from training.settings import TrainingSettings
 from tweetsent.errors import ConfigError
 from tweetsent.model import (
     BaseModel,
-    Quantization,
     choose_dtype,
+    dequantize,
     load_nf4,
-    load_plain,
     without_mask,
 )
 
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
 _LITTLE = 12 * 2**30  # bytes of a GPU below which `auto` means `low`
 _PASS_TOKENS = {"cuda": 16_384, "cpu": 2048}
 _LOW_PASS_TOKENS = 1024
-_TOKEN_BYTES = 4 * 2**20  # of GPU memory for each token of a pass: twice what Qwen3-0.6B takes
+_TOKEN_BYTES = (
+    4 * 2**20
+)  # of GPU memory for each token of a pass: three times what Qwen3-0.6B takes
 
 
 class Memory(StrEnum):
@@ -38,7 +39,8 @@ class Memory(StrEnum):
     FAST = "fast"
     """Weights unpacked to 16 bits once, a captured graph for each length on a GPU."""
     LOW = "low"
-    """NF4 weights, activations computed twice, few rows at once, 8-bit paged optimiser."""
+    """NF4 weights, activations computed twice, few rows at once, on a GPU an 8-bit
+    paged optimiser."""
 
     @classmethod
     def parse(cls, text: str) -> "Memory":
@@ -90,13 +92,11 @@ def load_trainable(
     """
     from peft import LoraConfig, get_peft_model
 
-    dtype = training_dtype(base, device)
-    if memory is Memory.LOW and base.quantization is Quantization.NF4:
-        model = load_nf4(base, device, dtype)
-    else:
-        model = load_plain(base, device, base.quantization, dtype)
+    model = load_nf4(base, device, training_dtype(base, device))
     if memory is Memory.LOW:
         model.activation_checkpointing_enable({"use_reentrant": False})
+    else:
+        model = dequantize(model)
     config = LoraConfig(
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
@@ -128,3 +128,14 @@ def make_optimizer(
         weight_decay=settings.weight_decay,
         fused=vector.device.type == "cuda",
     )
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether this error, or the one it came of, says so; ending a capture hides the first."""
+    while error is not None:
+        if isinstance(error, torch.OutOfMemoryError) or any(
+            words in str(error) for words in ("out of memory", "can't allocate memory")
+        ):
+            return True
+        error = error.__context__
+    return False

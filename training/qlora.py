@@ -19,13 +19,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, reduce
-from accelerate.utils.memory import should_reduce_batch_size
 
 from training.batches import Batches, Row, collate, rounded_width
 from training.checkpoint import Checkpoint, History
 from training.data import Example
 from training.gradients import CapturedGradientStep, GradientStep
-from training.memory import Memory, load_trainable, make_optimizer
+from training.memory import (
+    Memory,
+    is_out_of_memory,
+    load_trainable,
+    make_optimizer,
+    training_dtype,
+)
 from training.settings import TrainingSettings
 from training.weights import TrainedWeights
 from tweetsent.errors import DataError, ModelError, StoppedError
@@ -78,7 +83,7 @@ class Trained:
     epoch: int
     """The epoch whose weights these are."""
     seconds: float
-    """Of training since this process began, the measuring after each epoch included."""
+    """Of training, the measuring after each epoch included, also before a stop."""
 
 
 def is_main_process() -> bool:
@@ -106,7 +111,8 @@ def fine_tune(
     even one row fits into memory, DataError when the checkpoint is of another run.
     """
     memory = memory.resolve(device)
-    fingerprint = _fingerprint(base, [*examples, *measured_on], settings, memory)
+    PartialState(cpu=device.type == "cpu")  # whoever makes it first decides where all compute
+    fingerprint = _fingerprint(base, [*examples, *measured_on], settings, memory, device)
     run = _Run(base, examples, settings, device, listener, score, memory, fingerprint)
     if checkpoint and checkpoint.exists():
         run.take_up(Checkpoint.load(checkpoint, device), checkpoint)
@@ -135,7 +141,7 @@ class _Run:
         self._listener = listener
         self._score = score
         self._memory = memory
-        self._processes = PartialState(cpu=device.type == "cpu")
+        self._processes = PartialState()
         self._fingerprint = fingerprint
         self._is_captured = device.type == "cuda" and memory is Memory.FAST
         self._encoder = PromptEncoder(load_tokenizer(base), Prompt())
@@ -158,6 +164,8 @@ class _Run:
         self._loss = torch.zeros((), device=device)
         self._loss_steps = 0
         self._saved_at = time.monotonic()
+        self._started = time.perf_counter()
+        self._seconds_before = 0.0
 
     def _make_gradient_step(self) -> GradientStep:
         kind = CapturedGradientStep if self._is_captured else GradientStep
@@ -165,7 +173,7 @@ class _Run:
 
     def go(self, checkpoint: Path | None) -> Trained:
         """Train to the end, or until stopped."""
-        start = time.perf_counter()
+        self._started = time.perf_counter()
         while self._measured < self._settings.epochs and not self._is_out_of_patience():
             epoch = self._measured + 1
             self._scorer.train()
@@ -184,19 +192,15 @@ class _Run:
         if self._best is not None:
             self._weights.publish(self._best)
             chosen = self._best_epoch()
-        seconds = time.perf_counter() - start
-        return Trained(self._model, self._history, self._step, chosen, seconds)
+        return Trained(self._model, self._history, self._step, chosen, self._seconds())
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.perf_counter() - self._started
 
     def _take(self, rows: list[Row]) -> None:
         """One optimiser step."""
-        while True:
-            try:
-                loss = self._gradient(rows)
-                break
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not should_reduce_batch_size(error):
-                    raise
-                self._halve()
+        while (loss := self._try_gradient(rows)) is None:
+            self._halve()
         if self._processes.num_processes > 1:
             self._weights.gradient.copy_(reduce(self._weights.gradient, "sum"))
             loss = reduce(loss, "sum")
@@ -211,6 +215,15 @@ class _Run:
         self._scaler.update()
         self._weights.forget()
         self._weights.publish()
+
+    def _try_gradient(self, rows: list[Row]) -> torch.Tensor | None:
+        """As `_gradient`, but None when memory ran out; nothing of the attempt is held then."""
+        try:
+            return self._gradient(rows)
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
 
     def _gradient(self, rows: list[Row]) -> torch.Tensor:
         """Leave this process's share of the step's gradient in the weights; its loss, ()."""
@@ -245,6 +258,8 @@ class _Run:
             f"out of memory: going on with half the rows at once, {self._pass_tokens} tokens; the "
             "result stays that of the full batch"
         )
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
         self._gradient_step = self._make_gradient_step()
         self._weights.forget()
         torch.cuda.empty_cache()
@@ -306,7 +321,8 @@ class _Run:
             return
         tensors: dict[str, torch.Tensor] = {}
         numbers: dict[str, Any] = {}
-        for name, value in self._optimizer.state_dict()["state"].get(0, {}).items():
+        # Not `state_dict()`: bitsandbytes nests its tensors there.
+        for name, value in self._optimizer.state.get(self._weights.vector, {}).items():
             kind: dict[str, Any] = tensors if isinstance(value, torch.Tensor) else numbers
             kind[f"optimizer.{name}"] = value
         tensors["vector"] = self._weights.vector.detach()
@@ -315,6 +331,8 @@ class _Run:
             tensors["best"] = self._best
         numbers["loss_steps"] = self._loss_steps
         numbers["measured"] = self._measured
+        numbers["pass_tokens"] = self._pass_tokens
+        numbers["seconds"] = self._seconds()
         numbers["scaler"] = self._scaler.state_dict()
         Checkpoint(self._fingerprint, self._step, tensors, numbers, self._history).save(path)
 
@@ -344,6 +362,8 @@ class _Run:
         self._scaler.load_state_dict(checkpoint.numbers["scaler"])
         self._loss_steps = checkpoint.numbers["loss_steps"]
         self._measured = checkpoint.numbers["measured"]
+        self._pass_tokens = checkpoint.numbers["pass_tokens"]
+        self._seconds_before = checkpoint.numbers["seconds"]
         self._history = checkpoint.history
         self._step = checkpoint.step
         self._listener.say(f"going on from step {self._step} of {self._steps} ({path})")
@@ -355,11 +375,16 @@ def _stopped(step: int, steps: int, checkpoint: Path | None) -> str:
 
 
 def _fingerprint(
-    base: BaseModel, examples: list[Example], settings: TrainingSettings, memory: Memory
+    base: BaseModel,
+    examples: list[Example],
+    settings: TrainingSettings,
+    memory: Memory,
+    device: torch.device,
 ) -> str:
     """The same for runs that give the same weights."""
+    machine = [memory, device.type, str(training_dtype(base, device)), PartialState().num_processes]
     content = json.dumps(
-        [base.revision, asdict(settings), memory, Prompt().version]
-        + [[example.text, example.label] for example in examples]
+        [base.revision, asdict(settings), machine, Prompt().version]
+        + [[example.text, example.label, example.source] for example in examples]
     )
     return hashlib.sha256(content.encode()).hexdigest()

@@ -8,7 +8,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from training.calibration import fit_temperature
 from training.card import model_card
 from training.data import LabelledData
 from training.evaluation import Evaluation, evaluate, make_folder, write_report
-from training.memory import Memory
+from training.memory import Memory, is_out_of_memory
 from training.plan import Plan
 from training.qlora import Listener, Trained, fine_tune, is_main_process
 from training.settings import TrainingSettings
@@ -66,7 +66,9 @@ def train(
         device,
         listener,
         score=_scorer(plan.valid, device, listener.say),
-        measured_on=[row for part in plan.valid for row in part.examples],
+        measured_on=[
+            replace(row, source=part.dataset.name) for part in plan.valid for row in part.examples
+        ],
         memory=memory,
         checkpoint=checkpoint,
     )
@@ -79,14 +81,17 @@ def train(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".training-") as scratch:
         draft = Path(scratch) / output.name
         _save_weights(trained.model, draft, base)
+        # Out of the GPU: the merged model takes its place there.
+        trained.model.to("cpu")
         manifest = _manifest(draft, base, settings, plan, device, trained)
         write_manifest(draft, manifest)
         listener.say("reading the adapter back, calibrating and measuring it")
-        classifier = load_from(base, draft, device)
+        classifier = _read_back(base, draft, device, listener.say)
         results, temperature = _measure(classifier, plan.valid, _stopper(listener, checkpoint))
         manifest = manifest.model_copy(
             update={
                 "temperature": temperature,
+                "measured_on": _machine(classifier.device),
                 "metrics": {name: result.as_dict() for name, result in results.items()},
             }
         )
@@ -164,7 +169,6 @@ def _manifest(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         base_model=base.name,
         base_revision=base.revision,
-        quantization=base.quantization,
         prompt=Prompt(),
         temperature=1.0,
         files=hashes,
@@ -174,7 +178,7 @@ def _manifest(
         metrics={},
         machine=_machine(device),
         training_seconds=round(trained.seconds, 1),
-        measured_on=_machine(device),
+        measured_on="",
         libraries={"tweetsent": __version__} | {name: version(name) for name in _LIBRARIES},
     )
 
@@ -183,6 +187,18 @@ def _machine(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
+
+
+def _read_back(
+    base: BaseModel, folder: Path, device: torch.device, say: Callable[[str], None]
+) -> Classifier:
+    try:
+        return load_from(base, folder, device)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    say(f"the merged model does not fit into the memory of {device}: measuring on the CPU")
+    return load_from(base, folder, torch.device("cpu"))
 
 
 def _stopper(listener: Listener, checkpoint: Path) -> Callable[[int], None]:

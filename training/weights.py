@@ -1,9 +1,9 @@
 """The trained weights as one flat vector.
 
 A LoRA adapter is hundreds of small matrices. As views of one vector they are clipped, stepped,
-averaged, summed over processes and saved by one operation each. The vector is float32; what the
-model computes with is its rounding to the model's type, and that is also what is saved, so training
-and serving use the same numbers (mixed precision: Micikevicius et al. 2018, arXiv:1710.03740).
+summed over processes and saved by one operation each. The vector is float32; what the model
+computes with is its rounding to the model's type (mixed precision: Micikevicius et al. 2018,
+arXiv:1710.03740).
 """
 
 import torch

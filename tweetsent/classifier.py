@@ -17,8 +17,9 @@ from tweetsent.model import (
     LabelScorer,
     choose_device,
     choose_dtype,
+    dequantize,
     find_base_model,
-    load_plain,
+    load_nf4,
     load_tokenizer,
     pad_right,
 )
@@ -46,7 +47,7 @@ class Classifier:
     ) -> None:
         self._scorer = scorer
         self._encoder = encoder
-        self._device = device
+        self.device = device
         self.temperature = temperature
         self.version = version
         self.prompt_version = encoder.prompt.version
@@ -63,10 +64,10 @@ class Classifier:
         sequences = self._encoder.encode_all(texts)
         result = torch.empty(len(texts), 3)
         order = sorted(range(len(texts)), key=lambda index: len(sequences[index]))
-        step = _BATCH_SIZE[self._device.type]
+        step = _BATCH_SIZE[self.device.type]
         for start in range(0, len(order), step):
             rows = order[start : start + step]
-            ids, lengths = pad_right([sequences[row] for row in rows], self._device)
+            ids, lengths = pad_right([sequences[row] for row in rows], self.device)
             result[rows] = self._scorer(ids, lengths).cpu()
             if progress:
                 progress(len(rows))
@@ -99,7 +100,7 @@ def load_classifier(settings: Settings, report: Callable[[str], None]) -> Classi
         return load_from(base, adapter, device)
     versions = (version(name) for name in ("torch", "transformers", "peft", "bitsandbytes"))
     identity = (
-        *(__version__, *versions, base.revision, *manifest.files.values(), manifest.quantization),
+        *(__version__, *versions, base.revision, *manifest.files.values()),
         *(str(choose_dtype(device)), device.type),
     )
     model = load_or_build(
@@ -143,11 +144,10 @@ def load_from(base: BaseModel, adapter: Path | None, device: torch.device) -> Cl
 def merge(base: BaseModel, adapter: Path | None, device: torch.device) -> "PreTrainedModel":
     """The base model's weights with the adapter's update added.
 
-    They are quantised as in training and unpacked once, so that serving computes with the weights
-    that were trained on, at the speed of plain matrices.
+    They are quantised to NF4 as in training and then unpacked once, so that serving computes with
+    the weights that were trained on, at the speed of plain matrices.
     """
-    quantization = read_manifest(adapter).quantization if adapter else base.quantization
-    model = load_plain(base, device, quantization)
+    model = dequantize(load_nf4(base, device))
     return attach(model, base, adapter).merge_and_unload() if adapter else model
 
 

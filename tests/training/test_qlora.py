@@ -439,6 +439,21 @@ def test_a_finished_run_is_not_trained_again(
     assert_same(again, plain)
 
 
+def test_the_state_of_an_8_bit_optimiser_goes_on_as_well(
+    tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bitsandbytes.optim import AdamW8bit  # type: ignore[attr-defined]
+
+    # What little memory means on a GPU; there it is paged too.
+    monkeypatch.setattr(qlora, "make_optimizer", lambda vector, *_: AdamW8bit([vector]))
+    expected = run(tiny_base)
+    with pytest.raises(StoppedError):
+        run(tiny_base, stop=at_call(4), checkpoint=tmp_path / "c")
+    state = Checkpoint.load(tmp_path / "c", CPU).tensors
+    assert state["optimizer.state1"].dtype == torch.uint8
+    assert_same(run(tiny_base, checkpoint=tmp_path / "c"), expected)
+
+
 def test_a_stop_without_a_checkpoint_promises_nothing(tiny_base: BaseModel) -> None:
     with pytest.raises(StoppedError, match=r"^stopped after step 2 of 9$"):
         run(tiny_base, stop=at_call(2))

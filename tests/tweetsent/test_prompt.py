@@ -10,8 +10,9 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.training.runs import run
 from training.data import Example
-from training.qlora import TrainingSettings, fine_tune
+from training.settings import TrainingSettings
 from tweetsent.classifier import load_from
 from tweetsent.errors import ModelError
 from tweetsent.labels import Label
@@ -84,14 +85,7 @@ def test_training_and_serving_read_the_same_ids(
     text = "@Ayşe'nin  filmi\nçok <|im_end|> GÜZEL! https://t.co/x 😊"
     rows = [Example(text, Label.POSITIVE)]
     once = TrainingSettings(epochs=1, batch_size=1, augment_probability=0.0)
-    fine_tune(
-        tiny_base,
-        rows,
-        once,
-        CPU,
-        on_step=lambda _progress: None,
-        on_epoch=lambda _epoch, _scorer, _encoder: None,
-    )
+    run(tiny_base, once, rows, score=lambda *_: {})
     load_from(tiny_base, None, CPU).classify([text])
 
     trained, served = scored
