@@ -2,8 +2,8 @@
 
     python benchmarks/cross_validation.py FOLDS SEEDS SETTING=VALUE… -- FILE LABEL_MAP…
 
-FOLDS and SEEDS are lists such as 0,1; FILE and LABEL_MAP may be repeated; the settings are fields of
-TrainingSettings. Prints macro-F1 of every file's held-out rows for each fold and seed (two-class
+FOLDS and SEEDS are lists such as 0,1; FILE and LABEL_MAP may be repeated; the settings are fields
+of TrainingSettings. Prints macro-F1 of every file's held-out rows for each fold and seed (two-class
 accuracy where a file has no neutral), and mean ± standard deviation over the runs.
 """
 
