@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 _LITTLE = 12 * 2**30  # bytes of a GPU below which `auto` means `low`
 _PASS_TOKENS = {"cuda": 16_384, "cpu": 2048}
 _LOW_PASS_TOKENS = 1024
-_TOKEN_BYTES = (
-    4 * 2**20
-)  # of GPU memory for each token of a pass: three times what Qwen3-0.6B takes
+# Of GPU memory for each token of a pass; Qwen3-0.6B takes a third of it.
+_TOKEN_BYTES = 4 * 2**20
 
 
 class Memory(StrEnum):
