@@ -1,4 +1,4 @@
-"""Tables from and to files: .xlsx, .csv, .jsonl and .parquet."""
+"""Tables from and to files: .xlsx, .csv, .tsv, .jsonl and .parquet."""
 
 import zipfile
 from collections.abc import Callable, Iterator, Sequence

@@ -53,7 +53,7 @@ def predict(
     model: str = _MODEL,
     json_output: bool = _JSON,
 ) -> None:
-    """Classify texts given as arguments or in a file (.xlsx, .csv, .jsonl, .parquet)."""
+    """Classify texts given as arguments or in a file (.xlsx, .csv, .tsv, .jsonl, .parquet)."""
     if bool(texts) == bool(input_file):
         raise typer.BadParameter("give either texts or --input FILE")
     if output and not input_file:
