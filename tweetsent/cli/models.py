@@ -1,5 +1,6 @@
 """`tweetsent predict`, `evaluate` and `train`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,7 +154,7 @@ def evaluate(
 
     if folder:
         evaluation.make_folder(folder)
-    _report_notes([part])
+    _tell_notes([part], report)
     classifier = _load(settings, model)
     with progress_bar("classifying", len(part.examples)) as advance:
         result = evaluation.evaluate(classifier, part.examples, advance)
@@ -243,9 +244,7 @@ def train(
     device = choose_device(settings.tweetsent_device)
     with join(device) as (device, is_main):
         tell = report if is_main else _ignore
-        for part in [*parts, *valid_parts]:
-            for note in part.notes:
-                tell(note)
+        _tell_notes([*parts, *valid_parts], tell)
         plan = make_plan(parts, valid_parts, keep_near_copies=keep_near_copies)
         for line in plan.lines():
             tell(line)
@@ -341,10 +340,10 @@ def _ask(code: "Code") -> Label:
             report(str(error))
 
 
-def _report_notes(parts: "list[LabelledData]") -> None:
+def _tell_notes(parts: "list[LabelledData]", tell: Callable[[str], None]) -> None:
     for part in parts:
         for note in part.notes:
-            report(note)
+            tell(note)
 
 
 def _load(settings: "Settings", model: str | None) -> "Classifier":
