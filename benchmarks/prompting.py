@@ -18,9 +18,8 @@ from tweetsent.labels import LABELS
 from tweetsent.model import (
     LabelScorer,
     choose_device,
-    dequantize,
     find_base_model,
-    load_nf4,
+    load_plain,
     load_tokenizer,
 )
 from tweetsent.prompt import Prompt, PromptEncoder
@@ -38,7 +37,7 @@ def main(train: str, valid: str, text: str, label: str, codes: str) -> None:
     settings = Settings.load()
     device = choose_device(settings.tweetsent_device)
     base = find_base_model(settings.tweetsent_base_model, settings.tweetsent_cache_dir, _say)
-    model = dequantize(load_nf4(base, device))
+    model = load_plain(base, device, base.quantization)
     tokenizer = load_tokenizer(base)
     for shots in SHOTS:
         results = []

@@ -20,9 +20,9 @@ def model_card(manifest: Manifest) -> str:
     escaped_suffix = manifest.prompt.suffix.replace("\n", "\\n")
     return f"""# {manifest.version}
 
-A LoRA adapter that makes `{manifest.base_model}` (revision `{manifest.base_revision[:12]}`) tell
-whether a Turkish message is Olumsuz, Tarafsız or Olumlu. Trained by `tweetsent train` on
-{manifest.created_at[:10]}.
+A LoRA adapter that makes `{manifest.base_model}` (revision `{manifest.base_revision[:12]}`,
+quantisation {manifest.quantization}) tell whether a Turkish message is Olumsuz, Tarafsız or
+Olumlu. Trained by `tweetsent train` on {manifest.created_at[:10]}.
 
 **Meant for** short Turkish messages and tweets, as an aid to a person. **Not meant for** decisions
 about people, for other languages or for long documents. Irony, news about bad events told

@@ -1,7 +1,7 @@
 """Two ways to hold a model in training: fast, or in little memory.
 
-Both compute with the same numbers, those of the NF4 weights: `fast` unpacks them once, `low` keeps
-them packed and pays with time. QLoRA: Dettmers et al. 2023, arXiv:2305.14314.
+Both compute with the same numbers, those of the 4-bit weights: `fast` unpacks them once, `low`
+keeps NF4 packed and pays with time. QLoRA: Dettmers et al. 2023, arXiv:2305.14314.
 """
 
 from enum import StrEnum
@@ -14,9 +14,10 @@ from training.settings import TrainingSettings
 from tweetsent.errors import ConfigError
 from tweetsent.model import (
     BaseModel,
+    Quantization,
     choose_dtype,
-    dequantize,
     load_nf4,
+    load_plain,
     without_mask,
 )
 
@@ -91,11 +92,13 @@ def load_trainable(
     """
     from peft import LoraConfig, get_peft_model
 
-    model = load_nf4(base, device, training_dtype(base, device))
+    dtype = training_dtype(base, device)
+    if memory is Memory.LOW and base.quantization is Quantization.NF4:
+        model = load_nf4(base, device, dtype)
+    else:
+        model = load_plain(base, device, base.quantization, dtype)
     if memory is Memory.LOW:
         model.activation_checkpointing_enable({"use_reentrant": False})
-    else:
-        model = dequantize(model)
     config = LoraConfig(
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,

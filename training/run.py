@@ -169,6 +169,7 @@ def _manifest(
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         base_model=base.name,
         base_revision=base.revision,
+        quantization=base.quantization,
         prompt=Prompt(),
         temperature=1.0,
         files=hashes,

@@ -12,7 +12,7 @@ from pydantic import BaseModel as Record
 from pydantic import ConfigDict, Field, ValidationError
 
 from tweetsent.errors import ModelError
-from tweetsent.model import BaseModel
+from tweetsent.model import BaseModel, Quantization
 from tweetsent.prompt import Prompt
 from tweetsent.sealed import sha256_of
 
@@ -44,6 +44,8 @@ class Manifest(Record):
     """UTC, ISO 8601."""
     base_model: str
     base_revision: str
+    quantization: Quantization = Quantization.NF4
+    """Of the weights that it was trained on."""
     prompt: Prompt
     temperature: float = Field(gt=0)
     """Divides the logits before the softmax; fitted on the validation rows."""

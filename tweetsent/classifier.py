@@ -17,9 +17,8 @@ from tweetsent.model import (
     LabelScorer,
     choose_device,
     choose_dtype,
-    dequantize,
     find_base_model,
-    load_nf4,
+    load_plain,
     load_tokenizer,
     pad_right,
 )
@@ -100,7 +99,7 @@ def load_classifier(settings: Settings, report: Callable[[str], None]) -> Classi
         return load_from(base, adapter, device)
     versions = (version(name) for name in ("torch", "transformers", "peft", "bitsandbytes"))
     identity = (
-        *(__version__, *versions, base.revision, *manifest.files.values()),
+        *(__version__, *versions, base.revision, *manifest.files.values(), manifest.quantization),
         *(str(choose_dtype(device)), device.type),
     )
     model = load_or_build(
@@ -144,10 +143,11 @@ def load_from(base: BaseModel, adapter: Path | None, device: torch.device) -> Cl
 def merge(base: BaseModel, adapter: Path | None, device: torch.device) -> "PreTrainedModel":
     """The base model's weights with the adapter's update added.
 
-    They are quantised to NF4 as in training and then unpacked once, so that serving computes with
-    the weights that were trained on, at the speed of plain matrices.
+    They are quantised as in training and unpacked once, so that serving computes with the weights
+    that were trained on, at the speed of plain matrices.
     """
-    model = dequantize(load_nf4(base, device))
+    quantization = read_manifest(adapter).quantization if adapter else base.quantization
+    model = load_plain(base, device, quantization)
     return attach(model, base, adapter).merge_and_unload() if adapter else model
 
 

@@ -1,4 +1,4 @@
-"""Loads a base model in 4-bit NF4 and scores the three labels; knows nothing of adapters' files.
+"""Loads a base model, in NF4 or as it is, and scores the labels; knows nothing of adapters' files.
 
 QLoRA: Dettmers et al. 2023, arXiv:2305.14314 (NF4, double quantisation).
 """
@@ -7,6 +7,7 @@ import hashlib
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 _NO_MASK = "sdpa_causal"
 
 
+class Quantization(StrEnum):
+    """What is done to a base model's weights before they are trained on and served."""
+
+    NF4 = "nf4"
+    """Linear layers rounded to 4 bits (NormalFloat, double-quantised)."""
+    NONE = "none"
+    """Weights as they stand in the model's own files."""
+
+
 @dataclass(frozen=True, slots=True)
 class BaseModel:
     """A base model that was found: what it is called, which weights it has, where they lie."""
@@ -34,6 +44,13 @@ class BaseModel:
     revision: str
     """Hash of the files, or the hub's commit."""
     is_on_hub: bool = False
+
+    @property
+    def quantization(self) -> "Quantization":
+        """What is done to its weights unless an adapter says otherwise."""
+        # The embedded model's file is 4-bit already; rounding it once more to NF4 costs much of
+        # what it knows: 4.48 -> 4.93 nats a token on Turkish tweets.
+        return Quantization.NONE if self.name == embedded.NAME else Quantization.NF4
 
     @property
     def location(self) -> dict[str, str]:
@@ -119,8 +136,7 @@ def load_nf4(
     It computes in `dtype`, by default what `choose_dtype` says. Raises ModelError when its files
     are missing, damaged or of another kind.
     """
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig
 
     dtype = dtype or choose_dtype(device)
     config = BitsAndBytesConfig(
@@ -129,13 +145,39 @@ def load_nf4(
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
     )
+    model = _load(base, device, dtype, quantization_config=config)
+    _keep_weights_trainable(model)
+    return model
+
+
+def load_plain(
+    base: BaseModel,
+    device: torch.device,
+    quantization: Quantization,
+    dtype: torch.dtype | None = None,
+) -> "PreTrainedModel":
+    """The causal language model in plain matrices of `dtype`, with the quantised numbers in them.
+
+    Served and trained on at full speed; by default the type is what `choose_dtype` says.
+    """
+    dtype = dtype or choose_dtype(device)
+    if quantization is Quantization.NF4:
+        return dequantize(load_nf4(base, device, dtype))
+    return _load(base, device, dtype)
+
+
+def _load(
+    base: BaseModel, device: torch.device, dtype: torch.dtype, **options: Any
+) -> "PreTrainedModel":
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            **base.location, dtype=dtype, quantization_config=config, device_map={"": device}
+            **base.location, dtype=dtype, device_map={"": device}, **options
         )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"base model {base.name} can't be loaded: {_first_line(error)}") from error
-    _keep_weights_trainable(model)
     model.eval()
     return model
 

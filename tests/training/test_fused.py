@@ -8,6 +8,8 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import (
+    CohereConfig,
+    CohereForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
     Qwen2Config,
@@ -114,15 +116,55 @@ def test_outputs_without_training_mode_have_no_dropout(plain: Any) -> None:
     torch.testing.assert_close(outputs_and_gradients(model)[0], expected, atol=1e-4, rtol=1e-4)
 
 
-def test_every_lora_layer_and_norm_of_these_models_is_fused(plain: Any) -> None:
+def test_every_lora_layer_norm_and_attention_of_these_models_is_fused(plain: Any) -> None:
     model = adapted(plain, 0.0)
     fuse(model)
     fused = [name for name, module in model.named_modules() if "forward" in vars(module)]
+    attentions = [name for name, _ in model.named_modules() if name.endswith("self_attn")]
     norms = [name for name, _ in model.named_modules() if name.endswith("norm")]
     parts = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     linear = [name for name, _ in model.named_modules() if name.endswith(parts)]
     assert len(linear) == 2 * len(parts)
-    assert sorted(fused) == sorted(norms + linear)
+    assert sorted(fused) == sorted(norms + linear + attentions)
+
+
+def test_layers_that_share_a_product_share_its_weights_in_memory(plain: Any) -> None:
+    model = adapted(plain, 0.0)
+    before = sum(parameter.numel() for parameter in model.parameters())
+    fuse(model)
+    attention = model.get_decoder().layers[0].self_attn
+    weights = [getattr(attention, name).get_base_layer().weight for name in ("q_proj", "v_proj")]
+    assert len({weight.untyped_storage().data_ptr() for weight in weights}) == 1
+    assert sum(parameter.numel() for parameter in model.parameters()) == before
+
+
+def test_layers_that_share_a_product_may_be_asked_in_any_order_and_for_other_inputs(
+    plain: Any,
+) -> None:
+    model = adapted(plain, 0.0)
+    layer = model.get_decoder().layers[0].self_attn
+    x, y = torch.randn(2, 3, 64), torch.randn(2, 3, 64)
+    expected = layer.v_proj(x), layer.q_proj(x), layer.q_proj(y), layer.k_proj(x)
+    fuse(model)
+    got = layer.v_proj(x), layer.q_proj(x), layer.q_proj(y), layer.k_proj(x)
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+def test_layers_with_dropout_stay_untouched(plain: Any) -> None:
+    model = adapted(plain, 0.3)
+    fuse(model)
+    assert not any(
+        "forward" in vars(module)
+        for name, module in model.named_modules()
+        if name.endswith("_proj")
+    )
+
+
+def test_an_attention_that_rotates_otherwise_stays_untouched() -> None:
+    model = CohereForCausalLM(CohereConfig(**SIZES))  # pairs neighbours, not halves
+    fuse(model)
+    assert "forward" not in vars(model.get_decoder().layers[0].self_attn)
 
 
 KNOWN = [
