@@ -54,7 +54,7 @@ class Batches:
         self._examples = examples
         self._encoder = encoder
         self._settings = settings
-        self._targets = [_target(example, settings.label_smoothing) for example in examples]
+        self._targets = [_target(example, settings) for example in examples]
         # Once for all epochs; only what is rewritten is read anew.
         self._ids = encoder.encode_all([example.text for example in examples])
 
@@ -65,7 +65,7 @@ class Batches:
         rewritten = {
             index: augment(self._examples[index].text, rng)
             for index in order
-            if rng.random() < self._settings.augment_probability
+            if rng.random() < self._settings.augment
         }
         new_ids = self._encoder.encode_all(list(rewritten.values()))
         ids = dict(zip(rewritten, new_ids, strict=True))
@@ -80,9 +80,15 @@ class Batches:
         return batches
 
 
-def _target(example: Example, smoothing: float) -> tuple[float, float, float]:
+def _target(example: Example, settings: TrainingSettings) -> tuple[float, float, float]:
+    smoothing = settings.label_smoothing
     even = smoothing / len(LABELS)
-    first, second, third = (even + (1 - smoothing) * (label is example.label) for label in LABELS)
+    given = [even + (1 - smoothing) * (label is example.label) for label in LABELS]
+    if example.expected is not None:
+        share = settings.self_distillation
+        pairs = zip(given, example.expected, strict=True)
+        given = [(1 - share) * label + share * expected for label, expected in pairs]
+    first, second, third = given
     return first, second, third
 
 

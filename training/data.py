@@ -51,6 +51,8 @@ class Example:
     """The name of the file that it came from."""
     near_copy: bool = False
     """Of a row to measure on: whether there is one much like it among those to train on."""
+    expected: tuple[float, float, float] | None = None
+    """Of a row to train on: what models trained without it give each label, in label order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+from training.crossfit import FOLDS
+from training.gradients import POSITIONS
 from training.memory import Memory, training_dtype
 from training.plan import Plan
 from training.settings import TrainingSettings
@@ -22,6 +24,7 @@ _PADDING = 1.15  # tokens computed for each token of the texts
 _NF4_BYTES = 0.516  # of a weight, double quantisation included (arXiv:2305.14314, section 3)
 _ADAPTER_BYTES = {Memory.FAST: 20, Memory.LOW: 14}
 """Of a trained weight: 16-bit value and gradient, float32 both, two moments in 32 or 8 bits."""
+_LOSS_BYTES = 8  # of a next token's logit in float32, and its gradient
 _ACTIVATION_FACTOR = 1.4
 _SHARE_OF_MATRIX_RATE = {"cuda": 0.25, "cpu": 0.4}
 _LAYER_SECONDS = {Memory.FAST: 0.0015, Memory.LOW: 0.018}
@@ -85,13 +88,21 @@ def estimate(
     # A forward pass and the gradient of the activations; the frozen weights need no other. In
     # `low` everything is computed forward twice.
     flop = (6 if memory is Memory.LOW else 4) * shape.linear * tokens * settings.epochs
+    if settings.language_modelling:
+        flop += 6 * shape.other * tokens * settings.epochs / POSITIONS
     seconds = flop / (_matrix_rate(device, dtype) * _SHARE_OF_MATRIX_RATE[device.type])
     if device.type == "cuda":
         steps = settings.epochs * math.ceil(len(plan.examples) / settings.batch_size)
         passes = max(steps, settings.epochs * tokens / memory.pass_tokens(device))
         seconds += passes * shape.layers * _LAYER_SECONDS[memory]
+    if settings.self_distillation:
+        seconds *= FOLDS  # each on all folds but one, and the last on all
     pass_tokens = min(memory.pass_tokens(device), settings.batch_size * max(lengths))
-    return Estimate(seconds, memory_bytes(shape, memory, dtype.itemsize, pass_tokens), memory)
+    peak = memory_bytes(shape, memory, dtype.itemsize, pass_tokens)
+    if settings.language_modelling:
+        logits = shape.other / shape.hidden * pass_tokens / POSITIONS
+        peak += logits * (dtype.itemsize + _LOSS_BYTES)
+    return Estimate(seconds, peak, memory)
 
 
 def shape_of(base: BaseModel, lora_rank: int) -> Shape:

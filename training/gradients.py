@@ -7,13 +7,16 @@ launches all of them at once.
 from collections.abc import Callable
 
 import torch
-from torch.nn.functional import log_softmax
+from torch.nn.functional import cross_entropy, log_softmax
 
 from training.batches import Batch
 from training.memory import is_out_of_memory
 from training.weights import TrainedWeights
 from tweetsent.errors import ModelError
 from tweetsent.model import LabelScorer
+
+# One in so many positions counts in the next-token loss: the logits of one take a megabyte.
+POSITIONS = 4
 
 
 class GradientStep:
@@ -25,12 +28,17 @@ class GradientStep:
         weights: TrainedWeights,
         device: torch.device,
         scale: Callable[[torch.Tensor], torch.Tensor] = lambda loss: loss,
+        language_modelling: float = 0.0,
     ) -> None:
-        """`scale` multiplies the loss before the backward pass (float16 needs it)."""
+        """`scale` multiplies the loss before the backward pass (float16 needs it).
+
+        `language_modelling` is the weight of the next-token loss.
+        """
         self._scorer = scorer
         self._weights = weights
         self._device = device
         self._scale = scale
+        self._language_modelling = language_modelling
 
     def __call__(self, batch: Batch) -> torch.Tensor:
         """The batch's share of the step's loss, (), on the device."""
@@ -43,11 +51,35 @@ class GradientStep:
         targets: torch.Tensor,
         weights: torch.Tensor,
     ) -> torch.Tensor:
-        log_probabilities = log_softmax(self._scorer(input_ids, lengths), dim=1)
+        hidden = self._scorer.hidden(input_ids)
+        log_probabilities = log_softmax(self._scorer.score(hidden, lengths), dim=1)
         loss = -(targets * log_probabilities).sum(dim=1) @ weights
+        if self._language_modelling:
+            embeddings = self._scorer.model.get_output_embeddings().weight
+            next_token = _next_token_loss(hidden, input_ids, lengths, embeddings)
+            loss = loss + self._language_modelling * weights.sum() * next_token
         self._scale(loss).backward()
         self._weights.collect()
         return loss.detach()
+
+
+def _next_token_loss(
+    hidden: torch.Tensor, input_ids: torch.Tensor, lengths: torch.Tensor, embeddings: torch.Tensor
+) -> torch.Tensor:
+    """Mean cross-entropy of the next token over positions drawn at random, ().
+
+    The auxiliary objective of Radford et al. 2018, "Improving language understanding by generative
+    pre-training", section 3.2.
+    """
+    count, width = input_ids.shape
+    drawn = torch.randint(
+        count * (width - 1), (-(-input_ids.numel() // POSITIONS),), device=hidden.device
+    )
+    row, at = drawn // (width - 1), drawn % (width - 1)
+    is_token = at + 1 < lengths[row]
+    logits = (hidden[row, at] @ embeddings.T).float()
+    losses = cross_entropy(logits, input_ids[row, at + 1], reduction="none")
+    return (losses * is_token).sum() / is_token.sum().clamp(min=1)
 
 
 def _parts(batch: Batch) -> tuple[torch.Tensor, ...]:
@@ -63,8 +95,9 @@ class CapturedGradientStep(GradientStep):
         weights: TrainedWeights,
         device: torch.device,
         scale: Callable[[torch.Tensor], torch.Tensor] = lambda loss: loss,
+        language_modelling: float = 0.0,
     ) -> None:
-        super().__init__(scorer, weights, device, scale)
+        super().__init__(scorer, weights, device, scale, language_modelling)
         self._graphs: dict[torch.Size, _Graph] = {}
         self._pool = torch.cuda.graph_pool_handle()
 

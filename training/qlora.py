@@ -55,6 +55,8 @@ class Progress:
     loss: float
     """Mean over the steps since the last report."""
     learning_rate: float
+    stage: str = ""
+    """Which of several trainings this is; empty for the last or only one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def fine_tune(
     """
     memory = memory.resolve(device)
     PartialState(cpu=device.type == "cpu")  # whoever makes it first decides where all compute
-    fingerprint = _fingerprint(base, [*examples, *measured_on], settings, memory, device)
+    fingerprint = fingerprint_of(base, [*examples, *measured_on], settings, memory, device)
     run = _Run(base, examples, settings, device, listener, score, memory, fingerprint)
     if checkpoint and checkpoint.exists():
         run.take_up(Checkpoint.load(checkpoint, device), checkpoint)
@@ -169,7 +171,13 @@ class _Run:
 
     def _make_gradient_step(self) -> GradientStep:
         kind = CapturedGradientStep if self._is_captured else GradientStep
-        return kind(self._scorer, self._weights, self._device, self._scaler.scale)
+        return kind(
+            self._scorer,
+            self._weights,
+            self._device,
+            self._scaler.scale,
+            self._settings.language_modelling,
+        )
 
     def go(self, checkpoint: Path | None) -> Trained:
         """Train to the end, or until stopped."""
@@ -374,7 +382,7 @@ def _stopped(step: int, steps: int, checkpoint: Path | None) -> str:
     return f"stopped after step {step} of {steps}{kept}"
 
 
-def _fingerprint(
+def fingerprint_of(
     base: BaseModel,
     examples: list[Example],
     settings: TrainingSettings,
@@ -385,6 +393,6 @@ def _fingerprint(
     machine = [memory, device.type, str(training_dtype(base, device)), PartialState().num_processes]
     content = json.dumps(
         [base.revision, asdict(settings), machine, Prompt().version]
-        + [[example.text, example.label, example.source] for example in examples]
+        + [[row.text, row.label, row.source, row.expected] for row in examples]
     )
     return hashlib.sha256(content.encode()).hexdigest()

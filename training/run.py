@@ -18,6 +18,7 @@ import torch
 
 from training.calibration import fit_temperature
 from training.card import model_card
+from training.crossfit import out_of_fold_probabilities
 from training.data import LabelledData
 from training.evaluation import Evaluation, evaluate, make_folder, write_report
 from training.memory import Memory, is_out_of_memory
@@ -59,9 +60,21 @@ def train(
     _require_different_names(plan.valid)
     make_folder(output.parent)
     checkpoint = checkpoint_of(output)
+    folds = output.with_name(f"{output.name}.folds")
+    examples = plan.examples
+    if settings.self_distillation:
+        probabilities = out_of_fold_probabilities(
+            base, examples, settings, device, listener, memory, folds
+        )
+        examples = [
+            replace(row, expected=(negative, neutral, positive))
+            for row, (negative, neutral, positive) in zip(
+                examples, probabilities.tolist(), strict=True
+            )
+        ]
     trained = fine_tune(
         base,
-        plan.examples,
+        examples,
         settings,
         device,
         listener,
@@ -103,6 +116,7 @@ def train(
         write_manifest(draft, manifest)
         draft.rename(output)
     checkpoint.unlink(missing_ok=True)
+    folds.unlink(missing_ok=True)
     return results
 
 

@@ -20,8 +20,8 @@ class Logs:
         self._writer = writer
 
     def on_step(self, at: "Progress") -> None:
-        """Loss and learning rate."""
-        if self._writer:
+        """Loss and learning rate, of the training that the adapter comes of."""
+        if self._writer and not at.stage:
             self._writer.add_scalar("training/loss", at.loss, at.step)
             self._writer.add_scalar("training/learning_rate", at.learning_rate, at.step)
 

@@ -228,12 +228,20 @@ class LabelScorer(torch.nn.Module):
         self.label_ids = label_ids
 
     def forward(self, input_ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Logits (B, 3), float32, of prompts (B, T) padded on the right to T; `lengths` is (B,).
+        """Logits (B, 3), float32, of prompts (B, T) padded on the right to T; `lengths` is (B,)."""
+        return self.score(self.hidden(input_ids), lengths)
+
+    def hidden(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """The last hidden states (B, T, H) of prompts (B, T).
 
         No attention mask: a causal model never looks to the right, where the padding is.
         """
         decoder = self.model.get_decoder()
-        hidden = decoder(input_ids=input_ids, use_cache=False).last_hidden_state  # (B, T, H)
+        states: torch.Tensor = decoder(input_ids=input_ids, use_cache=False).last_hidden_state
+        return states
+
+    def score(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Logits (B, 3), float32, out of the hidden states (B, T, H); `lengths` is (B,)."""
         last = hidden[torch.arange(len(lengths), device=hidden.device), lengths - 1]  # (B, H)
         weight = self.model.get_output_embeddings().weight
         rows = torch.stack([weight[index] for index in self.label_ids])  # (3, H)

@@ -25,7 +25,6 @@ PLAIN = TrainingSettings(
     learning_rate=5e-3,
     warmup_share=0.0,
     lora_rank=4,
-    lora_alpha=8,
     lora_dropout=0.0,
     seed=7,
 )

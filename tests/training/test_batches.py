@@ -55,7 +55,7 @@ def test_rows_are_prompts_with_their_own_labels(encoder: PromptEncoder) -> None:
 
 
 def test_the_same_seed_and_epoch_give_the_same_batches(encoder: PromptEncoder) -> None:
-    settings = replace(FIVES, augment_probability=0.5)
+    settings = replace(FIVES, augment=0.5)
     first = Batches(SENTENCES, encoder, settings).of_epoch(3)
     assert Batches(SENTENCES, encoder, settings).of_epoch(3) == first
     assert Batches(tuple(SENTENCES), encoder, settings).of_epoch(3) == first
@@ -90,13 +90,11 @@ def test_no_text_is_rewritten_without_augmentation_and_all_may_be_with_it(
     encoder: PromptEncoder,
 ) -> None:
     plain = counted(Batches(SENTENCES, encoder, FIVES).of_epoch(1))
-    rewritten = counted(
-        Batches(SENTENCES, encoder, replace(FIVES, augment_probability=1)).of_epoch(1)
-    )
-    again = counted(Batches(SENTENCES, encoder, replace(FIVES, augment_probability=1)).of_epoch(2))
+    rewritten = counted(Batches(SENTENCES, encoder, replace(FIVES, augment=1)).of_epoch(1))
+    again = counted(Batches(SENTENCES, encoder, replace(FIVES, augment=1)).of_epoch(2))
     assert (plain & rewritten).total() < len(SENTENCES) / 2
     assert rewritten != again
-    some = counted(Batches(MANY, encoder, replace(FIVES, augment_probability=0.25)).of_epoch(1))
+    some = counted(Batches(MANY, encoder, replace(FIVES, augment=0.25)).of_epoch(1))
     kept = (some & counted(Batches(MANY, encoder, FIVES).of_epoch(1))).total()
     assert 0.7 * len(MANY) < kept < 0.95 * len(MANY)
 
@@ -107,6 +105,15 @@ def test_smoothing_spreads_a_share_over_all_labels(encoder: PromptEncoder) -> No
     assert row.target == pytest.approx((0.1, 0.1, 0.8))
     ((row,),) = Batches([Example("Kötü", Label.NEGATIVE)], encoder, settings).of_epoch(1)
     assert row.target == pytest.approx((0.8, 0.1, 0.1))
+
+
+def test_what_others_expect_has_its_share_of_the_target(encoder: PromptEncoder) -> None:
+    settings = replace(PLAIN, self_distillation=0.25, label_smoothing=0.3)
+    asked = Example("Güzel", Label.POSITIVE, expected=(0.5, 0.3, 0.2))
+    ((row,),) = Batches([asked], encoder, settings).of_epoch(1)
+    assert row.target == pytest.approx((0.2, 0.15, 0.65))
+    ((row,),) = Batches([replace(asked, expected=None)], encoder, settings).of_epoch(1)
+    assert row.target == pytest.approx((0.1, 0.1, 0.8))
 
 
 ROWS = [Row([5, 6, 7], (1.0, 0.0, 0.0)), Row([8], (0.1, 0.1, 0.8))]

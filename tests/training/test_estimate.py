@@ -16,7 +16,7 @@ from tweetsent.adapter import Dataset
 from tweetsent.model import BaseModel
 
 CPU = torch.device("cpu")
-SETTINGS = TrainingSettings(lora_rank=4, lora_alpha=8)
+SETTINGS = TrainingSettings(lora_rank=4)
 
 
 def planned(rows: list[Example]) -> Plan:

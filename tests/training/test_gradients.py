@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from tests.sentences import SENTENCES
 from tests.training.runs import CPU, PLAIN, compute_in_float32, difference
 from training.batches import Batches, Row, collate
-from training.gradients import GradientStep
+from training.gradients import POSITIONS, GradientStep
 from training.memory import Memory, load_trainable
 from training.settings import TrainingSettings
 from training.weights import TrainedWeights
@@ -120,6 +120,27 @@ def test_the_scale_multiplies_the_gradient_and_not_the_loss_that_is_told(made: T
     scaled_loss, scaled = made.gradient([made.rows], scale=lambda loss: 1024 * loss)
     assert scaled_loss == loss
     assert difference(scaled, 1024 * gradient) < 1e-6
+
+
+def test_the_next_token_loss_is_the_mean_surprise_at_the_positions_drawn(made: Trainable) -> None:
+    ids, lengths = pad_right([row.ids for row in made.rows], CPU)
+    with torch.no_grad():
+        logits = made.model(ids).logits.float()
+    torch.manual_seed(4)
+    width = ids.shape[1] - 1
+    drawn = torch.randint(len(ids) * width, (math.ceil(ids.numel() / POSITIONS),)).tolist()
+    places = [(n // width, n % width) for n in drawn]
+    surprises = [
+        float(cross_entropy(logits[row, at], ids[row, at + 1]))
+        for row, at in places
+        if at + 1 < lengths[row]
+    ]
+    assert 1 < len(surprises) < len(places)
+    labels_only, gradient = made.gradient([made.rows], seed=4)
+    both, both_gradient = made.gradient([made.rows], seed=4, language_modelling=0.5)
+    mean = sum(surprises) / len(surprises)
+    assert both - labels_only == pytest.approx(0.5 * mean, rel=1e-4)
+    assert difference(both_gradient, gradient) > 0.05
 
 
 def test_the_same_seed_drops_the_same(dropping: Trainable) -> None:

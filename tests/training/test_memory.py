@@ -18,7 +18,7 @@ from tweetsent.errors import ConfigError
 from tweetsent.model import BaseModel, choose_dtype
 
 CUDA = torch.device("cuda")
-SETTINGS = TrainingSettings(lora_rank=3, lora_alpha=21, lora_dropout=0.25)
+SETTINGS = TrainingSettings(lora_rank=3, lora_dropout=0.25)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_lora_sits_on_every_linear_layer(low: Any, fast: Any) -> None:
 def test_rank_alpha_and_dropout_are_those_of_the_settings(low: Any, fast: Any) -> None:
     for model in (low, fast):
         config = model.peft_config["default"]
-        assert (config.r, config.lora_alpha, config.lora_dropout) == (3, 21, 0.25)
+        assert (config.r, config.lora_alpha, config.lora_dropout) == (3, 6, 0.25)
 
 
 def test_the_adapter_has_the_type_that_the_model_computes_in(low: Any, fast: Any) -> None:

@@ -54,7 +54,8 @@ EVERYTHING = replace(
     PLAIN,
     lora_dropout=0.2,
     label_smoothing=0.1,
-    augment_probability=0.5,
+    language_modelling=0.2,
+    augment=0.5,
     patience=3,
     weight_decay=0.1,
     warmup_share=0.2,
@@ -137,13 +138,13 @@ CHANGES: dict[str, Any] = {
     "warmup_share": 0.5,
     "weight_decay": 20.0,
     "max_gradient_norm": 1e-9,
-    "lora_alpha": 32,
     "lora_dropout": 0.5,
     "label_smoothing": 0.3,
-    "augment_probability": 1.0,
+    "language_modelling": 0.5,
+    "augment": 1.0,
     "seed": 8,
 }
-TESTED_APART = {"epochs", "batch_size", "lora_rank", "patience"}
+TESTED_APART = {"epochs", "batch_size", "lora_rank", "patience", "self_distillation"}
 
 
 def test_every_field_is_tried() -> None:

@@ -32,10 +32,8 @@ from tweetsent.prompt import Prompt
 
 CPU = torch.device("cpu")
 NEGATIVE, NEUTRAL, POSITIVE = LABELS
-SETTINGS = TrainingSettings(
-    epochs=2, batch_size=8, learning_rate=1e-2, lora_rank=4, lora_alpha=8, seed=5
-)
-WITH_CHANCE = replace(SETTINGS, lora_dropout=0.2, augment_probability=0.5, patience=2)
+SETTINGS = TrainingSettings(epochs=2, batch_size=8, learning_rate=1e-2, lora_rank=4, seed=5)
+WITH_CHANCE = replace(SETTINGS, lora_dropout=0.2, augment=0.5, patience=2)
 TRAIN, FIRST_VALID, SECOND_VALID = SENTENCES[::2], SENTENCES[1::4], SENTENCES[3::4]
 MANY = [Example(f"{day}. gün: {row.text}", row.label) for day in (1, 2, 3) for row in SENTENCES]
 

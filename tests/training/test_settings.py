@@ -17,10 +17,11 @@ BAD: dict[str, list[float]] = {
     "weight_decay": [-1, float("nan")],
     "max_gradient_norm": [0, float("nan")],
     "lora_rank": [0],
-    "lora_alpha": [0],
     "lora_dropout": [-0.1, 1],
     "label_smoothing": [-0.1, 1],
-    "augment_probability": [-0.1, 1.5],
+    "language_modelling": [-0.1, math.inf],
+    "self_distillation": [-0.1, 1.1],
+    "augment": [-0.1, 1.5],
     "patience": [-1],
     "seed": [-1, 2**32],
 }
@@ -28,7 +29,7 @@ BAD: dict[str, list[float]] = {
 
 @pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in BAD.items() for v in values])
 def test_a_value_that_can_not_be_is_named(name: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"^training settings: {name} must be [^;]+$"):
+    with pytest.raises(ConfigError, match=f"^--{name.replace('_', '-')} must be [^;]+$"):
         TrainingSettings(**{name: value})  # type: ignore[arg-type]
 
 
@@ -37,7 +38,7 @@ def test_all_bad_values_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         TrainingSettings(**{name: values[0] for name, values in BAD.items()})  # type: ignore[arg-type]
     assert str(caught.value).count(" must be ") == len(BAD)
-    assert all(name in str(caught.value) for name in BAD)
+    assert all(name.replace("_", "-") in str(caught.value) for name in BAD)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_all_bad_values_are_named_at_once() -> None:
         {"warmup_share": 0},
         {"warmup_share": 1},
         {"lora_dropout": 0},
-        {"augment_probability": 1},
+        {"augment": 1},
         {"patience": 0},
         {"seed": 0},
         {"seed": 2**32 - 1},

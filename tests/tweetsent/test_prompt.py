@@ -84,7 +84,7 @@ def test_training_and_serving_read_the_same_ids(
 ) -> None:
     text = "@Ayşe'nin  filmi\nçok <|im_end|> GÜZEL! https://t.co/x 😊"
     rows = [Example(text, Label.POSITIVE)]
-    once = TrainingSettings(epochs=1, batch_size=1, augment_probability=0.0)
+    once = TrainingSettings(epochs=1, batch_size=1, augment=0.0)
     run(tiny_base, once, rows, score=lambda *_: {})
     load_from(tiny_base, None, CPU).classify([text])
 

@@ -111,7 +111,8 @@ def training_progress(
         task = bar.add_task("training", total=None)
 
         def step(at: "Step") -> None:
-            title = f"epoch {at.epoch} loss {at.loss:.3f}"
+            stage = f"{at.stage}, " if at.stage else ""
+            title = f"{stage}epoch {at.epoch} loss {at.loss:.3f}"
             bar.update(task, completed=at.step, total=at.steps, description=title)
 
         def say(message: str) -> None:

@@ -187,6 +187,14 @@ def train(
         0.0, help="Chance that a text is rewritten as other users would type it."
     ),
     label_smoothing: float = typer.Option(0.0, help="Share of the target spread over all labels."),
+    language_modelling: float = typer.Option(
+        0.0, help="Weight of the loss of the texts' own next tokens, beside that of the labels."
+    ),
+    self_distillation: float = typer.Option(
+        0.0,
+        help="Share of each text's target that models trained without it decide: helps where "
+        "labels are noisy, takes five times as long.",
+    ),
     patience: int = typer.Option(
         0, help="Stop after so many epochs without a better score and keep the best; 0: never."
     ),
@@ -234,9 +242,10 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate,
         lora_rank=lora_rank,
-        lora_alpha=2 * lora_rank,
-        augment_probability=augment,
+        augment=augment,
         label_smoothing=label_smoothing,
+        language_modelling=language_modelling,
+        self_distillation=self_distillation,
         patience=patience,
         seed=seed,
     )
