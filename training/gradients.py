@@ -7,6 +7,7 @@ launches all of them at once.
 from collections.abc import Callable
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy, log_softmax
 
 from training.batches import Batch
@@ -99,6 +100,12 @@ class CapturedGradientStep(GradientStep):
     ) -> None:
         super().__init__(scorer, weights, device, scale, language_modelling)
         self._graphs: dict[torch.Size, _Graph] = {}
+        # Not cuDNN's: planning each shape takes it longer than its kernels save.
+        self._attentions = [
+            SDPBackend.FLASH_ATTENTION,
+            SDPBackend.EFFICIENT_ATTENTION,
+            SDPBackend.MATH,
+        ]
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, batch: Batch) -> torch.Tensor:
@@ -110,6 +117,10 @@ class CapturedGradientStep(GradientStep):
             static.copy_(part.pin_memory(), non_blocking=True)
         graph.graph.replay()
         return graph.loss
+
+    def _run(self, *parts: torch.Tensor) -> torch.Tensor:
+        with sdpa_kernel(self._attentions):
+            return super()._run(*parts)
 
     def _capture(self, batch: Batch) -> "_Graph":
         inputs = tuple(part.to(self._device) for part in _parts(batch))

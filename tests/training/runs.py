@@ -57,13 +57,14 @@ class Run:
 
 
 def trained_weights(model: torch.nn.Module) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in model.parameters() if p.requires_grad])
+    return torch.cat([p.detach().flatten() for p in model.parameters() if p.requires_grad]).cpu()
 
 
 def likelihood(_: int, scorer: LabelScorer, encoder: PromptEncoder) -> dict[str, float]:
     """The mean probability of the right label: a score that shows every change."""
+    device = next(scorer.parameters()).device
     with torch.inference_mode():
-        logits = scorer(*pad_right(encoder.encode_all([row.text for row in FEW]), CPU))
+        logits = scorer(*pad_right(encoder.encode_all([row.text for row in FEW]), device)).cpu()
     right = torch.tensor([LABELS.index(row.label) for row in FEW])
     return {"few.csv": float(logits.softmax(dim=1).gather(1, right[:, None]).mean())}
 
@@ -78,8 +79,9 @@ def run(
     memory: Memory = Memory.FAST,
     checkpoint: Path | None = None,
     heard: Run | None = None,
+    device: torch.device = CPU,
 ) -> Run:
-    """Train on the CPU; `heard` is filled even where the run ends in an error."""
+    """Train, by default on the CPU; `heard` is filled even where the run ends in an error."""
     result = heard or Run()
 
     def snapshot(epoch: int, scorer: LabelScorer, encoder: PromptEncoder) -> dict[str, float]:
@@ -96,7 +98,7 @@ def run(
         base,
         examples,
         settings,
-        CPU,
+        device,
         listener,
         score=snapshot,
         memory=memory,
