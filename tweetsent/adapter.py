@@ -98,8 +98,10 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def attach(model: "PreTrainedModel", base: BaseModel, folder: Path) -> "PeftModel":
-    """The base model with a verified adapter's layers in it.
+def attach(
+    model: "PreTrainedModel | PeftModel", base: BaseModel, folder: Path, name: str = "default"
+) -> "PeftModel":
+    """The base model with a verified adapter's layers in it, beside those that it may have.
 
     Raises ModelError when the adapter was trained on another base model or does not fit.
     """
@@ -114,23 +116,28 @@ def attach(model: "PreTrainedModel", base: BaseModel, folder: Path) -> "PeftMode
             f"({manifest.base_revision[:12]}), not on {base.name} ({base.revision[:12]})"
         )
     try:
-        adapted = PeftModel.from_pretrained(model, str(folder))
+        if isinstance(model, PeftModel):
+            model.load_adapter(str(folder), adapter_name=name)
+            adapted = model
+        else:
+            adapted = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
     # TypeError and KeyError: adapter_config.json is JSON of another kind.
     except (OSError, ValueError, TypeError, RuntimeError, KeyError, SafetensorError) as error:
         reason = str(error).split("\n", 1)[0]
         raise ModelError(f"adapter {folder} does not fit {base.name}: {reason}") from error
-    _require_same_weights(adapted, folder)
+    _require_same_weights(adapted, folder, name)
     return adapted
 
 
-def _require_same_weights(adapted: "PeftModel", folder: Path) -> None:
+def _require_same_weights(adapted: "PeftModel", folder: Path, name: str) -> None:
     """PEFT only warns of missing or left-over keys and would serve the bare base model."""
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
     with safe_open(folder / WEIGHTS, framework="pt") as file:
         stored = set(file.keys())
-    if stored != set(get_peft_model_state_dict(adapted, save_embedding_layers=False)):
+    expected = get_peft_model_state_dict(adapted, adapter_name=name, save_embedding_layers=False)
+    if stored != set(expected):
         raise ModelError(f"adapter {folder}: its layers are not those of the base model")
 
 

@@ -424,7 +424,7 @@ TRAIN = "train --data named.csv --output yeni"
     [
         ("--valid named.csv --valid named.csv", "more --valid files than --data files"),
         ("--text-column text --text-column tweet", "give --text-column once, or once for each"),
-        ("--data coded.xlsx --data named.csv --label-column a --label-column b", "of the 3 --data"),
+        ("--data coded.xlsx --data named.csv --label-column a --label-column b", "of the 3 files"),
         ("--data coded.xlsx --label-map - --label-map - --label-map -", "give --label-map once"),
         ("--label-map 0=x", "'x' names no label"),
         ("--data coded.xlsx --text-column text", "coded.xlsx: there is no column 'text'"),

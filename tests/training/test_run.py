@@ -20,7 +20,7 @@ from training import run as run_module
 from training.data import Example, LabelledData
 from training.evaluation import Evaluation, evaluate
 from training.plan import make_plan
-from training.qlora import Listener, Progress
+from training.qlora import Listener, Progress, fine_tune
 from training.run import checkpoint_of, train
 from training.settings import TrainingSettings
 from tweetsent.adapter import Dataset, read_manifest
@@ -290,6 +290,50 @@ def test_a_run_that_dies_at_the_end_leaves_nothing_under_its_name(
     train_small(tiny_base, tmp_path / "new", heard.listener())
     assert heard.steps == []  # it went on where nothing was left to train
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_second_run_into_the_same_output_is_refused_and_harms_nothing(
+    tiny_base: BaseModel, tmp_path: Path
+) -> None:
+    output = tmp_path / "adapter"
+
+    def start_another(_: Progress) -> None:
+        with pytest.raises(DataError, match=r"another run is writing .*adapter"):
+            train_small(tiny_base, output)
+
+    train_small(tiny_base, output, Heard().listener(start_another))
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+    read_manifest(output)
+
+
+def test_a_self_distilled_run_trains_towards_what_the_others_say(
+    tiny_base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained_on: list[list[Example]] = []
+
+    def spy(base: BaseModel, examples: list[Example], *rest: object, **named: object) -> object:
+        trained_on.append(examples)
+        return fine_tune(base, examples, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run_module, "fine_tune", spy)
+    settings = replace(SETTINGS, epochs=1, self_distillation=0.5)
+    plan = make_plan([labelled("a.csv", SENTENCES)], [labelled("v.csv", [Example("Eh", NEUTRAL)])])
+    output = tmp_path / "adapter"
+    heard = Heard()
+    stopping = heard.listener(should_stop=stopping_at(17))  # 5 folds of 3 steps, then the last
+    with pytest.raises(StoppedError):
+        train(plan, tiny_base, settings, output, CPU, stopping)
+    assert {path.name for path in tmp_path.iterdir()} == {"adapter.folds", "adapter.checkpoint"}
+    train(plan, tiny_base, settings, output, CPU, heard.listener())
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+    assert [line for line in heard.lines if line.startswith("going on from step 2 of 3")]
+    first, again = trained_on
+    assert again == first
+    assert [(row.text, row.label) for row in first] == [(row.text, row.label) for row in SENTENCES]
+    expected = [row.expected for row in first]
+    assert all(sum(probabilities or ()) == pytest.approx(1) for probabilities in expected)
+    assert len(set(expected)) == len(SENTENCES)
+    assert read_manifest(output).training["self_distillation"] == 0.5
 
 
 def test_an_output_below_a_file_is_refused(tiny_base: BaseModel, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`tweetsent predict`, `evaluate` and `train`."""
+"""`tweetsent predict`, `evaluate`, `train` and `average`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -231,12 +231,13 @@ def train(
     from training.memory import Memory
     from training.plan import make_plan
     from training.processes import join
+    from training.publish import require_new
     from training.qlora import Listener
     from training.settings import TrainingSettings
     from training.tensorboard import tensorboard_logs
     from tweetsent.model import choose_device, find_base_model
 
-    run.require_new(output)
+    require_new(output)
     training_settings = TrainingSettings(
         epochs=epochs,
         batch_size=batch_size,
@@ -288,6 +289,47 @@ def train(
         _print_evaluations(results, json_output)
 
 
+def average(
+    adapters: list[Path] = typer.Argument(..., help="Folders of adapters of one base model."),
+    valid: list[Path] = typer.Option(
+        ..., "--valid", help="A labelled file to calibrate and measure on; may be repeated."
+    ),
+    text_columns: list[str] = _TEXT_COLUMNS,
+    label_columns: list[str] = _LABEL_COLUMNS,
+    label_maps: list[str] = _LABEL_MAPS,
+    output: Path = typer.Option(..., "--output", help="Folder of the mean; must not exist."),
+    lora_rank: int = typer.Option(32, help="Rank of the mean."),
+    json_output: bool = _JSON,
+) -> None:
+    """Average adapters that differ in their seeds: steadier than each of them."""
+    from training.data import read_labelled
+
+    sources = _sources(valid, text_columns, label_columns, label_maps)
+    settings = load_settings()
+    parts = [read_labelled(source) for source in sources]
+    _tell_notes(parts, report)
+
+    from training import average as averaging
+    from tweetsent.adapter import read_manifest
+    from tweetsent.model import choose_device, find_base_model
+
+    first = read_manifest(adapters[0])
+    base = find_base_model(
+        first.base_model, settings.tweetsent_cache_dir, report, first.base_revision
+    )
+    results = averaging.average(
+        adapters,
+        base,
+        lora_rank,
+        parts,
+        output,
+        choose_device(settings.tweetsent_device),
+        report,
+    )
+    report(f"adapter in {output}")
+    _print_evaluations(results, json_output)
+
+
 def _ignore(_: str) -> None:
     """Takes the lines of all processes but the first."""
 
@@ -300,7 +342,7 @@ def _sources(
 
     def spread(values: list[str] | list[None], option: str) -> list[str] | list[None]:
         if len(values) not in {1, len(data)}:
-            raise DataError(f"give {option} once, or once for each of the {len(data)} --data files")
+            raise DataError(f"give {option} once, or once for each of the {len(data)} files")
         return values * len(data) if len(values) == 1 else values
 
     rules = zip(
