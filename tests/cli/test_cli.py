@@ -15,7 +15,17 @@ COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def test_these_are_the_commands() -> None:
-    assert COMMANDS == ["average", "bot", "chat", "db", "evaluate", "predict", "run", "stats", "train"]
+    assert COMMANDS == [
+        "average",
+        "bot",
+        "chat",
+        "db",
+        "evaluate",
+        "predict",
+        "run",
+        "stats",
+        "train",
+    ]
 
 
 @pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["db", "upgrade"], []])
