@@ -55,6 +55,8 @@ class Example:
     """Of a row to measure on: whether there is one much like it among those to train on."""
     expected: tuple[float, float, float] | None = None
     """Of a row to train on: what models trained without it give each label, in label order."""
+    weight: float = 1.0
+    """Of a row to train on: how many rows it counts as in the loss."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,6 +249,7 @@ class _Run:
         seed = self._settings.seed * _SEED_STRIDE + self._step
         torch.manual_seed(seed * self._processes.num_processes + self._processes.process_index)
         share = rows[self._processes.process_index :: self._processes.num_processes]
+        step_weight = sum(row.weight for row in rows)
         most = -(-self._settings.batch_size // self._processes.num_processes)
         loss = torch.zeros((), device=self._device)
         while share:
@@ -259,7 +260,7 @@ class _Run:
             # A captured graph has its number of rows built in.
             size = count if self._is_captured else len(part)
             self._pass = size, width
-            batch = collate(part, len(rows), size=size, few_shapes=self._is_captured)
+            batch = collate(part, step_weight, size=size, few_shapes=self._is_captured)
             loss += self._gradient_step(batch)
             del share[-count:]
         return loss
@@ -394,7 +395,9 @@ def identity_of(
     device: torch.device,
 ) -> Identity:
     """The same for runs that give the same weights."""
-    rows = json.dumps([[row.text, row.label, row.source, row.expected] for row in examples])
+    rows = json.dumps(
+        [[row.text, row.label, row.source, row.expected, row.weight] for row in examples]
+    )
     return {
         "base model": base.revision,
         "prompt": Prompt().version,

@@ -6,6 +6,7 @@ Telegram's numeric ids appear here only on the way in (`Incoming`); the store ke
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,59 @@ class Correction:
     new: Label
     ask_consent: bool
     """True once per user: with the first correction of somebody who was never asked."""
+
+
+class Trigger(StrEnum):
+    """What started a retraining run."""
+
+    SCHEDULE = "schedule"
+    ADMIN = "admin"
+    CLI = "cli"
+
+
+class RunState(StrEnum):
+    """How a retraining run stands."""
+
+    RUNNING = "running"
+    PROMOTED = "promoted"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class RunStep(StrEnum):
+    """What a retraining run is doing, or was doing when it ended."""
+
+    EXPORT = "export"
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+    PROMOTION = "promotion"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A retraining run."""
+
+    id: int
+    trigger: Trigger
+    state: RunState
+    step: RunStep
+    done: int
+    """Of the step, in units of its own."""
+    total: int
+    """0 while it is not known."""
+    started_at: datetime
+    """UTC."""
+    finished_at: datetime | None
+    corrections: int | None
+    """Accepted corrections that it trained on; None before its export."""
+    snapshot: str | None
+    """Hash of its data set."""
+    model_version: str | None
+    """Of the adapter that it made."""
+    decision: dict[str, Any] | None
+    """What the gate said, with its numbers."""
+    reason: str
+    """Why it was refused or failed; empty otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
