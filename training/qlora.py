@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -395,9 +395,7 @@ def identity_of(
     device: torch.device,
 ) -> Identity:
     """The same for runs that give the same weights."""
-    rows = json.dumps(
-        [[row.text, row.label, row.source, row.expected, row.weight] for row in examples]
-    )
+    rows = json.dumps([astuple(row) for row in examples])
     return {
         "base model": base.revision,
         "prompt": Prompt().version,
