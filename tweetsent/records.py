@@ -11,6 +11,9 @@ import numpy as np
 
 from tweetsent.labels import Label, Scores
 
+OWNER_ID = 1
+"""The user of the terminal, who is always an admin; no Telegram account has this id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
@@ -57,6 +60,47 @@ class Correction:
     new: Label
     ask_consent: bool
     """True once per user: with the first correction of somebody who was never asked."""
+
+
+class CorrectionState(StrEnum):
+    """Whether a correction may become training data."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    DISPUTED = "disputed"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingCorrection:
+    """An accepted correction that may be trained with."""
+
+    id: int
+    user_id: int
+    """The user's row, not Telegram's number."""
+    text: str
+    label: Label
+    created_at: datetime
+    is_vouched: bool
+    """Made or accepted by an admin."""
+    is_proven: bool
+    """Whether admins accepted more of this user's corrections than they rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """A correction that waits for an admin."""
+
+    correction_id: int
+    text: str
+    scores: Scores
+    """The model's."""
+    label: Label
+    """The user's."""
+    others: dict[Label, int]
+    """What other users said of the same message, in label order."""
+    state: CorrectionState
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

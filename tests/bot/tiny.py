@@ -11,6 +11,7 @@ from tweetsent.database import create_engine_for, upgrade
 from tweetsent.errors import ModelError
 from tweetsent.labels import Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
+from tweetsent.records import OWNER_ID
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 from tweetsent.store import Store
@@ -72,4 +73,6 @@ def settings_for(folder: Path, database: Path, base_url: str, token: str | None)
 def open_service(settings: Settings, classifier: TinyClassifier) -> SentimentService:
     """The real service on the settings' database."""
     engine = create_engine_for(settings.database_url)
-    return SentimentService(Store(engine, Pseudonymiser(load_key(settings))), classifier)
+    pseudonymise = Pseudonymiser(load_key(settings))
+    store = Store(engine, pseudonymise, admin_ids=settings.tweetsent_admin_ids | {OWNER_ID})
+    return SentimentService(store, classifier)
