@@ -11,8 +11,8 @@ from sqlalchemy import Row, Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from tweetsent.labels import Label, Scores
-from tweetsent.policy import Case, Decision, Policy, Reason, TrackRecord, Voice, decide
-from tweetsent.records import Consent, CorrectionState, TrainingCorrection
+from tweetsent.policy import Case, Decision, Policy, TrackRecord, Voice, decide
+from tweetsent.records import Consent, CorrectionState, Reason, TrainingCorrection
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
 
 

@@ -71,6 +71,35 @@ class CorrectionState(StrEnum):
     DISPUTED = "disputed"
 
 
+class Reason(StrEnum):
+    """Why a correction is in its state."""
+
+    ADMIN = "admin"
+    """An admin made it."""
+    REVIEWED = "reviewed"
+    """An admin looked at it."""
+    CONFIRMED = "confirmed"
+    """It has the label that an admin gave the message."""
+    OVERRULED = "overruled"
+    """It has a label that an admin refused, or not the one that an admin gave."""
+    AGREEMENT = "agreement"
+    """Several users gave this label and nobody another."""
+    DISAGREEMENT = "disagreement"
+    """Users gave different labels."""
+    OWN_WORD = "own_word"
+    """The message's sender made it."""
+    SINGLE_VOICE = "single_voice"
+    """One user made it, who did not send the message."""
+    MODEL_IS_SURE = "model_is_sure"
+    """The model is very sure of another label."""
+    OFTEN_OVERRULED = "often_overruled"
+    """Admins refused most of what they saw of its user."""
+    OFTEN_CONTRARY = "often_contrary"
+    """Its user contradicts the model where that is very sure, and does so often."""
+    SUSPICIOUS_LABEL = "suspicious_label"
+    """Models trained without it found its label improbable."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingCorrection:
     """An accepted correction that may be trained with."""
@@ -100,7 +129,7 @@ class ReviewItem:
     others: dict[Label, int]
     """What other users said of the same message, in label order."""
     state: CorrectionState
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from tweetsent.decisions import scores_of, trainable
 from tweetsent.labels import LABELS, Label
-from tweetsent.policy import Reason
-from tweetsent.records import CorrectionState, ReviewItem
+from tweetsent.records import CorrectionState, Reason, ReviewItem
 from tweetsent.tables import CorrectionRow, User, utc_now
 
 _WAITING = (CorrectionState.PENDING, CorrectionState.DISPUTED)
@@ -36,7 +35,7 @@ def waiting_items(session: Session, *, train_on_forwards: bool) -> list[ReviewIt
             label=correction.label,
             others=_count(said[prediction.id], without=correction.user_id),
             state=correction.state,
-            reason=correction.reason or "",
+            reason=Reason(str(correction.reason)),
         )
         for correction, prediction in rows
     ]

@@ -18,12 +18,16 @@ from tweetsent.store import Store
 
 ADMIN = 42
 _POSITIVE = Scores(0.02, 0.05, 0.93)
+_SURELY_POSITIVE = Scores(0.01, 0.02, 0.97)
 _NEGATIVE = Scores(0.88, 0.09, 0.03)
 _NEUTRAL = Scores(0.2, 0.6, 0.2)
 
 
 class TinyClassifier:
-    """ "harika" is positive, "berbat" negative, "bozuk" an error; "bekle" waits for `release`."""
+    """ "harika" is positive, "enfes" very surely so, "berbat" negative, "bozuk" an error.
+
+    "bekle" waits for `release`.
+    """
 
     version = "tiny-1"
     prompt_version = "p1"
@@ -45,6 +49,8 @@ class TinyClassifier:
             raise ModelError("the weights are gone")
         if "çöktü" in text:
             raise RuntimeError(f"can't classify {text}")
+        if "enfes" in text:
+            return _SURELY_POSITIVE
         if "harika" in text:
             return _POSITIVE
         return _NEGATIVE if "berbat" in text else _NEUTRAL

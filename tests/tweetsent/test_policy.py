@@ -10,13 +10,12 @@ from tweetsent.labels import LABELS, Label, Scores
 from tweetsent.policy import (
     Case,
     Policy,
-    Reason,
     TrackRecord,
     Voice,
     decide,
     select_for_training,
 )
-from tweetsent.records import CorrectionState, TrainingCorrection
+from tweetsent.records import CorrectionState, Reason, TrainingCorrection
 
 NEG, NEU, POS = LABELS
 ACCEPTED, PENDING = CorrectionState.ACCEPTED, CorrectionState.PENDING
