@@ -14,7 +14,8 @@ from bot import texts
 from tweetsent.labels import LABELS, Label
 
 # Eighteen digits fit a 64-bit database key; Telegram allows 64 bytes of data.
-_PRESS = re.compile(r"(?:d:([1-9][0-9]{0,17}):([0-2])|o:([1-9][0-9]{0,17}):([01]))")
+_PRESS = re.compile(r"([dor]):([1-9][0-9]{0,17}):([0-2])")
+_VERDICTS = (True, False, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,18 @@ class ConsentPress:
 
     user_id: int
     granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPress:
+    """An admin's tap on a correction that waits."""
+
+    correction_id: int
+    accept: bool | None
+    """None to skip it."""
+
+
+Press = CorrectionPress | ConsentPress | ReviewPress
 
 
 def correction_keyboard(prediction_id: int) -> InlineKeyboardMarkup:
@@ -55,13 +68,26 @@ def consent_keyboard(user_id: int) -> InlineKeyboardMarkup:
     )
 
 
-def _encode(press: CorrectionPress | ConsentPress) -> str:
+def review_keyboard(correction_id: int) -> InlineKeyboardMarkup:
+    """Accept, reject and skip, for one correction."""
+    names = (texts.REVIEW_ACCEPT, texts.REVIEW_REJECT, texts.REVIEW_SKIP)
+    return InlineKeyboardMarkup.from_row(
+        [
+            InlineKeyboardButton(text, callback_data=_encode(ReviewPress(correction_id, accept)))
+            for text, accept in zip(names, _VERDICTS, strict=True)
+        ]
+    )
+
+
+def _encode(press: Press) -> str:
     if isinstance(press, CorrectionPress):
         return f"d:{press.prediction_id}:{LABELS.index(press.label)}"
+    if isinstance(press, ReviewPress):
+        return f"r:{press.correction_id}:{_VERDICTS.index(press.accept)}"
     return f"o:{press.user_id}:{int(press.granted)}"
 
 
-def decode(data: str) -> CorrectionPress | ConsentPress:
+def decode(data: str) -> Press:
     """The press that callback data stands for.
 
     Raises ValueError for data this project never makes.
@@ -69,10 +95,14 @@ def decode(data: str) -> CorrectionPress | ConsentPress:
     match = _PRESS.fullmatch(data)
     if match is None:
         raise ValueError("unknown callback data")
-    prediction_id, label, user_id, granted = match.groups()
-    if prediction_id is not None:
-        return CorrectionPress(int(prediction_id), LABELS[int(label)])
-    return ConsentPress(int(user_id), granted == "1")
+    kind, id_, choice = match[1], int(match[2]), int(match[3])
+    if kind == "d":
+        return CorrectionPress(id_, LABELS[choice])
+    if kind == "r":
+        return ReviewPress(id_, _VERDICTS[choice])
+    if choice > 1:
+        raise ValueError("unknown callback data")
+    return ConsentPress(id_, choice == 1)
 
 
 def prediction_of_buttons(keyboard: InlineKeyboardMarkup | None) -> int | None:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from tweetsent.labels import Label
-from tweetsent.records import Consent, RunState, RunStep, Trigger
+from tweetsent.records import Consent, CorrectionState, RunState, RunStep, Trigger
 
 # SQLite counts up only a column of its own type INTEGER, which holds 64 bits there anyway.
 _Key = BigInteger().with_variant(Integer, "sqlite")
@@ -153,6 +153,16 @@ class CorrectionRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     superseded_at: Mapped[datetime | None]
     """When the same user corrected the same prediction again; None while live."""
+    state: Mapped[CorrectionState] = mapped_column(
+        _enum(CorrectionState, "state"), default=CorrectionState.PENDING
+    )
+    """A superseded correction keeps its last one."""
+    reason: Mapped[str | None] = mapped_column(String(32))
+    """Why it is in that state; None before the policy saw it."""
+    decided_at: Mapped[datetime | None]
+    """When it left `pending`."""
+    decided_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    """The admin who reviewed it; None where the policy decided."""
 
 
 class RunRow(Base):

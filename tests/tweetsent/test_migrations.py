@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from filelock import FileLock
@@ -115,7 +116,8 @@ def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(
                 VALUES (1, 'u', '2025', 'unasked');
             INSERT INTO predictions VALUES
                 (1, 1, 'c', 5, 't', 0, 0, 'neutral', 0.1, 0.8, 0.1, 'm', 'p', 1.0, '2025', NULL);
-            INSERT INTO corrections VALUES (1, 1, 1, 'positive', '2025', NULL);
+            INSERT INTO corrections (id, prediction_id, user_id, label, created_at, state)
+                VALUES (1, 1, 1, 'positive', '2025', 'pending');
             """
         )
         before = connection.execute(CHECKS).fetchone()
@@ -134,6 +136,35 @@ def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(
         checks = connection.execute(CHECKS).fetchone()
     assert counts == [1, 1, 1]
     assert checks == before > (2,)
+
+
+def test_corrections_of_the_first_revision_become_pending(url: str) -> None:
+    engine = create_engine_for(url)
+    with engine.connect() as connection, connection.begin():
+        command.upgrade(database.alembic_config(connection), "0001")
+        connection.execute(text("INSERT INTO users VALUES (1, 'u', '2025', 'granted', 0, 1, 0)"))
+        connection.execute(
+            text(
+                "INSERT INTO predictions VALUES "
+                "(1, 1, 'c', 5, 't', 0, 0, 'neutral', 0.1, 0.8, 0.1, 'm', 'p', 1.0, '2025', NULL)"
+            )
+        )
+        connection.execute(text("INSERT INTO corrections VALUES (7, 1, 1, 'positive', 2025, 0)"))
+    upgrade(url)
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT * FROM corrections")).one()
+    assert row._asdict() == {
+        "id": 7,
+        "prediction_id": 1,
+        "user_id": 1,
+        "label": "positive",
+        "created_at": 2025,
+        "superseded_at": 0,
+        "state": "pending",
+        "reason": None,
+        "decided_at": None,
+        "decided_by": None,
+    }
 
 
 def test_a_new_revision_is_written_from_the_models(migrations: Path) -> None:

@@ -6,6 +6,7 @@ import typer
 
 from tweetsent.cli.console import load_settings, print_json, report
 from tweetsent.labels import LABELS
+from tweetsent.records import OWNER_ID
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,4 +70,5 @@ def open_store(settings: Settings) -> "Store":
 
     engine = create_engine_for(settings.database_url)
     check_revision(engine)
-    return Store(engine, Pseudonymiser(load_key(settings)))
+    admin_ids = settings.tweetsent_admin_ids | {OWNER_ID}
+    return Store(engine, Pseudonymiser(load_key(settings)), admin_ids=admin_ids)
