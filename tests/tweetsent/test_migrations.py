@@ -133,7 +133,7 @@ def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(
             "SELECT count(*) FROM sqlite_master WHERE sql LIKE '%CONSTRAINT ck_%'"
         ).fetchone()
     assert counts == [1, 1, 1]
-    assert checks == (3,)
+    assert checks == (5,)
 
 
 def test_a_new_revision_is_written_from_the_models(migrations: Path) -> None:
