@@ -11,6 +11,8 @@ from tweetsent.database import create_engine_for, upgrade
 from tweetsent.errors import ModelError
 from tweetsent.labels import Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
+from tweetsent.records import Scored
+from tweetsent.registry import Registry
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 from tweetsent.store import Store
@@ -25,15 +27,17 @@ class TinyClassifier:
     """ "harika" is positive, "berbat" negative, "bozuk" an error; "bekle" waits for `release`."""
 
     version = "tiny-1"
-    prompt_version = "p1"
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.release = threading.Event()
         self.waiting = 0
 
-    async def classify(self, text: str) -> Scores:
+    async def classify(self, text: str) -> Scored:
         """Scores by the words in the text."""
+        return Scored(await self._scores(text), self.version, "p1")
+
+    async def _scores(self, text: str) -> Scores:
         self.texts.append(text)
         if "bekle" in text:
             self.waiting += 1
@@ -72,4 +76,5 @@ def settings_for(folder: Path, database: Path, base_url: str, token: str | None)
 def open_service(settings: Settings, classifier: TinyClassifier) -> SentimentService:
     """The real service on the settings' database."""
     engine = create_engine_for(settings.database_url)
-    return SentimentService(Store(engine, Pseudonymiser(load_key(settings))), classifier)
+    registry = Registry.of(settings, engine)
+    return SentimentService(Store(engine, Pseudonymiser(load_key(settings))), classifier, registry)
