@@ -63,7 +63,7 @@ def tiny_adapters(
     )
     settings = replace(PLAIN, batch_size=6)
     train(make_plan(data, valid), tiny_base, settings, folder / "one", CPU, listener)
-    return folder / "one", scaled_copy(folder / "one", folder / "two", 0.5)
+    return folder / "one", scaled_copy(folder / "one", folder / "two", -1.0)
 
 
 @pytest.fixture(scope="session")
