@@ -40,6 +40,33 @@ def tiny_base(tiny_folder: Path) -> "BaseModel":
 
 
 @pytest.fixture(scope="session")
+def tiny_adapters(
+    tiny_base: "BaseModel", tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """Two versions of an adapter of the tiny model that answer otherwise."""
+    from dataclasses import replace
+
+    from tests.sentences import SENTENCES
+    from tests.training.runs import CPU, PLAIN
+    from tests.tweetsent.adapters import scaled_copy
+    from training.data import LabelledData
+    from training.plan import make_plan
+    from training.qlora import Listener
+    from training.run import train
+    from tweetsent.adapter import Dataset
+
+    folder = tmp_path_factory.mktemp("adapters")
+    listener = Listener(lambda _: None, lambda _: None, lambda *_: None, lambda: False)
+    data, valid = (
+        [LabelledData(Dataset(name=name, sha256="1" * 64, rows=len(rows)), rows)]
+        for name, rows in (("t.csv", SENTENCES[::2]), ("v.csv", SENTENCES[1::4]))
+    )
+    settings = replace(PLAIN, batch_size=6)
+    train(make_plan(data, valid), tiny_base, settings, folder / "one", CPU, listener)
+    return folder / "one", scaled_copy(folder / "one", folder / "two", -1.0)
+
+
+@pytest.fixture(scope="session")
 def embedded_classifier() -> "Classifier":
     """The embedded model with the shipped adapter, as `make run` loads it, on the CPU."""
     from tweetsent.classifier import load_classifier

@@ -7,7 +7,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from tweetsent.classifier import Classifier
-from tweetsent.labels import Scores
+from tweetsent.records import Scored
 
 _MAX_BATCH = 64
 
@@ -17,19 +17,33 @@ class BatchingClassifier:
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
-        self._waiting: list[tuple[str, asyncio.Future[Scores]]] = []
+        self._waiting: list[tuple[str, asyncio.Future[Scored]]] = []
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._running: asyncio.Task[None] | None = None
-        self.version = classifier.version
-        self.prompt_version = classifier.prompt_version
 
-    async def classify(self, text: str) -> Scores:
+    @property
+    def version(self) -> str:
+        """The version of the classifier in use; only `classify` says which one scored a text."""
+        return self._classifier.version
+
+    async def classify(self, text: str) -> Scored:
         """The scores of one text; raises what the classifier raises."""
-        future: asyncio.Future[Scores] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Scored] = asyncio.get_running_loop().create_future()
         self._waiting.append((text, future))
         if self._running is None:
             self._running = asyncio.create_task(self._work())
         return await future
+
+    async def swap(self, classifier: Classifier) -> None:
+        """Use another classifier from the next batch on; the old one is let go when this returns.
+
+        No text is lost or waits longer than for a batch. Raises RuntimeError after `close`.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._use, classifier)
+
+    def _use(self, classifier: Classifier) -> None:
+        # In the thread that scores, hence never in the middle of a batch.
+        self._classifier = classifier
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -38,16 +52,23 @@ class BatchingClassifier:
             batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
             texts = [text for text, _ in batch]
             try:
-                scores = await loop.run_in_executor(self._worker, self._classifier.classify, texts)
+                results = await loop.run_in_executor(self._worker, self._score, texts)
             except Exception as error:  # noqa: BLE001 - each caller gets it raised
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)
             else:
-                for (_, future), score in zip(batch, scores, strict=True):
+                for (_, future), result in zip(batch, results, strict=True):
                     if not future.done():
-                        future.set_result(score)
+                        future.set_result(result)
         self._running = None
+
+    def _score(self, texts: list[str]) -> list[Scored]:
+        classifier = self._classifier
+        return [
+            Scored(scores, classifier.version, classifier.prompt_version)
+            for scores in classifier.classify(texts)
+        ]
 
     def close(self) -> None:
         """Wait for the batch that runs and end the thread."""

@@ -61,7 +61,8 @@ class Classifier:
         the model answers with numbers that are not finite.
         """
         sequences = self._encoder.encode_all(texts)
-        result = torch.empty(len(texts), 3)
+        # transformers changes the default type of the whole process while another model is loaded.
+        result = torch.empty(len(texts), 3, dtype=torch.float32)
         order = sorted(range(len(texts)), key=lambda index: len(sequences[index]))
         step = _BATCH_SIZE[self.device.type]
         for start in range(0, len(order), step):

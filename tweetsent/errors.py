@@ -20,6 +20,10 @@ class ModelError(TweetsentError):
     """A base model, a model cache or an adapter can't be used."""
 
 
+class VersionError(TweetsentError):
+    """A version of the model is unknown or deleted, or there is none to go back to."""
+
+
 class StoreError(TweetsentError):
     """The database is missing, too old, too new, locked or damaged."""
 

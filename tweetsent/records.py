@@ -29,6 +29,15 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """The scores of a text and what made them."""
+
+    scores: Scores
+    model_version: str
+    prompt_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """A stored prediction."""
 
@@ -208,3 +217,88 @@ class Stats:
     """(3, 3) counts: rows = the users' label, columns = the model's, in label order."""
     latency_ms_p50: float | None
     latency_ms_p95: float | None
+
+
+class ModelState(StrEnum):
+    """What became of a version of the model."""
+
+    CANDIDATE = "candidate"
+    """Added, not decided on."""
+    ACTIVE = "active"
+    """Serves."""
+    RETIRED = "retired"
+    """Served before."""
+    REFUSED = "refused"
+    """Not good enough to serve."""
+
+
+class ActivatedBy(StrEnum):
+    """Who changed what serves."""
+
+    GATE = "gate"
+    """A retraining run whose result was better."""
+    ADMIN = "admin"
+    """An admin, in a chat."""
+    CLI = "cli"
+    """Somebody at the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A version of the model that the registry knows."""
+
+    version: str
+    folder: str
+    """Relative to the data folder, or "shipped"."""
+    base_model: str
+    base_revision: str
+    weights_sha256: str
+    created_at: datetime
+    """UTC, when it was added."""
+    parent_version: str | None
+    """What served when it was added."""
+    metrics: dict[str, Any]
+    """Evaluation results by validation file."""
+    state: ModelState
+    decided_at: datetime | None
+    """UTC, when it got its state; None for a candidate."""
+    reason: str
+    """Why it got its state."""
+    deleted_at: datetime | None
+    """UTC, when its folder was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """One change of what serves."""
+
+    id: int
+    version: str
+    at: datetime
+    """UTC."""
+    by: ActivatedBy
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What serves, since when, and what served before."""
+
+    model: ModelVersion
+    activation: Activation
+    previous: str | None
+    """The version that going back leads to; None when there is none."""
+    versions: int
+    """How many the registry knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What `/model` shows."""
+
+    version: str
+    """The one that answers now in this process."""
+    is_pinned: bool
+    """Whether the settings name the adapter, so that no version of the registry serves."""
+    serving: Serving | None
+    """What should answer; None before the first promotion."""

@@ -12,10 +12,22 @@ from dataclasses import replace
 from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
-from tweetsent.errors import NotFoundError, NoWordsError
+from tweetsent.errors import NotFoundError, NoWordsError, VersionError
 from tweetsent.inbox import PendingUpdate
-from tweetsent.labels import Label, Scores
-from tweetsent.records import Consent, Correction, Incoming, Prediction, ReviewItem, Stats
+from tweetsent.labels import Label
+from tweetsent.records import (
+    ActivatedBy,
+    Consent,
+    Correction,
+    Incoming,
+    ModelInfo,
+    ModelVersion,
+    Prediction,
+    ReviewItem,
+    Scored,
+    Stats,
+)
+from tweetsent.registry import Registry
 from tweetsent.store import Store
 from tweetsent.text import clean, has_words
 
@@ -26,12 +38,13 @@ T = TypeVar("T")
 class AsyncClassifier(Protocol):
     """What scores texts, without holding up the event loop."""
 
-    version: str
-    """Model version."""
-    prompt_version: str
+    @property
+    def version(self) -> str:
+        """The model version in use."""
+        ...
 
-    async def classify(self, text: str) -> Scores:
-        """The scores of one cleaned text."""
+    async def classify(self, text: str) -> Scored:
+        """The scores of one cleaned text, with the version that made them."""
         ...
 
 
@@ -39,10 +52,17 @@ class SentimentService:
     """Everything the handlers may ask for; methods raise StoreError when the database fails."""
 
     def __init__(
-        self, store: Store, classifier: AsyncClassifier, *, train_on_forwards: bool = False
+        self,
+        store: Store,
+        classifier: AsyncClassifier,
+        registry: Registry | None = None,
+        *,
+        train_on_forwards: bool = False,
     ) -> None:
+        """Without a registry the classifier stays the one that the settings name."""
         self._store = store
         self._classifier = classifier
+        self._registry = registry
         self._train_on_forwards = train_on_forwards
         self._sql_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sql")
 
@@ -57,17 +77,15 @@ class SentimentService:
         seen = await self._sql(self._store.find_prediction, incoming.chat_id, incoming.message_id)
         if seen is not None:
             return seen
-        # Read before the call: the version that is in use when the text is handed over.
-        version, prompt_version = self._classifier.version, self._classifier.prompt_version
         started = time.perf_counter()
-        scores = await self._classifier.classify(incoming.text)
+        scored = await self._classifier.classify(incoming.text)
         latency_ms = 1000 * (time.perf_counter() - started)
         return await self._sql(
             self._store.save_prediction,
             incoming,
-            scores,
-            model_version=version,
-            prompt_version=prompt_version,
+            scored.scores,
+            model_version=scored.model_version,
+            prompt_version=scored.prompt_version,
             latency_ms=latency_ms,
         )
 
@@ -115,6 +133,24 @@ class SentimentService:
     async def stats(self) -> Stats:
         """The statistics of everything stored."""
         return await self._sql(self._store.stats, train_on_forwards=self._train_on_forwards)
+
+    async def model(self) -> ModelInfo:
+        """Which version answers and which one should."""
+        registry = self._registry
+        serving = await self._sql(registry.serving) if registry else None
+        return ModelInfo(self._classifier.version, is_pinned=registry is None, serving=serving)
+
+    async def roll_back(self, from_activation: int) -> ModelVersion:
+        """Undo the last activation, which must be this one, on an admin's word.
+
+        Raises VersionError when it is not or there is none before it, ModelError when the version
+        before is damaged.
+        """
+        if self._registry is None:
+            raise VersionError("TWEETSENT_ADAPTER names the adapter: there is none to go back to")
+        return await self._sql(
+            self._registry.rollback, ActivatedBy.ADMIN, from_activation=from_activation
+        )
 
     async def inbox_add(self, updates: list[tuple[int, int | None, str]]) -> None:
         """Store (update id, chat id, JSON) triples, on disk when this returns; see `Inbox`."""

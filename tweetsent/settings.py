@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     """Bot API server, when you host one yourself."""
 
     tweetsent_admin_ids: Annotated[frozenset[int], NoDecode] = frozenset()
-    """Telegram user ids, separated by commas, that may use /stats."""
+    """Telegram user ids, separated by commas, that may use /stats, /model and /geri_al."""
 
     tweetsent_data_dir: Path = Path("data")
     """Folder of the database and of everything else the bot keeps."""
@@ -48,7 +48,11 @@ class Settings(BaseSettings):
     """`auto` or `embedded` (Gemma 3 270M), a hub id such as Qwen/Qwen3-0.6B, or a path."""
 
     tweetsent_adapter: str = "auto"
-    """`auto` takes the shipped adapter where it fits the base model; or the folder of your own."""
+    """`auto` takes the registry's active version, before the first one the shipped adapter where it
+    fits the base model; the folder of your own is used whatever the registry says."""
+
+    tweetsent_keep_models: int = Field(default=5, ge=1)
+    """How many versions' folders are kept, beside the active one and the one before it."""
 
     tweetsent_device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model runs; `auto` takes the GPU when there is one."""

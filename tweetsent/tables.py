@@ -26,7 +26,15 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from tweetsent.labels import Label
-from tweetsent.records import Consent, CorrectionState, RunState, RunStep, Trigger
+from tweetsent.records import (
+    ActivatedBy,
+    Consent,
+    CorrectionState,
+    ModelState,
+    RunState,
+    RunStep,
+    Trigger,
+)
 
 # SQLite counts up only a column of its own type INTEGER, which holds 64 bits there anyway.
 _Key = BigInteger().with_variant(Integer, "sqlite")
@@ -82,7 +90,7 @@ class Base(DeclarativeBase):
             "ck": "ck_%(table_name)s_%(constraint_name)s",
         }
     )
-    type_annotation_map: ClassVar = {datetime: UtcDateTime, str: Text}
+    type_annotation_map: ClassVar = {datetime: UtcDateTime, str: Text, dict[str, Any]: JSON}
 
 
 class User(Base):
@@ -229,3 +237,53 @@ class HandledUpdate(Base):
 
     update_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     handled_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+
+
+class ModelRow(Base):
+    """One version of the model: an adapter's folder and what became of it."""
+
+    __tablename__ = "models"
+    __table_args__ = (
+        Index(
+            "uq_models_active",
+            "state",
+            unique=True,
+            sqlite_where=text("state = 'active'"),
+            postgresql_where=text("state = 'active'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    version: Mapped[str] = mapped_column(String(128), unique=True)
+    folder: Mapped[str]
+    """Relative to the data folder, or "shipped"."""
+    base_model: Mapped[str]
+    base_revision: Mapped[str]
+    weights_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    """When it was added."""
+    parent_version: Mapped[str | None] = mapped_column(String(128))
+    """What served when it was added."""
+    metrics: Mapped[dict[str, Any]]
+    """Evaluation results by validation file."""
+    state: Mapped[ModelState] = mapped_column(_enum(ModelState, "state"))
+    decided_at: Mapped[datetime | None]
+    """When it got its state; None for a candidate."""
+    reason: Mapped[str]
+    """Why it got its state."""
+    deleted_at: Mapped[datetime | None]
+    """When its folder was deleted."""
+
+
+class ActivationRow(Base):
+    """One change of what serves; rows are only added, and the last one says what serves."""
+
+    __tablename__ = "activations"
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    version: Mapped[str] = mapped_column(ForeignKey("models.version"))
+    previous_id: Mapped[int | None] = mapped_column(ForeignKey("activations.id"))
+    """Where going back from here leads."""
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    by: Mapped[ActivatedBy] = mapped_column(_enum(ActivatedBy, "by"))
+    reason: Mapped[str]

@@ -11,7 +11,8 @@ from tweetsent.database import create_engine_for, upgrade
 from tweetsent.errors import ModelError
 from tweetsent.labels import Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
-from tweetsent.records import OWNER_ID
+from tweetsent.records import OWNER_ID, Scored
+from tweetsent.registry import Registry
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 from tweetsent.store import Store
@@ -30,15 +31,17 @@ class TinyClassifier:
     """
 
     version = "tiny-1"
-    prompt_version = "p1"
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.release = threading.Event()
         self.waiting = 0
 
-    async def classify(self, text: str) -> Scores:
+    async def classify(self, text: str) -> Scored:
         """Scores by the words in the text."""
+        return Scored(await self._scores(text), self.version, "p1")
+
+    async def _scores(self, text: str) -> Scores:
         self.texts.append(text)
         if "bekle" in text:
             self.waiting += 1
@@ -81,4 +84,4 @@ def open_service(settings: Settings, classifier: TinyClassifier) -> SentimentSer
     engine = create_engine_for(settings.database_url)
     pseudonymise = Pseudonymiser(load_key(settings))
     store = Store(engine, pseudonymise, admin_ids=settings.tweetsent_admin_ids | {OWNER_ID})
-    return SentimentService(store, classifier)
+    return SentimentService(store, classifier, Registry.of(settings, engine))

@@ -12,6 +12,7 @@ from tweetsent.classifier import Classifier, load_from
 from tweetsent.errors import ModelError
 from tweetsent.labels import Scores
 from tweetsent.model import BaseModel, choose_device
+from tweetsent.records import Scored
 
 
 class CountingClassifier:
@@ -44,6 +45,10 @@ def scores_of(number: int) -> Scores:
     return Scores(number / 1000, 0.0, 1 - number / 1000)
 
 
+def scored(number: int, version: str = "sayan-1") -> Scored:
+    return Scored(scores_of(number), version, "p1")
+
+
 @pytest.fixture
 def counting() -> CountingClassifier:
     return CountingClassifier()
@@ -68,7 +73,7 @@ async def started(counting: CountingClassifier) -> None:
         await asyncio.sleep(0.001)
 
 
-def in_background(*calls: Coroutine[Any, Any, Scores]) -> list[asyncio.Task[Scores]]:
+def in_background(*calls: Coroutine[Any, Any, Scored]) -> list[asyncio.Task[Scored]]:
     return [asyncio.create_task(call) for call in calls]
 
 
@@ -87,7 +92,7 @@ def test_what_waits_together_is_classified_together(counting: CountingClassifier
 
 
 def test_a_batch_has_a_largest_size_and_keeps_the_order(counting: CountingClassifier) -> None:
-    async def talk(batching: BatchingClassifier) -> list[Scores]:
+    async def talk(batching: BatchingClassifier) -> list[Scored]:
         counting.go.set()
         return await asyncio.gather(*(batching.classify(str(number)) for number in range(150)))
 
@@ -95,19 +100,19 @@ def test_a_batch_has_a_largest_size_and_keeps_the_order(counting: CountingClassi
 
     assert counting.sizes == [64, 64, 22]
     assert [text for batch in counting.batches for text in batch] == [str(n) for n in range(150)]
-    assert answers == [scores_of(number) for number in range(150)]
+    assert answers == [scored(number) for number in range(150)]
 
 
 def test_every_caller_gets_its_own_answer(counting: CountingClassifier) -> None:
-    async def talk(batching: BatchingClassifier) -> list[Scores]:
-        async def later(number: int) -> Scores:
+    async def talk(batching: BatchingClassifier) -> list[Scored]:
+        async def later(number: int) -> Scored:
             await asyncio.sleep(number % 3 / 1000)
             return await batching.classify(str(number))
 
         counting.go.set()
         return await asyncio.gather(*(later(number) for number in range(100)))
 
-    assert run(counting, talk) == [scores_of(number) for number in range(100)]
+    assert run(counting, talk) == [scored(number) for number in range(100)]
 
 
 def test_an_error_reaches_all_of_its_batch_and_no_other(counting: CountingClassifier) -> None:
@@ -123,7 +128,7 @@ def test_an_error_reaches_all_of_its_batch_and_no_other(counting: CountingClassi
     one, *failed, four = run(counting, talk)
 
     assert counting.batches == [["1"], ["2", "bozuk", "3"], ["4"]]
-    assert (one, four) == (scores_of(1), scores_of(4))
+    assert (one, four) == (scored(1), scored(4))
     assert [(type(error), str(error)) for error in failed] == [
         (ModelError, "the weights are gone")
     ] * 3
@@ -147,8 +152,8 @@ def test_a_caller_that_gives_up_breaks_nothing(counting: CountingClassifier, tex
 
     assert isinstance(first, asyncio.CancelledError)
     assert isinstance(second, asyncio.CancelledError)
-    assert isinstance(third, ModelError) if text == "bozuk" else third == scores_of(3)
-    assert fourth == scores_of(4)
+    assert isinstance(third, ModelError) if text == "bozuk" else third == scored(3)
+    assert fourth == scored(4)
 
 
 def test_the_model_works_in_one_thread_that_is_not_the_loops(
@@ -177,21 +182,51 @@ def test_after_closing_a_call_fails_instead_of_waiting(counting: CountingClassif
     run(counting, talk)
 
 
-def test_the_versions_are_the_models(counting: CountingClassifier) -> None:
-    async def talk(batching: BatchingClassifier) -> tuple[str, str]:
-        return batching.version, batching.prompt_version
+def test_a_swap_waits_for_the_batch_that_runs_and_loses_no_text(
+    counting: CountingClassifier,
+) -> None:
+    other = CountingClassifier()
+    other.version = "sayan-2"
+    other.go.set()
 
-    assert run(counting, talk) == ("sayan-1", "p1")
+    async def talk(batching: BatchingClassifier) -> tuple[list[Scored], str]:
+        running = in_background(batching.classify("1"))
+        await started(counting)
+        swap = asyncio.create_task(batching.swap(other))
+        await asyncio.sleep(0.01)
+        waiting = in_background(batching.classify("2"), batching.classify("3"))
+        await asyncio.sleep(0.01)
+        assert (swap.done(), batching.version) == (False, "sayan-1")
+        counting.go.set()
+        answers = await asyncio.gather(*running, *waiting)
+        await swap
+        return answers, batching.version
+
+    answers, version = run(counting, talk)
+
+    assert answers == [scored(1), scored(2, "sayan-2"), scored(3, "sayan-2")]
+    assert version == "sayan-2"
+    assert (counting.sizes, other.sizes) == ([1], [2])
+
+
+def test_after_closing_a_swap_fails(counting: CountingClassifier) -> None:
+    async def talk(batching: BatchingClassifier) -> None:
+        batching.close()
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await batching.swap(counting)
+
+    run(counting, talk)
 
 
 def test_a_real_model_answers_as_without_batching(tiny_base: BaseModel) -> None:
     classifier: Classifier = load_from(tiny_base, None, choose_device("cpu"))
     texts = [f"{number}. film çok güzeldi" for number in range(20)]
 
-    async def talk(batching: BatchingClassifier) -> list[Scores]:
+    async def talk(batching: BatchingClassifier) -> list[Scored]:
         return await asyncio.gather(*(batching.classify(text) for text in texts))
 
     answers = run(classifier, talk)
 
-    assert answers == classifier.classify(texts)
+    assert [answer.scores for answer in answers] == classifier.classify(texts)
+    assert {answer.model_version for answer in answers} == {classifier.version}
     assert len(set(answers)) == len(texts)

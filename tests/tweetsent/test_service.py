@@ -8,7 +8,7 @@ from sqlalchemy import Engine, QueuePool, event, text
 
 from tweetsent.errors import ModelError, NotFoundError, NoWordsError, StoreError
 from tweetsent.labels import Label, Scores
-from tweetsent.records import Consent, Incoming, Prediction
+from tweetsent.records import Consent, Incoming, Prediction, Scored
 from tweetsent.service import SentimentService
 from tweetsent.store import Store
 
@@ -17,17 +17,17 @@ class WordClassifier:
     """Positive when the text says "güzel", else negative."""
 
     version = "words-1"
-    prompt_version = "none"
 
     def __init__(self) -> None:
         self.seen: list[str] = []
         self.during: Callable[[], None] = lambda: None
 
-    async def classify(self, text: str) -> Scores:
+    async def classify(self, text: str) -> Scored:
         self.seen.append(text)
         await asyncio.sleep(0.01)
         self.during()
-        return Scores(0.1, 0.1, 0.8) if "güzel" in text else Scores(0.8, 0.1, 0.1)
+        scores = Scores(0.1, 0.1, 0.8) if "güzel" in text else Scores(0.8, 0.1, 0.1)
+        return Scored(scores, self.version, "p1")
 
 
 @pytest.fixture
@@ -126,6 +126,17 @@ def test_sql_stays_in_one_thread_that_is_not_the_loops(
     run(service, work)
     assert len(threads) == 1
     assert threads.pop().startswith("sql")
+
+
+def test_the_version_is_the_one_that_scored(
+    service: SentimentService, classifier: WordClassifier
+) -> None:
+    def swap() -> None:
+        classifier.version = "words-2"
+
+    classifier.during = swap
+    made = run(service, lambda: service.analyse(incoming("güzel")))
+    assert made.model_version == "words-2"
 
 
 def test_a_failing_model_stores_nothing(

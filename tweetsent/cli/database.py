@@ -10,6 +10,8 @@ from tweetsent.records import OWNER_ID
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from tweetsent.store import Store
 
 group = typer.Typer(no_args_is_help=True, help="The database.")
@@ -35,7 +37,7 @@ def stats(
 ) -> None:
     """Show counts, and accuracy against the users' corrections."""
     settings = load_settings()
-    store = open_store(settings)
+    store = open_store(settings, open_engine(settings))
     try:
         values = store.stats(train_on_forwards=settings.tweetsent_train_on_forwards)
     finally:
@@ -62,13 +64,19 @@ def stats(
         typer.echo(f"{name.replace('_', ' '):<22} {'–' if shown is None else shown}")
 
 
-def open_store(settings: Settings) -> "Store":
-    """The store of these settings; raises StoreError when its schema is not this version's."""
+def open_engine(settings: Settings) -> "Engine":
+    """The database of these settings; raises StoreError when its schema isn't this version's."""
     from tweetsent.database import check_revision, create_engine_for
-    from tweetsent.pseudonyms import Pseudonymiser, load_key
-    from tweetsent.store import Store
 
     engine = create_engine_for(settings.database_url)
     check_revision(engine)
+    return engine
+
+
+def open_store(settings: Settings, engine: "Engine") -> "Store":
+    """The store in a database."""
+    from tweetsent.pseudonyms import Pseudonymiser, load_key
+    from tweetsent.store import Store
+
     admin_ids = settings.tweetsent_admin_ids | {OWNER_ID}
     return Store(engine, Pseudonymiser(load_key(settings)), admin_ids=admin_ids)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tweetsent.cli.console import load_settings, report
@@ -10,6 +11,7 @@ from tweetsent.errors import ConfigError
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
+    from tweetsent.classifier import Classifier
     from tweetsent.service import SentimentService
 
 
@@ -67,20 +69,34 @@ def _serve(settings: Settings, transport: Callable[["SentimentService"], Awaitab
     """Build classifier, store and service, hand them to a transport, close them after it."""
     from tweetsent.batching import BatchingClassifier
     from tweetsent.classifier import load_classifier
-    from tweetsent.cli.database import open_store
+    from tweetsent.cli.database import open_engine, open_store
+    from tweetsent.registry import Registry
     from tweetsent.service import SentimentService
+    from tweetsent.watcher import Watcher
 
-    store = open_store(settings)  # first, since it fails fast
-    classifier = load_classifier(settings, report)
+    engine = open_engine(settings)  # first, since it fails fast
+    store = open_store(settings, engine)
+
+    def load(adapter: Path | None) -> "Classifier":
+        changes = {"tweetsent_adapter": str(adapter)} if adapter else {}
+        return load_classifier(settings.model_copy(update=changes), report)
+
+    # An adapter that was named is used, whatever the registry says.
+    registry = Registry.of(settings, engine) if settings.tweetsent_adapter == "auto" else None
+    watcher = Watcher(registry, load) if registry else None
+    # Held by nothing else, so that a swap frees it.
+    batching = BatchingClassifier(watcher.first() if watcher else load(None))
 
     async def serve() -> None:
-        batching = BatchingClassifier(classifier)
         service = SentimentService(
-            store, batching, train_on_forwards=settings.tweetsent_train_on_forwards
+            store, batching, registry, train_on_forwards=settings.tweetsent_train_on_forwards
         )
+        watching = asyncio.create_task(watcher.run(batching)) if watcher else None
         try:
             await transport(service)
         finally:
+            if watching:
+                watching.cancel()
             await service.close()
             batching.close()
 

@@ -1,0 +1,93 @@
+"""Keeps the classifier that serves in step with the registry, without a restart.
+
+Each process watches on its own, so all bots of one database switch. Loading takes place in a
+thread beside the one that scores; what serves goes on until its successor has answered once.
+"""
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tweetsent.batching import BatchingClassifier
+from tweetsent.classifier import Classifier
+from tweetsent.errors import ModelError, StoreError, VersionError
+from tweetsent.records import ModelVersion
+from tweetsent.registry import Registry
+
+POLL_SECONDS = 2.0
+_RETRY_SECONDS = 60.0
+_PROBE = "Bugün hava çok güzel."
+
+log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """Loads what the registry says; one for each process."""
+
+    def __init__(self, registry: Registry, load: Callable[[Path | None], Classifier]) -> None:
+        """`load` gets an adapter's folder, or None for the adapter that the settings name."""
+        self._registry = registry
+        self._load = load
+        self._failed_version: str | None = None
+        self._retry_at = 0.0
+        self._database_fails = False
+
+    def first(self) -> Classifier:
+        """The classifier to begin with: of the active version, else of the settings' adapter.
+
+        Raises ModelError when the latter can't be loaded either, StoreError as the registry.
+        """
+        model = self._registry.active()
+        if model is not None:
+            try:
+                return self._load_verified(model)
+            except (ModelError, VersionError) as error:
+                self._note_failure(model.version, error, "the adapter of the settings serves")
+        return self._load(None)
+
+    async def run(self, batching: BatchingClassifier) -> None:
+        """Look for another active version every two seconds, and swap it in; until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await self._step(batching)
+
+    async def _step(self, batching: BatchingClassifier) -> None:
+        try:
+            model = await asyncio.to_thread(self._registry.active)
+        except StoreError as error:
+            if not self._database_fails:
+                log.warning("the registry can't be read, %s serves on: %s", batching.version, error)
+            self._database_fails = True
+            return
+        self._database_fails = False
+        if model is None or model.version == batching.version or self._must_wait(model.version):
+            return
+        before = batching.version
+        try:
+            classifier = await asyncio.to_thread(self._load_verified, model)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what serves must go on
+            self._note_failure(model.version, error, f"{before} serves on")
+            return
+        await batching.swap(classifier)
+        self._failed_version = None
+        # The old model's modules refer to each other: only the collector gives its memory back.
+        await asyncio.to_thread(gc.collect)
+        log.info("model %s serves in place of %s", model.version, before)
+
+    def _load_verified(self, model: ModelVersion) -> Classifier:
+        classifier = self._load(self._registry.verified_folder(model))
+        classifier.classify([_PROBE])  # raises when the scores are no numbers
+        return classifier
+
+    def _must_wait(self, version: str) -> bool:
+        return version == self._failed_version and time.monotonic() < self._retry_at
+
+    def _note_failure(self, version: str, error: Exception, consequence: str) -> None:
+        """Log a version's first failure; it is tried again now and then, quietly."""
+        if version != self._failed_version:
+            log.warning("model %s can't be loaded, %s: %s", version, consequence, error)
+        self._failed_version = version
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
