@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     """Bot API server, when you host one yourself."""
 
     tweetsent_admin_ids: Annotated[frozenset[int], NoDecode] = frozenset()
-    """Telegram user ids, separated by commas, that may use /stats."""
+    """Telegram user ids, separated by commas, that may use /stats and /inceleme."""
 
     tweetsent_data_dir: Path = Path("data")
     """Folder of the database and of everything else the bot keeps."""
@@ -58,6 +58,9 @@ class Settings(BaseSettings):
 
     tweetsent_train_on_forwards: bool = False
     """Whether corrections of forwarded and group messages may enter a training set."""
+
+    tweetsent_base_data: Path | None = None
+    """Labelled file or snapshot folder that every training set holds beside the corrections."""
 
     tweetsent_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged to stderr."""
@@ -93,11 +96,11 @@ class Settings(BaseSettings):
             raise ValueError("must be numeric Telegram user ids, separated by commas")
         return frozenset(int(part) for part in parts)
 
-    @field_validator("tweetsent_data_dir", "tweetsent_cache_dir")
+    @field_validator("tweetsent_data_dir", "tweetsent_cache_dir", "tweetsent_base_data")
     @classmethod
-    def _expand_home(cls, value: Path) -> Path:
+    def _expand_home(cls, value: Path | None) -> Path | None:
         try:
-            return value.expanduser()
+            return value and value.expanduser()
         except RuntimeError:
             raise ValueError(
                 "starts with the home folder of nobody: write the whole path"
