@@ -241,9 +241,7 @@ def _newest_manifest(snapshots: Path) -> SnapshotManifest | None:
     return None
 
 
-def _write_report(
-    adapter: Path, decision: Decision, before: Evaluation, after: Evaluation
-) -> None:
+def _write_report(adapter: Path, decision: Decision, before: Evaluation, after: Evaluation) -> None:
     """Beside the adapter's own evaluation, so that it stays with a refused one too."""
     text = json.dumps(decision.as_dict(), ensure_ascii=False, indent=2)
     (adapter / "evaluation" / "gate.json").write_text(text + "\n", encoding="utf-8")
