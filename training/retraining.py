@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,11 +18,11 @@ import torch
 from training.challenge import Material, compare, gather, make_challenger
 from training.data import Example, LabelledData
 from training.evaluation import Evaluation
-from training.export import merge, read_base
+from training.export import export_snapshot, read_base
 from training.gate import Decision, GateRules
 from training.qlora import Listener, Progress
 from training.settings import TrainingSettings
-from training.snapshot import MANIFEST, Row, SnapshotManifest, read_snapshot, write_snapshot
+from training.snapshot import MANIFEST, Row, Snapshot, read_snapshot
 from tweetsent.adapter import shipped_adapter
 from tweetsent.embedded import NAME
 from tweetsent.errors import ConfigError, DataError, ModelError, RunError, StoreError, VersionError
@@ -94,13 +94,16 @@ def retrain(
         train_on_forwards=shop.settings.tweetsent_train_on_forwards
     )
     _require_enough(corrections, shop, trigger, rules)
-    base_data = _base_data(shop.settings, listener.say)
-    frozen = [_labelled(path, listener.say) for path in shop.settings.tweetsent_test_data]
+    if shop.settings.tweetsent_base_data is None:
+        raise ConfigError(
+            "TWEETSENT_BASE_DATA is not set: corrections alone are too little to train on; name "
+            "the labelled file that they are to be added to"
+        )
     lease = shop.runs.start(trigger)
     try:
         with _beating(lease) as is_lost:
             listener = replace(listener, should_stop=_either(listener.should_stop, is_lost))
-            _run(shop, lease, corrections, base_data, frozen, base, recipe, device, listener, rules)
+            _run(shop, lease, base, recipe, device, listener, rules)
     except RunError:
         raise  # its row is another's to write
     except BaseException as error:
@@ -116,9 +119,6 @@ def retrain(
 def _run(
     shop: Workshop,
     lease: Lease,
-    corrections: Sequence[TrainingCorrection],
-    base_data: LabelledData,
-    frozen: list[LabelledData],
     base: BaseModel,
     recipe: TrainingSettings,
     device: torch.device,
@@ -128,7 +128,8 @@ def _run(
     # Whoever holds the lease is alone: what lies there is of runs that were killed.
     shutil.rmtree(shop.scratch, ignore_errors=True)
     adapter = shop.scratch / str(lease.run_id) / "adapter"
-    material = _export(shop, lease, corrections, base_data, frozen, rules)
+    snapshot = _export(shop, lease, listener.say)
+    material = _material(snapshot, shop.settings, rules, listener.say)
     report = _throttled(lease)
 
     def on_step(at: Progress) -> None:
@@ -187,43 +188,34 @@ def _require_enough(
         )
 
 
-def _base_data(settings: Settings, say: Callable[[str], None]) -> LabelledData:
-    if settings.tweetsent_base_data is None:
-        raise ConfigError(
-            "TWEETSENT_BASE_DATA is not set: corrections alone are too little to train on, name "
-            "the labelled file that they are to be added to"
-        )
-    return _labelled(settings.tweetsent_base_data, say)
-
-
-def _labelled(path: Path, say: Callable[[str], None]) -> LabelledData:
-    examples, dataset = read_base(path, say)
-    return LabelledData(dataset, examples)
-
-
-def _export(
-    shop: Workshop,
-    lease: Lease,
-    corrections: Sequence[TrainingCorrection],
-    base_data: LabelledData,
-    frozen: list[LabelledData],
-    rules: GateRules,
-) -> Material:
-    rows = merge(base_data.examples, corrections)
+def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapshot:
     folder = shop.snapshots / f"{lease.run_id:06d}"
-    manifest = write_snapshot(
+    export_snapshot(
         folder,
-        rows,
-        policy=asdict(shop.store.policy),
-        base=base_data.dataset,
-        parent=_newest_manifest(shop.snapshots),
+        shop.store,
+        base_data=shop.settings.tweetsent_base_data,
+        train_on_forwards=shop.settings.tweetsent_train_on_forwards,
+        parent=_newest(shop.snapshots),
+        say=say,
     )
     # What is trained on is what was written, and not what may have been damaged on the way.
-    stored = read_snapshot(folder).rows
-    corrected = _examples(stored, "correction")
-    lease.exported(manifest.rows_sha256, len(corrected))
-    kept = LabelledData(base_data.dataset, _examples(stored, "base"))
-    return gather(kept, corrected, manifest.rows_sha256, frozen, rules)
+    snapshot = read_snapshot(folder)
+    corrections = snapshot.manifest.counts["correction"]
+    lease.exported(snapshot.manifest.rows_sha256, sum(corrections.values()))
+    return snapshot
+
+
+def _material(
+    snapshot: Snapshot, settings: Settings, rules: GateRules, say: Callable[[str], None]
+) -> Material:
+    frozen = []
+    for path in settings.tweetsent_test_data:
+        examples, dataset = read_base(path, say)
+        frozen.append(LabelledData(dataset, examples))
+    assert snapshot.manifest.base is not None
+    base = LabelledData(snapshot.manifest.base, _examples(snapshot.rows, "base"))
+    corrections = _examples(snapshot.rows, "correction")
+    return gather(base, corrections, snapshot.manifest.rows_sha256, frozen, rules)
 
 
 def _examples(rows: list[Row], source: str) -> list[Example]:
@@ -231,11 +223,11 @@ def _examples(rows: list[Row], source: str) -> list[Example]:
     return [Example(row.text, row.label) for row in rows if row.source == source]
 
 
-def _newest_manifest(snapshots: Path) -> SnapshotManifest | None:
-    """That of the run before; None without one that can be read."""
+def _newest(snapshots: Path) -> Path | None:
+    """The snapshot of the run before; None without one that can be read."""
     for path in sorted(snapshots.glob(f"*/{MANIFEST}"), reverse=True):
         try:
-            return read_snapshot(path.parent).manifest
+            return read_snapshot(path.parent).path
         except DataError:
             continue
     return None

@@ -1,7 +1,6 @@
 """Keeps a process that works in the background from taking the machine away from the bot."""
 
 import os
-import resource
 
 _NICENESS = 10
 _GB = 10**9
@@ -20,6 +19,8 @@ def limit_this_process(threads: int | None, memory_gb: float | None) -> int:
     os.environ["TOKENIZERS_PARALLELISM"] = "false" if count == 1 else "true"
     os.nice(_NICENESS)
     if memory_gb is not None:
+        import resource  # where there is no such bound, as on Windows, nothing else misses it
+
         size = int(memory_gb * _GB)
         resource.setrlimit(resource.RLIMIT_DATA, (size, size))
     return count
