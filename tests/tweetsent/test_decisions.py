@@ -1,6 +1,7 @@
 """The policy on stored corrections: what is decided when, and who counts."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, insert, select
@@ -68,6 +69,18 @@ def test_in_a_group_everybody_is_heard(store: Store, save: Saver, states: States
         ("disputed", "disagreement"),  # superseded
         ("accepted", "agreement"),
     ]
+
+
+@pytest.mark.usefixtures("_consents")
+def test_users_who_correct_at_the_same_time_hear_each_other(
+    store: Store, save: Saver, states: States
+) -> None:
+    messages = [save(number, is_group=True).id for number in range(1, 6)]
+    with ThreadPoolExecutor(3) as pool:
+        for message in messages:
+            words = [(1, NEG), (2, NEG), (3, NEU)]
+            list(pool.map(lambda word, id_=message: store.correct(word[0], id_, word[1]), words))
+    assert states() == [("disputed", "disagreement")] * 15
 
 
 def test_who_did_not_consent_is_not_heard(store: Store, save: Saver, states: States) -> None:
