@@ -92,9 +92,9 @@ def decide_open(
     *,
     messages: Select[int] | None = None,
 ) -> None:
-    """Decide every live correction of consenting users that no admin decided and nobody flagged.
+    """Decide every live correction of consenting users that no admin decided.
 
-    `admins` are pseudonyms; `messages` are the ids of the only predictions to look at.
+    What was flagged waits until an admin decides it or another one of its message. `admins` are pseudonyms; `messages` are the ids of the only predictions to look at.
     """
     query = (
         # Columns, which come several times as fast as objects.
@@ -114,7 +114,7 @@ def decide_open(
         decisions = decide(_case(rows, admins, records), policy)
         for row in rows:
             decision = decisions.get(row.id)
-            if decision and _is_open(row) and decision != Decision(row.state, row.reason):
+            if decision and _may_become(row, decision):
                 changes.append(_change(row, decision))
     if changes:
         session.execute(update(CorrectionRow), changes)
@@ -222,8 +222,12 @@ def _case(rows: list[_Row], admins: Collection[str], records: dict[int, TrackRec
     )
 
 
-def _is_open(row: _Row) -> bool:
-    return row.decided_by is None and row.reason != Reason.SUSPICIOUS_LABEL
+def _may_become(row: _Row, decision: Decision) -> bool:
+    """Whether a decision changes anything and is the policy's to make."""
+    if row.decided_by is not None or (row.state, row.reason) == (decision.state, decision.reason):
+        return False
+    is_admins_word = decision.reason in {Reason.CONFIRMED, Reason.OVERRULED}
+    return row.reason != Reason.SUSPICIOUS_LABEL or is_admins_word
 
 
 def _change(row: _Row, decision: Decision) -> dict[str, object]:

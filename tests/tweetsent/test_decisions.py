@@ -181,6 +181,19 @@ def test_suspicious_labels_wait_until_an_admin_decides(
     assert trained(store) == [1, 2, 3]
 
 
+@pytest.mark.usefixtures("_consents")
+def test_an_admins_word_on_the_message_settles_a_suspicious_label_too(
+    store: Store, save: Saver, states: States
+) -> None:
+    message = save(1, is_group=True).id
+    store.correct(1, message, NEG)
+    store.flag_suspicious([1])
+    store.correct(2, message, NEU)
+    assert states() == [("pending", "suspicious_label"), ("disputed", "disagreement")]
+    store.review(ADMIN, 2, accept=True, train_on_forwards=True)
+    assert states() == [("rejected", "overruled"), ("accepted", "reviewed")]
+
+
 # An attack. The model is right on the messages of the attackers, and very sure of 200 of the 500
 # (the share is that of the shipped adapter on tweets, roughly); honest users correct what it got
 # wrong, where it is seldom sure: on 10 of 200.
