@@ -94,7 +94,8 @@ def decide_open(
 ) -> None:
     """Decide every live correction of consenting users that no admin decided.
 
-    What was flagged waits until an admin decides it or another one of its message. `admins` are pseudonyms; `messages` are the ids of the only predictions to look at.
+    What was flagged waits until an admin decides it or another one of its message. `admins` are
+    pseudonyms; `messages` are the ids of the only predictions to look at.
     """
     query = (
         # Columns, which come several times as fast as objects.
