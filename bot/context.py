@@ -26,7 +26,7 @@ class BotContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any], B
 
     @property
     def admin_ids(self) -> frozenset[int]:
-        """Telegram user ids that may see the statistics."""
+        """Telegram user ids that may see the statistics and review corrections."""
         return self.bot_data.admin_ids
 
 

@@ -52,6 +52,8 @@ Neden? Sana yanıt verebilmek, düzeltmeni doğru mesaja yazmak ve ne kadar isab
 
 Eğitim: Düzeltmelerin yalnızca onay verdiysen eğitimde kullanılır. Onay: /onay · \
 Geri almak için: /onay_geri
+Onay verdiysen, eğitime girmeden önce bir yönetici düzeltmene ve mesajının metnine bakabilir; \
+kimin yazdığını görmez.
 Metinler bu botun çalıştığı bilgisayarda değerlendirilir, başka bir yapay zekâ hizmetine \
 gönderilmez."""
 
@@ -64,7 +66,8 @@ _CONSENT_STATE = {
 CONSENT_QUESTION = """🎓 Küçük bir soru: Düzeltmelerini, mesajlarının metniyle birlikte, modeli \
 eğitmek için kullanabilir miyim?
 
-Adın ve numaran kullanılmaz. Kararını /onay ve /onay_geri ile dilediğin an değiştirebilirsin. \
+Adın ve numaran kullanılmaz; gerekirse bir yönetici metne bakıp düzeltmeyi onaylar. \
+Kararını /onay ve /onay_geri ile dilediğin an değiştirebilirsin. \
 Hayır dersen de her şey aynı şekilde çalışır."""
 CONSENT_YES = "✅ Evet, kullan"
 CONSENT_NO = "Hayır"

@@ -59,7 +59,7 @@ class SnapshotManifest(Record):
     files: dict[str, str]
     """SHA-256 of both files, by name."""
     counts: dict[Origin, dict[Label, int]]
-    policy: dict[str, float]
+    policy: dict[str, int | float]
     """Which corrections were taken: the thresholds of `tweetsent.policy.Policy`."""
     base: Dataset | None
     parent: str | None

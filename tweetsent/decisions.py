@@ -6,14 +6,38 @@ that taking it back is in force at once.
 
 from collections.abc import Collection, Iterable
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, or_, select, update
+from sqlalchemy import Row, Select, and_, func, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from tweetsent.labels import Label, Scores
 from tweetsent.policy import Case, Decision, Policy, TrackRecord, Voice, decide
 from tweetsent.records import Consent, CorrectionState, Reason, TrainingCorrection
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
+
+_Row = Row[*tuple[Any, ...]]
+
+WAITING = (CorrectionState.PENDING, CorrectionState.DISPUTED)
+"""The states of corrections that an admin may still decide."""
+
+_COLUMNS = (
+    CorrectionRow.id,
+    CorrectionRow.prediction_id,
+    CorrectionRow.user_id,
+    CorrectionRow.label,
+    CorrectionRow.superseded_at,
+    CorrectionRow.state,
+    CorrectionRow.reason,
+    CorrectionRow.decided_at,
+    CorrectionRow.decided_by,
+    User.pseudonym,
+    User.consent,
+    PredictionRow.user_id.label("sender_id"),
+    PredictionRow.score_negative,
+    PredictionRow.score_neutral,
+    PredictionRow.score_positive,
+)
 
 
 def trainable(*, train_on_forwards: bool) -> Select[CorrectionRow, PredictionRow]:
@@ -39,33 +63,62 @@ def trainable(*, train_on_forwards: bool) -> Select[CorrectionRow, PredictionRow
     return query
 
 
-def decide_open(
-    session: Session, policy: Policy, admins: Collection[str], *, user_id: int | None = None
-) -> None:
-    """Decide every live correction of consenting users that no admin decided and nobody flagged.
+def lock_corrections(session: Session) -> None:
+    """Wait until no other transaction changes corrections, until this one ends.
 
-    `admins` are pseudonyms. With `user_id` only the messages that this user corrected are looked
-    at, since a new correction changes what is known of its user and of its message.
+    A decision rests on other rows than the one it is of, which must not change meanwhile. SQLite
+    has one writer at a time anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE corrections IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def messages_of(user_id: int) -> Select[int]:
+    """The predictions that a user corrected: what a new correction of theirs may change."""
+    return select(CorrectionRow.prediction_id).where(CorrectionRow.user_id == user_id)
+
+
+def messages_that_wait() -> Select[int]:
+    """The predictions with a correction that nobody accepted or rejected."""
+    return select(CorrectionRow.prediction_id).where(
+        CorrectionRow.superseded_at.is_(None), CorrectionRow.state.in_(WAITING)
+    )
+
+
+def decide_open(
+    session: Session,
+    policy: Policy,
+    admins: Collection[str],
+    *,
+    messages: Select[int] | None = None,
+) -> None:
+    """Decide every live correction of consenting users that no admin decided.
+
+    What was flagged waits until an admin decides it or another one of its message. `admins` are
+    pseudonyms; `messages` are the ids of the only predictions to look at.
     """
     query = (
-        select(CorrectionRow, PredictionRow, User)
+        # Columns, which come several times as fast as objects.
+        select(*_COLUMNS)
         .select_from(CorrectionRow)
         .join(PredictionRow, PredictionRow.id == CorrectionRow.prediction_id)
         .join(User, User.id == CorrectionRow.user_id)
         .where(or_(CorrectionRow.superseded_at.is_(None), CorrectionRow.decided_by.is_not(None)))
         .order_by(CorrectionRow.prediction_id, CorrectionRow.id)
     )
-    if user_id is not None:
-        messages = select(CorrectionRow.prediction_id).where(CorrectionRow.user_id == user_id)
+    if messages is not None:
         query = query.where(CorrectionRow.prediction_id.in_(messages))
     records = _track_records(session, policy)
-    found = session.execute(query).all()
-    for _, rows_of_one in groupby(found, key=lambda row: row[1].id):
+    changes = []
+    for _, rows_of_one in groupby(session.execute(query), key=lambda row: row.prediction_id):
         rows = list(rows_of_one)
         decisions = decide(_case(rows, admins, records), policy)
-        for correction, _, _ in rows:
-            if correction.id in decisions and _is_open(correction):
-                _set(correction, decisions[correction.id])
+        for row in rows:
+            decision = decisions.get(row.id)
+            if decision and _may_become(row, decision):
+                changes.append(_change(row, decision))
+    if changes:
+        session.execute(update(CorrectionRow), changes)
 
 
 def flag_suspicious(session: Session, correction_ids: Iterable[int]) -> int:
@@ -113,9 +166,9 @@ def accepted_corrections(
     ]
 
 
-def scores_of(prediction: PredictionRow) -> Scores:
-    """The stored scores."""
-    return Scores(prediction.score_negative, prediction.score_neutral, prediction.score_positive)
+def scores_of(row: PredictionRow | _Row) -> Scores:
+    """The scores of a prediction, or of a row with its three columns."""
+    return Scores(row.score_negative, row.score_neutral, row.score_positive)
 
 
 def _track_records(session: Session, policy: Policy) -> dict[int, TrackRecord]:
@@ -145,42 +198,47 @@ def _track_records(session: Session, policy: Policy) -> dict[int, TrackRecord]:
     return {user_id: TrackRecord(*counts) for user_id, *counts in rows}
 
 
-def _case(
-    rows: list[Row[CorrectionRow, PredictionRow, User]],
-    admins: Collection[str],
-    records: dict[int, TrackRecord],
-) -> Case:
-    """What is said of one message."""
-    prediction = rows[0][1]
+def _case(rows: list[_Row], admins: Collection[str], records: dict[int, TrackRecord]) -> Case:
+    """What is said of one message, from rows of `_COLUMNS`."""
     ruled: dict[CorrectionState, set[Label]] = {state: set() for state in CorrectionState}
     voices = []
-    for correction, _, user in rows:
-        if correction.decided_by is not None:
-            ruled[correction.state].add(correction.label)
-        if correction.superseded_at is None and user.consent is Consent.GRANTED:
+    for row in rows:
+        if row.decided_by is not None:
+            ruled[row.state].add(row.label)
+        if row.superseded_at is None and row.consent is Consent.GRANTED:
             voices.append(
                 Voice(
-                    correction.id,
-                    correction.label,
-                    is_sender=user.id == prediction.user_id,
-                    is_admin=user.pseudonym in admins,
-                    record=records[user.id],
+                    row.id,
+                    row.label,
+                    is_sender=row.user_id == row.sender_id,
+                    is_admin=row.pseudonym in admins,
+                    record=records[row.user_id],
                 )
             )
     return Case(
-        scores_of(prediction),
+        scores_of(rows[0]),
         voices,
         accepted=frozenset(ruled[CorrectionState.ACCEPTED]),
         refused=frozenset(ruled[CorrectionState.REJECTED]),
     )
 
 
-def _is_open(correction: CorrectionRow) -> bool:
-    return correction.decided_by is None and correction.reason != Reason.SUSPICIOUS_LABEL
+def _may_become(row: _Row, decision: Decision) -> bool:
+    """Whether a decision changes anything and is the policy's to make."""
+    if row.decided_by is not None or (row.state, row.reason) == (decision.state, decision.reason):
+        return False
+    is_admins_word = decision.reason in {Reason.CONFIRMED, Reason.OVERRULED}
+    return row.reason != Reason.SUSPICIOUS_LABEL or is_admins_word
 
 
-def _set(correction: CorrectionRow, decision: Decision) -> None:
-    if correction.state is not decision.state:
-        is_pending = decision.state is CorrectionState.PENDING
-        correction.decided_at = None if is_pending else utc_now()
-    correction.state, correction.reason = decision.state, decision.reason
+def _change(row: _Row, decision: Decision) -> dict[str, object]:
+    """The new values of a correction; its time stays while its state does."""
+    decided_at = row.decided_at
+    if decision.state is not row.state:
+        decided_at = None if decision.state is CorrectionState.PENDING else utc_now()
+    return {
+        "id": row.id,
+        "state": decision.state,
+        "reason": decision.reason,
+        "decided_at": decided_at,
+    }

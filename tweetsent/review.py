@@ -8,20 +8,20 @@ from collections import Counter, defaultdict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tweetsent.decisions import scores_of, trainable
+from tweetsent.decisions import WAITING, messages_that_wait, scores_of, trainable
 from tweetsent.labels import LABELS, Label
 from tweetsent.records import CorrectionState, Reason, ReviewItem
 from tweetsent.tables import CorrectionRow, User, utc_now
 
-_WAITING = (CorrectionState.PENDING, CorrectionState.DISPUTED)
-
 
 def waiting_items(session: Session, *, train_on_forwards: bool) -> list[ReviewItem]:
     """The corrections that wait, oldest first."""
-    query = trainable(train_on_forwards=train_on_forwards).where(CorrectionRow.state.in_(_WAITING))
-    rows = session.execute(query.order_by(CorrectionRow.id)).all()
-    # Any voice may be shown beside a disputed one, whatever became of it.
-    voices = trainable(train_on_forwards=train_on_forwards).with_only_columns(
+    query = trainable(train_on_forwards=train_on_forwards)
+    rows = session.execute(
+        query.where(CorrectionRow.state.in_(WAITING)).order_by(CorrectionRow.id)
+    ).all()
+    # Beside the one that waits any voice is shown, whatever became of it.
+    voices = query.where(CorrectionRow.prediction_id.in_(messages_that_wait())).with_only_columns(
         CorrectionRow.prediction_id, CorrectionRow.user_id, CorrectionRow.label
     )
     said: dict[int, list[tuple[int, Label]]] = defaultdict(list)
@@ -51,9 +51,7 @@ def rule(
     """
     query = trainable(train_on_forwards=train_on_forwards).with_only_columns(CorrectionRow.id)
     correction = session.scalars(
-        select(CorrectionRow)
-        .where(CorrectionRow.id == correction_id, CorrectionRow.id.in_(query))
-        .with_for_update()
+        select(CorrectionRow).where(CorrectionRow.id == correction_id, CorrectionRow.id.in_(query))
     ).one_or_none()
     state = CorrectionState.ACCEPTED if accept else CorrectionState.REJECTED
     if correction is None:

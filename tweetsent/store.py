@@ -4,12 +4,21 @@ Synchronous; every call is one short transaction and raises StoreError when the 
 Telegram's ids become pseudonyms here, before anything is stored.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from sqlalchemy import Engine, or_, select
+from sqlalchemy import Engine, Select, or_, select
 from sqlalchemy.orm import Session
 
-from tweetsent.decisions import accepted_corrections, decide_open, flag_suspicious, scores_of
+from tweetsent.decisions import (
+    accepted_corrections,
+    decide_open,
+    flag_suspicious,
+    lock_corrections,
+    messages_of,
+    messages_that_wait,
+    scores_of,
+)
 from tweetsent.errors import NotFoundError
 from tweetsent.inbox import Inbox
 from tweetsent.labels import Label, Scores
@@ -29,7 +38,7 @@ from tweetsent.sessions import insert_new, reading, writing
 from tweetsent.statistics import read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
 
-CONSENT_VERSION = 1
+CONSENT_VERSION = 2
 """Which wording of the question on training users answer; raise it when its meaning changes."""
 
 _MAX_ID = 2**63 - 1
@@ -131,15 +140,14 @@ class Store:
 
         Their earlier correction stays as history; the same label again adds nothing.
         """
-        with writing(self._engine) as session:
+        with self._deciding() as session:
             user = self._user(session, user_id)
-            # Locked: of two users who correct it at once, the second must see the first's word.
-            prediction = _row(session, prediction_id, lock=True)
+            prediction = _row(session, prediction_id)
             ask = user.consent is Consent.UNASKED and user.asked_at is None
             if ask:
                 user.asked_at = utc_now()
             old = _correct(session, user, prediction, label)
-            decide_open(session, self.policy, self._admins, user_id=user.id)
+            self._decide(session, messages_of(user.id))
             return Correction(_record(prediction), old=old, new=label, ask_consent=ask)
 
     def consent(self, user_id: int) -> Consent:
@@ -159,9 +167,9 @@ class Store:
 
     def review_queue(self, *, train_on_forwards: bool) -> list[ReviewItem]:
         """The corrections that wait for an admin, oldest first."""
-        with writing(self._engine) as session:
+        with self._deciding() as session:
             # Consent may have been given, and corrections stored by an older version.
-            decide_open(session, self.policy, self._admins)
+            self._decide(session, messages_that_wait())
             return waiting_items(session, train_on_forwards=train_on_forwards)
 
     def review(
@@ -173,12 +181,12 @@ class Store:
         another admin was first, or the user changed or withdrew it. The caller has checked that
         this is an admin.
         """
-        with writing(self._engine) as session:
+        with self._deciding() as session:
             admin = self._user(session, admin_id)
             ruled = rule(session, admin, correction_id, accept, train_on_forwards=train_on_forwards)
             if ruled is None:
                 return False
-            decide_open(session, self.policy, self._admins, user_id=ruled.user_id)
+            self._decide(session, messages_of(ruled.user_id))
             return True
 
     def flag_suspicious(self, correction_ids: Iterable[int]) -> int:
@@ -186,13 +194,13 @@ class Store:
 
         Those that an admin made or decided stay as they are.
         """
-        with writing(self._engine) as session:
+        with self._deciding() as session:
             return flag_suspicious(session, correction_ids)
 
     def training_corrections(self, *, train_on_forwards: bool) -> list[TrainingCorrection]:
         """The corrections of a new training set, oldest first, decided anew and within limits."""
-        with writing(self._engine) as session:
-            decide_open(session, self.policy, self._admins)
+        with self._deciding() as session:
+            self._decide(session)
             accepted = accepted_corrections(
                 session, self.policy, train_on_forwards=train_on_forwards
             )
@@ -206,6 +214,16 @@ class Store:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+    @contextmanager
+    def _deciding(self) -> Iterator[Session]:
+        """A write transaction in which nobody else changes a correction."""
+        with writing(self._engine) as session:
+            lock_corrections(session)
+            yield session
+
+    def _decide(self, session: Session, messages: Select[int] | None = None) -> None:
+        decide_open(session, self.policy, self._admins, messages=messages)
 
     def _user(self, session: Session, user_id: int) -> User:
         """The user's row, made if need be, and locked: one user's changes follow each other."""
@@ -236,10 +254,9 @@ def _correct(session: Session, user: User, prediction: PredictionRow, label: Lab
     return live.label if live is not None else prediction.label
 
 
-def _row(session: Session, prediction_id: int, *, lock: bool = False) -> PredictionRow:
+def _row(session: Session, prediction_id: int) -> PredictionRow:
     # The id may come from a forged button, and the database takes only 64 bits.
-    is_possible = 0 < prediction_id <= _MAX_ID
-    row = session.get(PredictionRow, prediction_id, with_for_update=lock) if is_possible else None
+    row = session.get(PredictionRow, prediction_id) if 0 < prediction_id <= _MAX_ID else None
     if row is None:
         raise _not_found(prediction_id)
     return row

@@ -192,6 +192,13 @@ def test_a_terminal_gets_a_prompt_and_control_c_ends_quietly(settings: Settings)
     os.close(side)
 
 
+def test_the_owners_corrections_need_no_review(settings: Settings) -> None:
+    assert chat(settings, "enfes", "/1", "/inceleme")[-1] == texts.review_end(skipped=0)
+    with sqlite3.connect(settings.tweetsent_data_dir / "tweetsent.db") as database:
+        rows = database.execute("SELECT state, reason FROM corrections").fetchall()
+    assert rows == [("accepted", "admin")]
+
+
 def test_the_owner_has_consented_until_they_take_it_back(settings: Settings) -> None:
     chat(settings, "güzel")
     assert "onay verdin" in chat(settings, "/gizlilik")[0]

@@ -34,7 +34,8 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     written = [Row(row.text, row.label, row.source, row.day) for row in ROWS]
     assert snapshot.rows == written  # the ids of corrections stay in the database
     assert (manifest.rows, manifest.base, manifest.parent) == (5, base, None)
-    assert manifest.policy == POLICY
+    assert json.loads((snapshot.path / MANIFEST).read_text())["policy"] == POLICY
+    assert type(manifest.policy["corrections_per_user"]) is int
     assert manifest.counts == {
         "base": {NEG: 1, NEU: 0, POS: 1},
         "correction": {NEG: 1, NEU: 1, POS: 1},

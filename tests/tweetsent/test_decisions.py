@@ -1,6 +1,7 @@
 """The policy on stored corrections: what is decided when, and who counts."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, insert, select
@@ -68,6 +69,18 @@ def test_in_a_group_everybody_is_heard(store: Store, save: Saver, states: States
         ("disputed", "disagreement"),  # superseded
         ("accepted", "agreement"),
     ]
+
+
+@pytest.mark.usefixtures("_consents")
+def test_users_who_correct_at_the_same_time_hear_each_other(
+    store: Store, save: Saver, states: States
+) -> None:
+    messages = [save(number, is_group=True).id for number in range(1, 6)]
+    with ThreadPoolExecutor(3) as pool:
+        for message in messages:
+            words = [(1, NEG), (2, NEG), (3, NEU)]
+            list(pool.map(lambda word, id_=message: store.correct(word[0], id_, word[1]), words))
+    assert states() == [("disputed", "disagreement")] * 15
 
 
 def test_who_did_not_consent_is_not_heard(store: Store, save: Saver, states: States) -> None:
@@ -166,6 +179,19 @@ def test_suspicious_labels_wait_until_an_admin_decides(
     assert states()[0] == ("pending", "suspicious_label")
     assert store.review(ADMIN, 1, accept=True, train_on_forwards=False)
     assert trained(store) == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("_consents")
+def test_an_admins_word_on_the_message_settles_a_suspicious_label_too(
+    store: Store, save: Saver, states: States
+) -> None:
+    message = save(1, is_group=True).id
+    store.correct(1, message, NEG)
+    store.flag_suspicious([1])
+    store.correct(2, message, NEU)
+    assert states() == [("pending", "suspicious_label"), ("disputed", "disagreement")]
+    store.review(ADMIN, 2, accept=True, train_on_forwards=True)
+    assert states() == [("rejected", "overruled"), ("accepted", "reviewed")]
 
 
 # An attack. The model is right on the messages of the attackers, and very sure of 200 of the 500

@@ -225,3 +225,23 @@ def test_a_database_error_reaches_the_caller(service: SentimentService, engine: 
         connection.execute(text("DROP TABLE inbox"))
     with pytest.raises(StoreError, match=r"inbox.*run `tweetsent db upgrade`"):
         run(service, lambda: service.inbox_pending(per_chat=9))
+
+
+def test_a_correction_is_reviewed_where_forwards_may_be_trained_with(
+    store: Store, classifier: WordClassifier
+) -> None:
+    forwarded = Incoming(user_id=1, chat_id=-5, message_id=5, text="güzel", is_forward=True)
+    for train_on_forwards, waiting in ((False, [False, False]), (True, [True, False])):
+        service = SentimentService(store, classifier, train_on_forwards=train_on_forwards)
+
+        async def work(service: SentimentService = service) -> list[bool]:
+            await service.set_consent(1, True)
+            await service.set_consent(2, True)
+            prediction = await service.analyse(forwarded)
+            await service.correct(2, prediction.id, Label.NEGATIVE)
+            found = bool(await service.review_queue())
+            if found:
+                assert await service.review(9, 1, accept=True)
+            return [found, bool(await service.review_queue())]
+
+        assert run(service, work) == waiting
