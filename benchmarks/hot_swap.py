@@ -33,7 +33,7 @@ from tweetsent.sealed import sha256_of
 from tweetsent.settings import Settings
 from tweetsent.watcher import Watcher
 
-SWAPS = 5
+SWAPS = 20
 TEXTS_PER_SECOND = 5
 QUIET_SECONDS = 3.0
 TEXTS = [

@@ -14,7 +14,9 @@ from bot import texts
 from tweetsent.labels import LABELS, Label
 
 # Eighteen digits fit a 64-bit database key; Telegram allows 64 bytes of data.
-_PRESS = re.compile(r"(?:d:([1-9][0-9]{0,17}):([0-2])|o:([1-9][0-9]{0,17}):([01]))")
+_PRESS = re.compile(
+    r"(?:d:([1-9][0-9]{0,17}):([0-2])|o:([1-9][0-9]{0,17}):([01])|g:([1-9][0-9]{0,17}):([01]))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,17 @@ class ConsentPress:
 
     user_id: int
     granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RollBackPress:
+    """A tap that answers whether to go back from one activation to the version before."""
+
+    activation_id: int
+    confirmed: bool
+
+
+Press = CorrectionPress | ConsentPress | RollBackPress
 
 
 def correction_keyboard(prediction_id: int) -> InlineKeyboardMarkup:
@@ -55,13 +68,27 @@ def consent_keyboard(user_id: int) -> InlineKeyboardMarkup:
     )
 
 
-def _encode(press: CorrectionPress | ConsentPress) -> str:
+def roll_back_keyboard(activation_id: int) -> InlineKeyboardMarkup:
+    """Yes and no to going back from an activation."""
+    return InlineKeyboardMarkup.from_row(
+        [
+            InlineKeyboardButton(
+                text, callback_data=_encode(RollBackPress(activation_id, confirmed))
+            )
+            for text, confirmed in ((texts.ROLL_BACK_YES, True), (texts.ROLL_BACK_NO, False))
+        ]
+    )
+
+
+def _encode(press: Press) -> str:
     if isinstance(press, CorrectionPress):
         return f"d:{press.prediction_id}:{LABELS.index(press.label)}"
-    return f"o:{press.user_id}:{int(press.granted)}"
+    if isinstance(press, ConsentPress):
+        return f"o:{press.user_id}:{int(press.granted)}"
+    return f"g:{press.activation_id}:{int(press.confirmed)}"
 
 
-def decode(data: str) -> CorrectionPress | ConsentPress:
+def decode(data: str) -> Press:
     """The press that callback data stands for.
 
     Raises ValueError for data this project never makes.
@@ -69,10 +96,12 @@ def decode(data: str) -> CorrectionPress | ConsentPress:
     match = _PRESS.fullmatch(data)
     if match is None:
         raise ValueError("unknown callback data")
-    prediction_id, label, user_id, granted = match.groups()
+    prediction_id, label, user_id, granted, activation_id, confirmed = match.groups()
     if prediction_id is not None:
         return CorrectionPress(int(prediction_id), LABELS[int(label)])
-    return ConsentPress(int(user_id), granted == "1")
+    if user_id is not None:
+        return ConsentPress(int(user_id), granted == "1")
+    return RollBackPress(int(activation_id), confirmed == "1")
 
 
 def prediction_of_buttons(keyboard: InlineKeyboardMarkup | None) -> int | None:

@@ -8,7 +8,14 @@ from telegram.error import BadRequest
 from bot import texts
 from bot.context import BotContext
 from bot.handlers.corrections import ask_consent
-from bot.keyboards import ConsentPress, CorrectionPress, correction_keyboard, decode
+from bot.handlers.model import roll_back
+from bot.keyboards import (
+    ConsentPress,
+    CorrectionPress,
+    RollBackPress,
+    correction_keyboard,
+    decode,
+)
 from tweetsent.errors import NotFoundError
 
 
@@ -21,6 +28,8 @@ async def on_press(update: Update, context: BotContext) -> None:
         press = decode(query.data or "")
         if isinstance(press, ConsentPress):
             await _decide(query, context, press)
+        elif isinstance(press, RollBackPress):
+            await _roll_back(query, context, press)
         else:
             await _correct(query, context, press)
     except (ValueError, NotFoundError):
@@ -48,6 +57,18 @@ async def _decide(query: CallbackQuery, context: BotContext, press: ConsentPress
     await notify(query, texts.BUTTON_SAVED)
     if isinstance(query.message, Message):
         text = texts.CONSENT_GRANTED if press.granted else texts.CONSENT_REFUSED
+        await _edit(query.message, text, None)
+
+
+async def _roll_back(query: CallbackQuery, context: BotContext, press: RollBackPress) -> None:
+    if query.from_user.id not in context.admin_ids:
+        await notify(query, texts.ADMINS_ONLY, alert=True)
+        return
+    text = texts.ROLL_BACK_CANCELLED
+    if press.confirmed:
+        text = await roll_back(context, press.activation_id)
+    await notify(query, texts.BUTTON_DONE)
+    if isinstance(query.message, Message):
         await _edit(query.message, text, None)
 
 

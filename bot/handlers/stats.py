@@ -13,7 +13,7 @@ from tweetsent.figures import confusion_png
 async def on_stats(message: Message, context: BotContext, _rest: str) -> None:
     """Replies with the statistics, and with a picture once there are corrections."""
     if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.STATS_REFUSED)
+        await reply(message, texts.ADMINS_ONLY)
         return
     async with typing(message):
         numbers = await context.service.stats()

@@ -52,7 +52,7 @@ def test_the_menu_is_set_at_the_start(telegram: BotApi) -> None:
 def test_stats_are_refused_to_strangers(telegram: BotApi) -> None:
     telegram.send("/stats")
 
-    assert [sent["text"] for sent in telegram.wait_sent()] == [texts.STATS_REFUSED]
+    assert [sent["text"] for sent in telegram.wait_sent()] == [texts.ADMINS_ONLY]
 
 
 def test_stats_without_corrections_are_text_alone(telegram: BotApi, admin: int) -> None:

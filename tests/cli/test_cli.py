@@ -15,7 +15,9 @@ COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def test_these_are_the_commands() -> None:
-    assert COMMANDS == ["bot", "chat", "db", "evaluate", "predict", "run", "stats", "train"]
+    assert [
+        *("average", "bot", "chat", "db", "evaluate", "models", "predict", "run", "stats", "train")
+    ] == COMMANDS
 
 
 @pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["db", "upgrade"], []])
