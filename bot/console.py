@@ -12,13 +12,10 @@ from bot.context import BotApplication
 from bot.stdin import read_lines
 from bot.stopping import stop_on_signals
 from bot.terminal_api import TerminalApi
-from tweetsent.records import Consent
+from tweetsent.records import OWNER_ID, Consent
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 from tweetsent.text import clean, fold
-
-USER_ID = 1
-"""The one user of the terminal, who is also the chat; no Telegram account has this id."""
 
 
 async def run_chat(
@@ -32,10 +29,10 @@ async def run_chat(
     if isinstance(stdout, io.TextIOWrapper):
         # A terminal without emoji gets question marks, not an end of the conversation.
         stdout.reconfigure(errors="replace")
-    if await service.consent(USER_ID) is Consent.UNASKED:
-        await service.set_consent(USER_ID, True)
+    if await service.consent(OWNER_ID) is Consent.UNASKED:
+        await service.set_consent(OWNER_ID, True)
     api = TerminalApi(stdout, picture_dir=settings.tweetsent_data_dir / "chat")
-    application = build_application(settings, service, request=api, admin_ids=frozenset({USER_ID}))
+    application = build_application(settings, service, request=api, admin_ids=frozenset({OWNER_ID}))
     await application.initialize()
     chat = _Chat(application, api)
     prompt = "> " if stdin.isatty() else ""
@@ -55,7 +52,7 @@ def _show(stdout: TextIO, text: str) -> None:
 
 
 class _Chat:
-    """One conversation: turns lines into updates."""
+    """One conversation, of a user who is also the chat: turns lines into updates."""
 
     def __init__(self, application: BotApplication, api: TerminalApi) -> None:
         self._application = application
@@ -74,8 +71,8 @@ class _Chat:
         message = {
             "message_id": self._api.next_message_id(),
             "date": int(time.time()),
-            "chat": {"id": USER_ID, "type": "private", "first_name": "Sen"},
-            "from": {"id": USER_ID, "is_bot": False, "first_name": "Sen"},
+            "chat": {"id": OWNER_ID, "type": "private", "first_name": "Sen"},
+            "from": {"id": OWNER_ID, "is_bot": False, "first_name": "Sen"},
             "text": line,
         }
         if self._answer is not None and fold(clean(line)).startswith("/duzelt"):
@@ -94,7 +91,7 @@ class _Chat:
             {
                 "callback_query": {
                     "id": str(self._api.next_message_id()),
-                    "from": {"id": USER_ID, "is_bot": False, "first_name": "Sen"},
+                    "from": {"id": OWNER_ID, "is_bot": False, "first_name": "Sen"},
                     "chat_instance": "terminal",
                     "message": self._api.button_message,
                     "data": data,

@@ -14,9 +14,8 @@ from bot import texts
 from tweetsent.labels import LABELS, Label
 
 # Eighteen digits fit a 64-bit database key; Telegram allows 64 bytes of data.
-_PRESS = re.compile(
-    r"(?:d:([1-9][0-9]{0,17}):([0-2])|o:([1-9][0-9]{0,17}):([01])|g:([1-9][0-9]{0,17}):([01]))"
-)
+_PRESS = re.compile(r"([dorg]):([1-9][0-9]{0,17}):([0-2])")
+_VERDICTS = (True, False, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,15 @@ class ConsentPress:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewPress:
+    """An admin's tap on a correction that waits."""
+
+    correction_id: int
+    accept: bool | None
+    """None to skip it."""
+
+
+@dataclass(frozen=True, slots=True)
 class RollBackPress:
     """A tap that answers whether to go back from one activation to the version before."""
 
@@ -43,7 +51,7 @@ class RollBackPress:
     confirmed: bool
 
 
-Press = CorrectionPress | ConsentPress | RollBackPress
+Press = CorrectionPress | ConsentPress | ReviewPress | RollBackPress
 
 
 def correction_keyboard(prediction_id: int) -> InlineKeyboardMarkup:
@@ -68,6 +76,17 @@ def consent_keyboard(user_id: int) -> InlineKeyboardMarkup:
     )
 
 
+def review_keyboard(correction_id: int) -> InlineKeyboardMarkup:
+    """Accept, reject and skip, for one correction."""
+    names = (texts.REVIEW_ACCEPT, texts.REVIEW_REJECT, texts.REVIEW_SKIP)
+    return InlineKeyboardMarkup.from_row(
+        [
+            InlineKeyboardButton(text, callback_data=_encode(ReviewPress(correction_id, accept)))
+            for text, accept in zip(names, _VERDICTS, strict=True)
+        ]
+    )
+
+
 def roll_back_keyboard(activation_id: int) -> InlineKeyboardMarkup:
     """Yes and no to going back from an activation."""
     return InlineKeyboardMarkup.from_row(
@@ -83,9 +102,11 @@ def roll_back_keyboard(activation_id: int) -> InlineKeyboardMarkup:
 def _encode(press: Press) -> str:
     if isinstance(press, CorrectionPress):
         return f"d:{press.prediction_id}:{LABELS.index(press.label)}"
-    if isinstance(press, ConsentPress):
-        return f"o:{press.user_id}:{int(press.granted)}"
-    return f"g:{press.activation_id}:{int(press.confirmed)}"
+    if isinstance(press, ReviewPress):
+        return f"r:{press.correction_id}:{_VERDICTS.index(press.accept)}"
+    if isinstance(press, RollBackPress):
+        return f"g:{press.activation_id}:{int(press.confirmed)}"
+    return f"o:{press.user_id}:{int(press.granted)}"
 
 
 def decode(data: str) -> Press:
@@ -96,12 +117,16 @@ def decode(data: str) -> Press:
     match = _PRESS.fullmatch(data)
     if match is None:
         raise ValueError("unknown callback data")
-    prediction_id, label, user_id, granted, activation_id, confirmed = match.groups()
-    if prediction_id is not None:
-        return CorrectionPress(int(prediction_id), LABELS[int(label)])
-    if user_id is not None:
-        return ConsentPress(int(user_id), granted == "1")
-    return RollBackPress(int(activation_id), confirmed == "1")
+    kind, id_, choice = match[1], int(match[2]), int(match[3])
+    if kind == "d":
+        return CorrectionPress(id_, LABELS[choice])
+    if kind == "r":
+        return ReviewPress(id_, _VERDICTS[choice])
+    if choice > 1:
+        raise ValueError("unknown callback data")
+    if kind == "g":
+        return RollBackPress(id_, choice == 1)
+    return ConsentPress(id_, choice == 1)
 
 
 def prediction_of_buttons(keyboard: InlineKeyboardMarkup | None) -> int | None:

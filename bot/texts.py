@@ -1,9 +1,18 @@
 """Every text that users read, in Turkish. Plain text: no markup, so nothing needs escaping."""
 
 from tweetsent.labels import LABELS, Label, Scores
-from tweetsent.records import ActivatedBy, Consent, Correction, ModelInfo, Stats
+from tweetsent.records import (
+    ActivatedBy,
+    Consent,
+    Correction,
+    ModelInfo,
+    Reason,
+    ReviewItem,
+    Stats,
+)
 
 _BAR_CELLS = 10
+_LONGEST_REVIEWED_TEXT = 1500
 _SHOWN_MODELS = 3
 
 COMMANDS = {
@@ -30,6 +39,12 @@ HELP = """Neler yapabilirim?
 olarak /duzelt olumlu yaz; etiketsiz /duzelt yazarsan seçenekleri gösteririm.
 🔒 /gizlilik: neyi, neden sakladığım
 🎓 /onay, /onay_geri: düzeltmelerinle öğrenmeme izin ver ya da iznini geri al"""
+
+HELP_FOR_ADMINS = f"""{HELP}
+
+Yöneticiler için:
+📊 /stats: sayılar ve isabet
+🗂 /inceleme: eğitime girmeden önce bakılması gereken düzeltmeler"""
 
 _PRIVACY = """🔒 Gizlilik
 
@@ -84,6 +99,25 @@ BUTTON_DONE = "Tamam 👍"
 BUTTON_UNKNOWN = "Bu düğme artık geçerli değil. Mesajı yeniden gönderebilirsin."
 
 ADMINS_ONLY = "Bu komut yalnızca botun yöneticileri için. Sana /yardim ile yardımcı olabilirim 🙂"
+REVIEW_ACCEPT = "✅ Kabul"
+REVIEW_REJECT = "❌ Ret"
+REVIEW_SKIP = "⏭ Atla"
+REVIEW_SKIPPED = "Atladım"
+REVIEW_TOO_LATE = (
+    "Bu düzeltme artık beklemiyor: başka bir yönetici karar vermiş, kullanıcı değiştirmiş ya da "
+    "onayını geri almış olabilir."
+)
+REVIEW_IN_PRIVATE = (
+    "Kullanıcı mesajlarını burada göstermeyeyim; /inceleme komutunu bana özelden yaz."
+)
+_REVIEW_REASONS = {
+    Reason.DISAGREEMENT: "Kullanıcılar anlaşamadı.",
+    Reason.SINGLE_VOICE: "Mesajın sahibi değil, başka tek bir kullanıcı düzeltti.",
+    Reason.MODEL_IS_SURE: "Model başka bir etiketten çok emin.",
+    Reason.OFTEN_OVERRULED: "Bu kullanıcının düzeltmelerinin çoğu reddedildi.",
+    Reason.OFTEN_CONTRARY: "Bu kullanıcı, modelin çok emin olduğu sonuçları sık sık değiştiriyor.",
+    Reason.SUSPICIOUS_LABEL: "Eğitim öncesi kontrolde etiket şüpheli çıktı.",
+}
 ROLL_BACK_YES = "✅ Evet, dön"
 ROLL_BACK_NO = "Hayır"
 ROLL_BACK_CANCELLED = "Tamam, model olduğu gibi kaldı."
@@ -165,6 +199,33 @@ def unknown_label(word: str) -> str:
 def privacy(consent: Consent) -> str:
     """What is stored and why, and this user's own word on training."""
     return f"{_PRIVACY}\n\n{_CONSENT_STATE[consent]}"
+
+
+def review(item: ReviewItem, left: int) -> str:
+    """A correction that waits for an admin, with all there is to know; `left` counts it too."""
+    text = item.text
+    if len(text) > _LONGEST_REVIEWED_TEXT:
+        text = f"{text[:_LONGEST_REVIEWED_TEXT]}…"
+    lines = [
+        f"🗂 İnceleme · kalan: {_count(left)}",
+        "",
+        f"“{text}”",
+        "",
+        f"🤖 Model: {name(item.scores.label)} · {_percent(item.scores.confidence)}",
+        f"👤 Kullanıcı: {name(item.label)}",
+    ]
+    if item.others:
+        others = " · ".join(f"{name(label)} ×{count}" for label, count in item.others.items())
+        lines.append(f"👥 Başkaları: {others}")
+    reason = _REVIEW_REASONS.get(item.reason)
+    return "\n".join([*lines, f"❓ {reason}"] if reason else lines)
+
+
+def review_end(skipped: int) -> str:
+    """What comes after the last correction that waits."""
+    if skipped:
+        return f"🗂 Sıranın sonu. Atlananlar: {_count(skipped)}. Onlara dönmek için: /inceleme"
+    return "🗂 İncelenecek düzeltme kalmadı. 🎉"
 
 
 def stats(numbers: Stats) -> str:

@@ -29,6 +29,8 @@ class Row:
 
     ids: list[int]
     target: tuple[float, float, float]
+    weight: float = 1.0
+    """How many rows it counts as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,12 @@ class Batches:
         }
         new_ids = self._encoder.encode_all(list(rewritten.values()))
         ids = dict(zip(rewritten, new_ids, strict=True))
-        rows = [Row(ids.get(index, self._ids[index]), self._targets[index]) for index in order]
+        rows = [
+            Row(
+                ids.get(index, self._ids[index]), self._targets[index], self._examples[index].weight
+            )
+            for index in order
+        ]
         size = self._settings.batch_size
         batches = []
         for start in range(0, len(rows), size * _BUCKET_BATCHES):
@@ -98,10 +105,10 @@ def rounded_width(tokens: int) -> int:
     return -(-tokens // multiple) * multiple
 
 
-def collate(rows: list[Row], step_rows: int, *, size: int, few_shapes: bool = False) -> Batch:
+def collate(rows: list[Row], step_weight: float, *, size: int, few_shapes: bool = False) -> Batch:
     """Pad rows to a batch of `size` rows.
 
-    `step_rows` is the number of rows in the whole optimiser step that these are part of;
+    `step_weight` is the weight of all rows in the optimiser step that these are part of;
     `few_shapes` pads a little further, so that there are few different lengths.
     """
     longest = max((len(row.ids) for row in rows), default=1)
@@ -113,5 +120,5 @@ def collate(rows: list[Row], step_rows: int, *, size: int, few_shapes: bool = Fa
         input_ids=torch.tensor(ids),
         lengths=torch.tensor([len(row.ids) for row in rows] + [1] * empty),
         targets=torch.tensor(targets),
-        weights=torch.tensor([1 / step_rows] * len(rows) + [0.0] * empty),
+        weights=torch.tensor([row.weight / step_weight for row in rows] + [0.0] * empty),
     )

@@ -15,6 +15,9 @@ from safetensors.torch import save_file
 
 from tweetsent.errors import DataError
 
+Identity = dict[str, Any]
+"""What makes two runs the same, by name: base model, settings, rows, device; JSON values."""
+
 
 @dataclass(slots=True)
 class History:
@@ -30,8 +33,8 @@ class History:
 class Checkpoint:
     """Everything that the next step depends on."""
 
-    fingerprint: str
-    """Hash of what makes two runs the same: settings, rows, base model."""
+    identity: Identity
+    """Of the run that it belongs to."""
     step: int
     """Optimiser steps done."""
     tensors: dict[str, torch.Tensor]
@@ -43,7 +46,7 @@ class Checkpoint:
         """Write the file, or leave what was there and raise DataError."""
         state = json.dumps(
             {
-                "fingerprint": self.fingerprint,
+                "identity": self.identity,
                 "step": self.step,
                 "numbers": self.numbers,
                 "history": asdict(self.history),
@@ -60,6 +63,15 @@ class Checkpoint:
         except (OSError, SafetensorError) as error:
             raise DataError(f"{path} can't be written: {error}") from error
 
+    def require(self, identity: Identity, path: Path) -> None:
+        """Raise DataError, saying what differs, when it is of another run."""
+        names = [name for name, value in identity.items() if self.identity.get(name) != value]
+        if names:
+            raise DataError(
+                f"{path} is of a run with another {', '.join(names)}: give that command again to "
+                "finish it, choose another --output, or delete the file"
+            )
+
     @classmethod
     def load(cls, path: Path, device: torch.device) -> "Checkpoint":
         """Read it back; DataError when it is damaged."""
@@ -74,6 +86,6 @@ class Checkpoint:
                     for name, scores in state["history"]["scores"].items()
                 },
             )
-            return cls(state["fingerprint"], state["step"], tensors, state["numbers"], history)
+            return cls(dict(state["identity"]), state["step"], tensors, state["numbers"], history)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} is damaged; delete it to start from the beginning") from error

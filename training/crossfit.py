@@ -18,11 +18,10 @@ from training.calibration import fit_temperature
 from training.checkpoint import Checkpoint, History
 from training.data import Example
 from training.memory import Memory
-from training.qlora import Listener, Score, fine_tune, fingerprint_of, is_main_process
+from training.qlora import Listener, Score, fine_tune, identity_of, is_main_process
 from training.settings import TrainingSettings
 from training.splits import folds
 from tweetsent.classifier import Classifier
-from tweetsent.errors import DataError
 from tweetsent.model import BaseModel, LabelScorer
 from tweetsent.prompt import PromptEncoder
 
@@ -46,16 +45,12 @@ def out_of_fold_probabilities(
     # A fold has nothing to choose its best epoch by.
     settings = replace(settings, self_distillation=0.0, patience=0)
     memory = memory.resolve(device)
-    fingerprint = fingerprint_of(base, examples, settings, memory, device)
+    identity = identity_of(base, examples, settings, memory, device)
     logits = torch.zeros(len(examples), 3)
     first = 0
     if done.exists():
         kept = Checkpoint.load(done, torch.device("cpu"))
-        if kept.fingerprint != fingerprint:
-            raise DataError(
-                f"{done} is of a run with other settings, data or base model: give that command "
-                "again to finish it, choose another --output, or delete the file"
-            )
+        kept.require(identity, done)
         logits, first = kept.tensors["logits"], kept.step
     parts = folds(examples, FOLDS, settings.seed)
     for number, (seen, unseen) in list(enumerate(parts, start=1))[first:]:
@@ -65,7 +60,7 @@ def out_of_fold_probabilities(
             base, seen, unseen, settings, device, _of_fold(listener, number), memory, done
         )
         if is_main_process():
-            Checkpoint(fingerprint, number, {"logits": logits}, {}, History()).save(done)
+            Checkpoint(identity, number, {"logits": logits}, {}, History()).save(done)
     temperature = fit_temperature(logits, [row.label for row in examples])
     return (logits / temperature).softmax(dim=1)
 

@@ -6,6 +6,7 @@ use the same integers for different labels.
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,8 +38,9 @@ class Source:
     """None when it is to be found."""
     label_column: str | None = None
     """None when it is to be found."""
-    label_map: dict[str, Label] | None = None
-    """Label codes as they stand in the file; None when the file names the labels."""
+    label_map: dict[str, Label | None] | None = None
+    """Label codes as they stand in the file, None for rows to leave out; no map when the file
+    names the labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Example:
     """Of a row to measure on: whether there is one much like it among those to train on."""
     expected: tuple[float, float, float] | None = None
     """Of a row to train on: what models trained without it give each label, in label order."""
+    weight: float = 1.0
+    """Of a row to train on: how many rows it counts as in the loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +90,15 @@ class UnmappedCodesError(DataError):
         """All values of the column, each with its texts."""
 
 
-def parse_label_map(text: str) -> dict[str, Label]:
-    """Read "0=neutral,1=negative"; raises DataError."""
-    result: dict[str, Label] = {}
+def parse_label_map(text: str) -> dict[str, Label | None]:
+    """Read "0=neutral,1=negative,?=-", where "-" leaves rows out; raises DataError."""
+    result: dict[str, Label | None] = {}
     for part in text.split(","):
         code, equals, name = part.partition("=")
         if not equals or not code.strip():
             raise DataError(f"label map {text!r}: write it as CODE=LABEL,CODE=LABEL")
         try:
-            label = parse_label(name)
+            label = None if name.strip() == "-" else parse_label(name)
         except UnknownLabelError as error:
             raise DataError(f"label map {text!r}: {error}") from error
         if code.strip() in result:
@@ -128,7 +132,14 @@ def read_labelled(source: Source) -> LabelledData:
     check_letters((cleaned for cleaned, _ in rows), path, notes.append)
     codes = _codes_of(rows)
     labels = _decode(codes, f"{path}: column {label!r}", source.label_map)
-    examples = [Example(cleaned, labels[code]) for cleaned, code in rows]
+    examples = [
+        Example(cleaned, meant) for cleaned, code in rows if (meant := labels[code]) is not None
+    ]
+    if not examples:
+        raise DataError(f"{path}: the label map leaves out all rows")
+    if len(examples) < len(rows):
+        left_out["by the label map"] = len(rows) - len(examples)
+        notes.append(f"{path}: rows left out by the label map: {left_out['by the label map']:,}")
     dataset = Dataset(name=path.name, sha256=sha256_of(path), rows=len(examples))
     return LabelledData(dataset, examples, left_out.total(), tuple(notes))
 
@@ -177,15 +188,19 @@ def _codes_of(rows: list[tuple[str, str]]) -> list[Code]:
     return [Code(code, counts[code], tuple(texts[code])) for code in sorted(counts)]
 
 
-def _decode(codes: list[Code], where: str, label_map: dict[str, Label] | None) -> dict[str, Label]:
+def _decode(
+    codes: list[Code], where: str, label_map: dict[str, Label | None] | None
+) -> Mapping[str, Label | None]:
     if label_map is not None:
-        missing = [code for code in codes if code.value not in label_map]
+        # A word that names a label needs no entry.
+        named = {code.value: _named(code.value) for code in codes if code.value not in label_map}
+        missing = [value for value, label in named.items() if label is None]
         if missing:
-            values = ", ".join(code.value for code in missing[:_CODES_SHOWN])
+            values = ", ".join(missing[:_CODES_SHOWN])
             raise DataError(
                 f"{where} holds {_described(codes)}; the label map says nothing of {values}"
             )
-        return label_map
+        return named | label_map
     labels = {code.value: _named(code.value) for code in codes}
     known = {value: label for value, label in labels.items() if label}
     if len(known) == len(labels):
@@ -198,7 +213,7 @@ def _decode(codes: list[Code], where: str, label_map: dict[str, Label] | None) -
     entries = ",".join(f"{value}={label or '?'}" for value, label in labels.items())
     raise UnmappedCodesError(
         f"{found}; say what they mean, with negative, neutral or positive for each question mark: "
-        f'--label-map "{entries}"',
+        f'--label-map "{entries}" (- leaves rows out)',
         codes,
     )
 

@@ -22,6 +22,7 @@ MINIMUM_ROWS = 3
 """One row to hold out and two to learn from: when no label has so many, no label can be learnt."""
 
 FEW_ROWS = 20
+_FEW_IN_ALL = 500
 """A label with fewer rows is hardly learnt, and a measurement of it says little."""
 
 _SHOWN_CONFLICTS = 3
@@ -91,9 +92,9 @@ class Plan:
             return []
         decided = sum(conflict.majority is not None for conflict in self.conflicts)
         return [
-            f"{len(self.conflicts):,} texts have rows that disagree on the label: {decided:,} keep "
-            "the label of more than half of their rows, "
-            f"{len(self.conflicts) - decided:,} have no such label and are dropped; such as:",
+            f"texts whose rows disagree on the label: {len(self.conflicts):,}; kept with the label "
+            f"of more than half of their rows: {decided:,}; dropped, since there is no such label: "
+            f"{len(self.conflicts) - decided:,}; such as:",
             *(
                 f"  {_shortened(conflict.text)}: {_counts(conflict.counts)}"
                 for conflict in self.conflicts[:_SHOWN_CONFLICTS]
@@ -102,6 +103,11 @@ class Plan:
 
     def _warnings(self) -> list[str]:
         lines = []
+        if len(self.examples) < _FEW_IN_ALL:
+            lines.append(
+                f"warning: {_rows(len(self.examples))} are few to train on: below some hundred "
+                "expect a model worse than the shipped one"
+            )
         for label, count in self.labels.items():
             if not count:
                 lines.append(f"warning: no row to train on is labelled {label}: it can't be learnt")

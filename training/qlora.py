@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, reduce
 
 from training.batches import Batches, Row, collate, rounded_width
-from training.checkpoint import Checkpoint, History
+from training.checkpoint import Checkpoint, History, Identity
 from training.data import Example
 from training.gradients import CapturedGradientStep, GradientStep
 from training.memory import (
@@ -33,7 +33,7 @@ from training.memory import (
 )
 from training.settings import TrainingSettings
 from training.weights import TrainedWeights
-from tweetsent.errors import DataError, ModelError, StoppedError
+from tweetsent.errors import ModelError, StoppedError
 from tweetsent.model import BaseModel, LabelScorer, load_tokenizer
 from tweetsent.prompt import Prompt, PromptEncoder
 
@@ -114,10 +114,15 @@ def fine_tune(
     """
     memory = memory.resolve(device)
     PartialState(cpu=device.type == "cpu")  # whoever makes it first decides where all compute
-    fingerprint = fingerprint_of(base, [*examples, *measured_on], settings, memory, device)
-    run = _Run(base, examples, settings, device, listener, score, memory, fingerprint)
+    identity = identity_of(base, [*examples, *measured_on], settings, memory, device)
+    unfinished = None
     if checkpoint and checkpoint.exists():
-        run.take_up(Checkpoint.load(checkpoint, device), checkpoint)
+        unfinished = Checkpoint.load(checkpoint, device)
+        unfinished.require(identity, checkpoint)
+    run = _Run(base, examples, settings, device, listener, score, memory, identity)
+    if unfinished:
+        run.take_up(unfinished)
+        listener.say(f"going on from {run.place} ({checkpoint})")
     return run.go(checkpoint)
 
 
@@ -133,7 +138,7 @@ class _Run:
         listener: Listener,
         score: Score,
         memory: Memory,
-        fingerprint: str,
+        identity: Identity,
     ) -> None:
         from transformers import set_seed
 
@@ -144,7 +149,7 @@ class _Run:
         self._score = score
         self._memory = memory
         self._processes = PartialState()
-        self._fingerprint = fingerprint
+        self._identity = identity
         self._is_captured = device.type == "cuda" and memory is Memory.FAST
         self._encoder = PromptEncoder(load_tokenizer(base), Prompt())
         self._rows = Batches(examples, self._encoder, settings)
@@ -191,7 +196,7 @@ class _Run:
                 self._report(epoch)
                 if self._must_stop():
                     self._save(checkpoint)
-                    raise StoppedError(_stopped(self._step, self._steps, checkpoint))
+                    raise StoppedError(_stopped(self.place, checkpoint))
                 if time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS:
                     self._save(checkpoint)
             self._measure(epoch)
@@ -201,6 +206,11 @@ class _Run:
             self._weights.publish(self._best)
             chosen = self._best_epoch()
         return Trained(self._model, self._history, self._step, chosen, self._seconds())
+
+    @property
+    def place(self) -> str:
+        """Where the run stands."""
+        return f"step {self._step} of {self._steps}"
 
     def _seconds(self) -> float:
         return self._seconds_before + time.perf_counter() - self._started
@@ -239,6 +249,7 @@ class _Run:
         seed = self._settings.seed * _SEED_STRIDE + self._step
         torch.manual_seed(seed * self._processes.num_processes + self._processes.process_index)
         share = rows[self._processes.process_index :: self._processes.num_processes]
+        step_weight = sum(row.weight for row in rows)
         most = -(-self._settings.batch_size // self._processes.num_processes)
         loss = torch.zeros((), device=self._device)
         while share:
@@ -249,7 +260,7 @@ class _Run:
             # A captured graph has its number of rows built in.
             size = count if self._is_captured else len(part)
             self._pass = size, width
-            batch = collate(part, len(rows), size=size, few_shapes=self._is_captured)
+            batch = collate(part, step_weight, size=size, few_shapes=self._is_captured)
             loss += self._gradient_step(batch)
             del share[-count:]
         return loss
@@ -342,15 +353,10 @@ class _Run:
         numbers["pass_tokens"] = self._pass_tokens
         numbers["seconds"] = self._seconds()
         numbers["scaler"] = self._scaler.state_dict()
-        Checkpoint(self._fingerprint, self._step, tensors, numbers, self._history).save(path)
+        Checkpoint(self._identity, self._step, tensors, numbers, self._history).save(path)
 
-    def take_up(self, checkpoint: Checkpoint, path: Path) -> None:
-        """Go on from a checkpoint of the same run; raises DataError when it is of another."""
-        if checkpoint.fingerprint != self._fingerprint:
-            raise DataError(
-                f"{path} is of a run with other settings, data or base model: give that command "
-                "again to finish it, choose another --output, or delete the file"
-            )
+    def take_up(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint of the same run."""
         with torch.no_grad():
             self._weights.vector.copy_(checkpoint.tensors["vector"])
             self._weights.publish()
@@ -374,25 +380,29 @@ class _Run:
         self._seconds_before = checkpoint.numbers["seconds"]
         self._history = checkpoint.history
         self._step = checkpoint.step
-        self._listener.say(f"going on from step {self._step} of {self._steps} ({path})")
 
 
-def _stopped(step: int, steps: int, checkpoint: Path | None) -> str:
+def _stopped(place: str, checkpoint: Path | None) -> str:
     kept = f"; the same command goes on from {checkpoint}" if checkpoint else ""
-    return f"stopped after step {step} of {steps}{kept}"
+    return f"stopped after {place}{kept}"
 
 
-def fingerprint_of(
+def identity_of(
     base: BaseModel,
     examples: list[Example],
     settings: TrainingSettings,
     memory: Memory,
     device: torch.device,
-) -> str:
+) -> Identity:
     """The same for runs that give the same weights."""
-    machine = [memory, device.type, str(training_dtype(base, device)), PartialState().num_processes]
-    content = json.dumps(
-        [base.revision, asdict(settings), machine, Prompt().version]
-        + [[row.text, row.label, row.source, row.expected] for row in examples]
-    )
-    return hashlib.sha256(content.encode()).hexdigest()
+    rows = json.dumps([astuple(row) for row in examples])
+    return {
+        "base model": base.revision,
+        "prompt": Prompt().version,
+        "set of rows": hashlib.sha256(rows.encode()).hexdigest(),
+        **{f"--{name.replace('_', '-')}": value for name, value in asdict(settings).items()},
+        "--memory": memory.value,
+        "device": device.type,
+        "number type": str(training_dtype(base, device)),
+        "number of processes": PartialState().num_processes,
+    }

@@ -44,5 +44,9 @@ class NotFoundError(TweetsentError):
     """A message that has no prediction."""
 
 
+class RunError(TweetsentError):
+    """A retraining run can't start or go on: another one runs, or took its place."""
+
+
 class StoppedError(TweetsentError):
     """The user stopped a run; what is done so far is kept."""

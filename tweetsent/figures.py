@@ -24,28 +24,18 @@ def confusion_png(
 
     `matrix` is (3, 3) counts in label order, rows = truth.
     """
-    totals = matrix.sum(axis=1, keepdims=True)
-    share = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     figure = _figure(height_inches=5.0)
-    axes = figure.add_subplot()
-    axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
-    names = [label.turkish for label in LABELS]
-    axes.set_xticks(range(3), names, fontsize=12)
-    axes.set_yticks(range(3), names, fontsize=12, rotation=90, va="center")
-    axes.set_xlabel(columns, fontsize=13)
-    axes.set_ylabel(rows, fontsize=13)
-    _title(axes, title)
-    for row in range(3):
-        for column in range(3):
-            axes.text(
-                column,
-                row,
-                f"{int(matrix[row, column])}\n%{100 * share[row, column]:.0f}",
-                ha="center",
-                va="center",
-                fontsize=14,
-                color="white" if share[row, column] > 0.5 else "black",
-            )
+    _confusion(figure.add_subplot(), matrix, title, rows, columns)
+    return _png(figure)
+
+
+def comparison_png(before: np.ndarray, after: np.ndarray, *, title: str) -> bytes:
+    """Two confusion matrices (3, 3) of the same rows, the old model's above the new one's."""
+    figure = _figure(height_inches=9.5)
+    upper, lower = figure.subplots(2, 1)
+    figure.suptitle(title, fontsize=14)
+    _confusion(upper, before, "Şimdiki model", "Gerçek", "Tahmin")
+    _confusion(lower, after, "Yeni model", "Gerçek", "Tahmin")
     return _png(figure)
 
 
@@ -120,6 +110,29 @@ def learning_curves_png(
         axes.tick_params(labelsize=11)
         axes.grid(alpha=0.3)
     return _png(figure)
+
+
+def _confusion(axes: "Axes", matrix: np.ndarray, title: str, rows: str, columns: str) -> None:
+    totals = matrix.sum(axis=1, keepdims=True)
+    share = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
+    axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
+    names = [label.turkish for label in LABELS]
+    axes.set_xticks(range(3), names, fontsize=12)
+    axes.set_yticks(range(3), names, fontsize=12, rotation=90, va="center")
+    axes.set_xlabel(columns, fontsize=13)
+    axes.set_ylabel(rows, fontsize=13)
+    _title(axes, title)
+    for row in range(3):
+        for column in range(3):
+            axes.text(
+                column,
+                row,
+                f"{int(matrix[row, column])}\n%{100 * share[row, column]:.0f}",
+                ha="center",
+                va="center",
+                fontsize=14,
+                color="white" if share[row, column] > 0.5 else "black",
+            )
 
 
 def _figure(height_inches: float) -> "Figure":

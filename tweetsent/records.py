@@ -12,6 +12,9 @@ import numpy as np
 
 from tweetsent.labels import Label, Scores
 
+OWNER_ID = 1
+"""The user of the terminal, who is always an admin; no Telegram account has this id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
@@ -67,6 +70,129 @@ class Correction:
     new: Label
     ask_consent: bool
     """True once per user: with the first correction of somebody who was never asked."""
+
+
+class Trigger(StrEnum):
+    """What started a retraining run."""
+
+    SCHEDULE = "schedule"
+    ADMIN = "admin"
+    CLI = "cli"
+
+
+class RunState(StrEnum):
+    """How a retraining run stands."""
+
+    RUNNING = "running"
+    PROMOTED = "promoted"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class RunStep(StrEnum):
+    """What a retraining run is doing, or was doing when it ended."""
+
+    EXPORT = "export"
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+    PROMOTION = "promotion"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A retraining run."""
+
+    id: int
+    trigger: Trigger
+    state: RunState
+    step: RunStep
+    done: int
+    """Of the step, in units of its own."""
+    total: int
+    """0 while it is not known."""
+    started_at: datetime
+    """UTC."""
+    finished_at: datetime | None
+    corrections: int | None
+    """Accepted corrections that it trained on; None before its export."""
+    snapshot: str | None
+    """Hash of its data set."""
+    model_version: str | None
+    """Of the adapter that it made."""
+    decision: dict[str, Any] | None
+    """What the gate said, with its numbers."""
+    reason: str
+    """Why it was refused or failed; empty otherwise."""
+
+
+class CorrectionState(StrEnum):
+    """Whether a correction may become training data."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    DISPUTED = "disputed"
+
+
+class Reason(StrEnum):
+    """Why a correction is in its state."""
+
+    ADMIN = "admin"
+    """An admin made it."""
+    REVIEWED = "reviewed"
+    """An admin looked at it."""
+    CONFIRMED = "confirmed"
+    """It has the label that an admin gave the message."""
+    OVERRULED = "overruled"
+    """It has a label that an admin refused, or not the one that an admin gave."""
+    AGREEMENT = "agreement"
+    """Several users gave this label and nobody another."""
+    DISAGREEMENT = "disagreement"
+    """Users gave different labels."""
+    OWN_WORD = "own_word"
+    """The message's sender made it."""
+    SINGLE_VOICE = "single_voice"
+    """One user made it, who did not send the message."""
+    MODEL_IS_SURE = "model_is_sure"
+    """The model is very sure of another label."""
+    OFTEN_OVERRULED = "often_overruled"
+    """Admins refused most of what they saw of its user."""
+    OFTEN_CONTRARY = "often_contrary"
+    """Its user contradicts the model where that is very sure, and does so often."""
+    SUSPICIOUS_LABEL = "suspicious_label"
+    """Models trained without it found its label improbable."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingCorrection:
+    """An accepted correction that may be trained with."""
+
+    id: int
+    user_id: int
+    """The user's row, not Telegram's number."""
+    text: str
+    label: Label
+    created_at: datetime
+    is_vouched: bool
+    """Made or accepted by an admin."""
+    is_proven: bool
+    """Whether admins accepted more of this user's corrections than they rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """A correction that waits for an admin."""
+
+    correction_id: int
+    text: str
+    scores: Scores
+    """The model's."""
+    label: Label
+    """The user's."""
+    others: dict[Label, int]
+    """What other users said of the same message, in label order."""
+    state: CorrectionState
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

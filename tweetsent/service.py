@@ -23,6 +23,7 @@ from tweetsent.records import (
     ModelInfo,
     ModelVersion,
     Prediction,
+    ReviewItem,
     Scored,
     Stats,
 )
@@ -114,6 +115,20 @@ class SentimentService:
     async def set_consent(self, user_id: int, granted: bool) -> None:
         """Store a user's word on training."""
         await self._sql(self._store.set_consent, user_id, granted)
+
+    async def review_queue(self) -> list[ReviewItem]:
+        """The corrections that wait for an admin, oldest first."""
+        return await self._sql(self._store.review_queue, train_on_forwards=self._train_on_forwards)
+
+    async def review(self, admin_id: int, correction_id: int, *, accept: bool) -> bool:
+        """Accept or reject a correction for an admin; False when it does not wait any more."""
+        return await self._sql(
+            self._store.review,
+            admin_id,
+            correction_id,
+            accept=accept,
+            train_on_forwards=self._train_on_forwards,
+        )
 
     async def stats(self) -> Stats:
         """The statistics of everything stored."""

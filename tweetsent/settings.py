@@ -63,6 +63,25 @@ class Settings(BaseSettings):
     tweetsent_train_on_forwards: bool = False
     """Whether corrections of forwarded and group messages may enter a training set."""
 
+    tweetsent_retrain_cron: str | None = None
+    """When the bot retrains by itself, as in a crontab, in UTC: `0 3 * * *`; never by default."""
+
+    tweetsent_retrain_min_corrections: int = Field(default=50, ge=1)
+    """Accepted corrections that must have come since the last run for the next one to start."""
+
+    tweetsent_retrain_threads: int | None = Field(default=None, ge=1)
+    """CPU threads of a run; by default half of the cores, so that the bot keeps answering."""
+
+    tweetsent_retrain_memory_gb: float | None = Field(default=None, gt=0)
+    """Memory above which a run ends instead of taking the machine down; no limit by default."""
+
+    tweetsent_correction_weight: float = Field(default=2.0, gt=0, le=100)
+    """How many rows of the base data an accepted correction counts as."""
+
+    tweetsent_test_data: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Labelled files, separated by commas, that no run trains on and every new version must not be
+    worse on; by default a tenth of the base data."""
+
     tweetsent_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged to stderr."""
 
@@ -96,6 +115,22 @@ class Settings(BaseSettings):
         if not all(part.isdecimal() for part in parts):
             raise ValueError("must be numeric Telegram user ids, separated by commas")
         return frozenset(int(part) for part in parts)
+
+    @field_validator("tweetsent_test_data", mode="before")
+    @classmethod
+    def _split_paths(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(Path(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("tweetsent_retrain_cron")
+    @classmethod
+    def _crontab(cls, value: str | None) -> str | None:
+        if value is not None:
+            from tweetsent.crontab import parse_crontab
+
+            parse_crontab(value)  # its ValueErrors are readable
+        return value
 
     @field_validator("tweetsent_data_dir", "tweetsent_cache_dir")
     @classmethod

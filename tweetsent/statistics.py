@@ -1,14 +1,15 @@
-"""Reads what `/stats` shows from the database; knows which corrections may be trained on."""
+"""Reads what `/stats` shows from the database."""
 
 from datetime import timedelta
 
 import numpy as np
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
+from tweetsent.decisions import trainable
 from tweetsent.labels import LABELS, Label
 from tweetsent.metrics import compute_metrics
-from tweetsent.records import Consent, Stats
+from tweetsent.records import Stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
 
 
@@ -67,25 +68,7 @@ def _judged_pairs(session: Session) -> tuple[list[Label], list[Label]]:
 
 
 def _trainable(session: Session, train_on_forwards: bool) -> int:
-    """Live corrections whose corrector and whose text's author both consented.
-
-    In a group the two may be different people, and Telegram asks for the consent of each.
-    """
-    corrector, author = aliased(User), aliased(User)
-    query = (
-        select(func.count())
-        .select_from(CorrectionRow)
-        .join(PredictionRow, PredictionRow.id == CorrectionRow.prediction_id)
-        .join(corrector, corrector.id == CorrectionRow.user_id)
-        .join(author, author.id == PredictionRow.user_id)
-        .where(
-            CorrectionRow.superseded_at.is_(None),
-            corrector.consent == Consent.GRANTED,
-            author.consent == Consent.GRANTED,
-        )
-    )
-    if not train_on_forwards:
-        query = query.where(~PredictionRow.is_forward, ~PredictionRow.is_group)
+    query = trainable(train_on_forwards=train_on_forwards).with_only_columns(func.count())
     return session.scalar(query) or 0
 
 

@@ -4,14 +4,27 @@ Synchronous; every call is one short transaction and raises StoreError when the 
 Telegram's ids become pseudonyms here, before anything is stored.
 """
 
+from collections.abc import Iterable
+
 from sqlalchemy import Engine, or_, select
 from sqlalchemy.orm import Session
 
+from tweetsent.decisions import accepted_corrections, decide_open, flag_suspicious, scores_of
 from tweetsent.errors import NotFoundError
 from tweetsent.inbox import Inbox
 from tweetsent.labels import Label, Scores
+from tweetsent.policy import Policy, select_for_training
 from tweetsent.pseudonyms import Pseudonymiser
-from tweetsent.records import Consent, Correction, Incoming, Prediction, Stats
+from tweetsent.records import (
+    Consent,
+    Correction,
+    Incoming,
+    Prediction,
+    ReviewItem,
+    Stats,
+    TrainingCorrection,
+)
+from tweetsent.review import rule, waiting_items
 from tweetsent.sessions import insert_new, reading, writing
 from tweetsent.statistics import read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
@@ -23,12 +36,24 @@ _MAX_ID = 2**63 - 1
 
 
 class Store:
-    """Everything that is kept about messages; `inbox` holds those not handled yet."""
+    """Everything that is kept about messages; `inbox` holds those not handled yet.
 
-    def __init__(self, engine: Engine, pseudonymise: Pseudonymiser) -> None:
+    Corrections by users of `admin_ids` (Telegram's) need no review.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        pseudonymise: Pseudonymiser,
+        *,
+        admin_ids: Iterable[int] = (),
+        policy: Policy | None = None,
+    ) -> None:
         self.inbox = Inbox(engine)
+        self.policy = policy or Policy()
         self._engine = engine
         self._pseudonymise = pseudonymise
+        self._admins = frozenset(pseudonymise.user(admin_id) for admin_id in admin_ids)
 
     def save_prediction(
         self,
@@ -108,16 +133,14 @@ class Store:
         """
         with writing(self._engine) as session:
             user = self._user(session, user_id)
-            prediction = _row(session, prediction_id)
+            # Locked: of two users who correct it at once, the second must see the first's word.
+            prediction = _row(session, prediction_id, lock=True)
             ask = user.consent is Consent.UNASKED and user.asked_at is None
             if ask:
                 user.asked_at = utc_now()
-            return Correction(
-                prediction=_record(prediction),
-                old=_correct(session, user, prediction, label),
-                new=label,
-                ask_consent=ask,
-            )
+            old = _correct(session, user, prediction, label)
+            decide_open(session, self.policy, self._admins, user_id=user.id)
+            return Correction(_record(prediction), old=old, new=label, ask_consent=ask)
 
     def consent(self, user_id: int) -> Consent:
         """A user's word on training; UNASKED for a stranger."""
@@ -133,6 +156,47 @@ class Store:
             user.consent = Consent.GRANTED if granted else Consent.REFUSED
             user.consent_at = utc_now()
             user.consent_version = CONSENT_VERSION
+
+    def review_queue(self, *, train_on_forwards: bool) -> list[ReviewItem]:
+        """The corrections that wait for an admin, oldest first."""
+        with writing(self._engine) as session:
+            # Consent may have been given, and corrections stored by an older version.
+            decide_open(session, self.policy, self._admins)
+            return waiting_items(session, train_on_forwards=train_on_forwards)
+
+    def review(
+        self, admin_id: int, correction_id: int, *, accept: bool, train_on_forwards: bool
+    ) -> bool:
+        """Accept or reject a correction for good, and with it what others said of the message.
+
+        The same word again changes nothing. False when there is nothing to decide any more:
+        another admin was first, or the user changed or withdrew it. The caller has checked that
+        this is an admin.
+        """
+        with writing(self._engine) as session:
+            admin = self._user(session, admin_id)
+            ruled = rule(session, admin, correction_id, accept, train_on_forwards=train_on_forwards)
+            if ruled is None:
+                return False
+            decide_open(session, self.policy, self._admins, user_id=ruled.user_id)
+            return True
+
+    def flag_suspicious(self, correction_ids: Iterable[int]) -> int:
+        """Send accepted corrections whose label is improbable to the review; returns how many.
+
+        Those that an admin made or decided stay as they are.
+        """
+        with writing(self._engine) as session:
+            return flag_suspicious(session, correction_ids)
+
+    def training_corrections(self, *, train_on_forwards: bool) -> list[TrainingCorrection]:
+        """The corrections of a new training set, oldest first, decided anew and within limits."""
+        with writing(self._engine) as session:
+            decide_open(session, self.policy, self._admins)
+            accepted = accepted_corrections(
+                session, self.policy, train_on_forwards=train_on_forwards
+            )
+        return select_for_training(accepted, self.policy)
 
     def stats(self, *, train_on_forwards: bool) -> Stats:
         """The statistics of everything stored."""
@@ -172,9 +236,10 @@ def _correct(session: Session, user: User, prediction: PredictionRow, label: Lab
     return live.label if live is not None else prediction.label
 
 
-def _row(session: Session, prediction_id: int) -> PredictionRow:
+def _row(session: Session, prediction_id: int, *, lock: bool = False) -> PredictionRow:
     # The id may come from a forged button, and the database takes only 64 bits.
-    row = session.get(PredictionRow, prediction_id) if 0 < prediction_id <= _MAX_ID else None
+    is_possible = 0 < prediction_id <= _MAX_ID
+    row = session.get(PredictionRow, prediction_id, with_for_update=lock) if is_possible else None
     if row is None:
         raise _not_found(prediction_id)
     return row
@@ -188,7 +253,7 @@ def _record(row: PredictionRow) -> Prediction:
     return Prediction(
         id=row.id,
         text=row.text,
-        scores=Scores(row.score_negative, row.score_neutral, row.score_positive),
+        scores=scores_of(row),
         model_version=row.model_version,
         latency_ms=row.latency_ms,
         created_at=row.created_at,

@@ -26,7 +26,15 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from tweetsent.labels import Label
-from tweetsent.records import ActivatedBy, Consent, ModelState
+from tweetsent.records import (
+    ActivatedBy,
+    Consent,
+    CorrectionState,
+    ModelState,
+    RunState,
+    RunStep,
+    Trigger,
+)
 
 # SQLite counts up only a column of its own type INTEGER, which holds 64 bits there anyway.
 _Key = BigInteger().with_variant(Integer, "sqlite")
@@ -153,6 +161,53 @@ class CorrectionRow(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     superseded_at: Mapped[datetime | None]
     """When the same user corrected the same prediction again; None while live."""
+    state: Mapped[CorrectionState] = mapped_column(
+        _enum(CorrectionState, "state"), default=CorrectionState.PENDING
+    )
+    """A superseded correction keeps its last one."""
+    reason: Mapped[str | None] = mapped_column(String(32))
+    """Why it is in that state; None before the policy saw it."""
+    decided_at: Mapped[datetime | None]
+    """When it left `pending`."""
+    decided_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    """The admin who reviewed it; None where the policy decided."""
+
+
+class RunRow(Base):
+    """One retraining run; at most one is running, and its process renews the lease."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index(
+            "uq_runs_running",
+            "state",
+            unique=True,
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    trigger: Mapped[Trigger] = mapped_column(_enum(Trigger, "trigger"))
+    state: Mapped[RunState] = mapped_column(_enum(RunState, "state"), default=RunState.RUNNING)
+    step: Mapped[RunStep] = mapped_column(_enum(RunStep, "step"), default=RunStep.EXPORT)
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    finished_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime]
+    """Until when the run counts as alive without another sign of life."""
+    token: Mapped[str] = mapped_column(String(32))
+    """Known to the run's own process alone."""
+    host: Mapped[str]
+    process: Mapped[int]
+    corrections: Mapped[int | None]
+    snapshot: Mapped[str | None] = mapped_column(String(64))
+    model_version: Mapped[str | None] = mapped_column(String(128))
+    decision: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    reason: Mapped[str] = mapped_column(default="")
+    reported_at: Mapped[datetime | None]
+    """When the admins were told how it ended."""
 
 
 class InboxRow(Base):

@@ -1,17 +1,17 @@
 """Presses of inline buttons. Their data may be old or forged, and anyone in a group may press."""
 
-from contextlib import suppress
-
-from telegram import CallbackQuery, InlineKeyboardMarkup, Message, Update
-from telegram.error import BadRequest
+from telegram import CallbackQuery, Message, Update
 
 from bot import texts
 from bot.context import BotContext
 from bot.handlers.corrections import ask_consent
-from bot.handlers.model import roll_back
+from bot.handlers.model import on_roll_back_press
+from bot.handlers.replying import edit, notify
+from bot.handlers.review import on_verdict
 from bot.keyboards import (
     ConsentPress,
     CorrectionPress,
+    ReviewPress,
     RollBackPress,
     correction_keyboard,
     decode,
@@ -28,8 +28,10 @@ async def on_press(update: Update, context: BotContext) -> None:
         press = decode(query.data or "")
         if isinstance(press, ConsentPress):
             await _decide(query, context, press)
+        elif isinstance(press, ReviewPress):
+            await on_verdict(query, context, press)
         elif isinstance(press, RollBackPress):
-            await _roll_back(query, context, press)
+            await on_roll_back_press(query, context, press)
         else:
             await _correct(query, context, press)
     except (ValueError, NotFoundError):
@@ -45,7 +47,7 @@ async def _correct(query: CallbackQuery, context: BotContext, press: CorrectionP
     if isinstance(query.message, Message):
         is_answer = query.message.message_id == prediction.answer_message_id
         text = texts.corrected_answer(change) if is_answer else texts.correction(change)
-        await _edit(query.message, text, correction_keyboard(prediction.id))
+        await edit(query.message, text, correction_keyboard(prediction.id))
         await ask_consent(query.message, query.from_user.id, change)
 
 
@@ -57,29 +59,4 @@ async def _decide(query: CallbackQuery, context: BotContext, press: ConsentPress
     await notify(query, texts.BUTTON_SAVED)
     if isinstance(query.message, Message):
         text = texts.CONSENT_GRANTED if press.granted else texts.CONSENT_REFUSED
-        await _edit(query.message, text, None)
-
-
-async def _roll_back(query: CallbackQuery, context: BotContext, press: RollBackPress) -> None:
-    if query.from_user.id not in context.admin_ids:
-        await notify(query, texts.ADMINS_ONLY, alert=True)
-        return
-    text = texts.ROLL_BACK_CANCELLED
-    if press.confirmed:
-        text = await roll_back(context, press.activation_id)
-    await notify(query, texts.BUTTON_DONE)
-    if isinstance(query.message, Message):
-        await _edit(query.message, text, None)
-
-
-async def notify(query: CallbackQuery, text: str, *, alert: bool = False) -> None:
-    """Answers a press with a short note, or with a window to close."""
-    # After some minutes, or when delivered again, a press can't be answered any more.
-    with suppress(BadRequest):
-        await query.answer(text, show_alert=alert)
-
-
-async def _edit(message: Message, text: str, keyboard: InlineKeyboardMarkup | None) -> None:
-    # A second press changes nothing, which Telegram refuses; the message may be gone as well.
-    with suppress(BadRequest):
-        await message.edit_text(text, reply_markup=keyboard)
+        await edit(query.message, text, None)

@@ -15,6 +15,7 @@ from bot.context import BotContext
 from bot.handlers.corrections import on_correct
 from bot.handlers.model import on_model, on_roll_back
 from bot.handlers.replying import reply, sender_id
+from bot.handlers.review import on_review
 from bot.handlers.stats import on_stats
 from tweetsent.text import clean, fold
 
@@ -42,8 +43,9 @@ async def _start(message: Message, _context: BotContext, _rest: str) -> None:
     await reply(message, texts.START)
 
 
-async def _help(message: Message, _context: BotContext, _rest: str) -> None:
-    await reply(message, texts.HELP)
+async def _help(message: Message, context: BotContext, _rest: str) -> None:
+    is_admin = sender_id(message) in context.admin_ids
+    await reply(message, texts.HELP_FOR_ADMINS if is_admin else texts.HELP)
 
 
 async def _privacy(message: Message, context: BotContext, _rest: str) -> None:
@@ -70,6 +72,7 @@ _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
     "onay_geri": _refuse,
     "duzelt": on_correct,
     "stats": on_stats,
+    "inceleme": on_review,
     "model": on_model,
     "geri_al": on_roll_back,
 }

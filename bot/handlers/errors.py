@@ -9,8 +9,7 @@ from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 from bot import texts
 from bot.attempt import Failure, current_attempt
 from bot.context import BotContext
-from bot.handlers.buttons import notify
-from bot.handlers.replying import reply
+from bot.handlers.replying import notify, reply
 from bot.redaction import describe
 from bot.transport import MaybeArrivedError, flood_seconds
 from tweetsent.errors import ModelError, NotFoundError, NoWordsError, StoreError

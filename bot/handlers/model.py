@@ -1,11 +1,11 @@
 """`/model` and `/geri_al`: which version serves, and back to the one before, for the admins."""
 
-from telegram import Message
+from telegram import CallbackQuery, Message
 
 from bot import texts
 from bot.context import BotContext
-from bot.handlers.replying import reply, sender_id
-from bot.keyboards import roll_back_keyboard
+from bot.handlers.replying import edit, notify, reply, sender_id
+from bot.keyboards import RollBackPress, roll_back_keyboard
 from tweetsent.errors import ModelError, VersionError
 
 
@@ -33,10 +33,22 @@ async def on_roll_back(message: Message, context: BotContext, _rest: str) -> Non
     )
 
 
-async def roll_back(context: BotContext, activation_id: int) -> str:
-    """Goes back from an activation; returns what to tell the admin."""
+async def on_roll_back_press(
+    query: CallbackQuery, context: BotContext, press: RollBackPress
+) -> None:
+    """Goes back or not, as an admin pressed, and says so in place of the question."""
+    if query.from_user.id not in context.admin_ids:
+        await notify(query, texts.ADMINS_ONLY, alert=True)
+        return
+    text = await _roll_back(context, press) if press.confirmed else texts.ROLL_BACK_CANCELLED
+    await notify(query, texts.BUTTON_DONE)
+    if isinstance(query.message, Message):
+        await edit(query.message, text, None)
+
+
+async def _roll_back(context: BotContext, press: RollBackPress) -> str:
     try:
-        model = await context.service.roll_back(activation_id)
+        model = await context.service.roll_back(press.activation_id)
     except VersionError:  # another activation came in between, or the folder was deleted
         return texts.ROLL_BACK_REFUSED
     except ModelError:

@@ -1,12 +1,12 @@
-"""How the bot replies: always to a message, typing while it works."""
+"""How the bot replies: to a message, typing while it works, or to a press of a button."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from telegram import InlineKeyboardMarkup, Message
+from telegram import CallbackQuery, InlineKeyboardMarkup, Message
 from telegram.constants import ChatAction
-from telegram.error import TelegramError
+from telegram.error import BadRequest, TelegramError
 
 _TYPING_SECONDS = 4.0
 _TYPING_TIMEOUT_SECONDS = 2.0
@@ -19,6 +19,20 @@ async def reply(
     return await message.reply_text(
         text, reply_markup=keyboard, do_quote=True, allow_sending_without_reply=True
     )
+
+
+async def edit(message: Message, text: str, keyboard: InlineKeyboardMarkup | None) -> None:
+    """Changes a message of the bot, when it is still there and says something else."""
+    # A second press changes nothing, which Telegram refuses; the message may be gone as well.
+    with suppress(BadRequest):
+        await message.edit_text(text, reply_markup=keyboard)
+
+
+async def notify(query: CallbackQuery, text: str, *, alert: bool = False) -> None:
+    """Answers a press with a short note, or with a window to close."""
+    # After some minutes, or when delivered again, a press can't be answered any more.
+    with suppress(BadRequest):
+        await query.answer(text, show_alert=alert)
 
 
 def sender_id(message: Message) -> int:

@@ -65,7 +65,7 @@ def test_stats_without_corrections_are_text_alone(telegram: BotApi, admin: int) 
 
     assert "💬 Tahmin: 1 (son 24 saatte 1)" in first["text"]
     assert "Henüz düzeltme yok" in first["text"]
-    assert second["text"] == texts.HELP
+    assert second["text"] == texts.HELP_FOR_ADMINS
 
 
 def test_stats_with_corrections_come_with_a_picture(telegram: BotApi, admin: int) -> None:

@@ -70,7 +70,7 @@ def test_every_line_is_answered_in_order(settings: Settings) -> None:
         "[1] 😞 Olumsuz  [2] 😐 Tarafsız  [3] 😊 Olumlu  (seçmek için /1, /2, /3)"
     )
     assert answers[1].startswith("😞 Olumsuz")
-    assert answers[2:] == [texts.NO_WORDS, texts.HELP]
+    assert answers[2:] == [texts.NO_WORDS, texts.HELP_FOR_ADMINS]
 
 
 def test_a_number_presses_a_button(settings: Settings) -> None:

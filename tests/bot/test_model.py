@@ -92,11 +92,12 @@ def test_going_back_asks_first_and_is_recorded(
     asked = question(telegram, admin)
     assert asked["text"] == texts.roll_back_question("b-2", "a-1")
 
-    telegram.press(asked, buttons(asked)[0], user=admin)
+    yes = buttons(asked)[0]
+    telegram.press(asked, yes, user=admin)
 
     assert edited(telegram) == texts.rolled_back("a-1")
     assert registry.history("a-1")[0].by is ActivatedBy.ADMIN
-    telegram.press(asked, buttons(asked)[0], user=admin)  # a second tap goes no further back
+    telegram.press(asked, yes, user=admin)  # a second tap goes no further back
     telegram.wait_calls("editMessageText", 2)
     assert edited(telegram) == texts.ROLL_BACK_REFUSED
     active = registry.active()

@@ -7,7 +7,14 @@ import pytest
 
 from bot import texts
 from tweetsent.labels import Label, Scores
-from tweetsent.records import Correction, Prediction, Stats
+from tweetsent.records import (
+    Correction,
+    CorrectionState,
+    Prediction,
+    Reason,
+    ReviewItem,
+    Stats,
+)
 
 PREDICTION = Prediction(1, "a", Scores(0.1, 0.2, 0.7), "v", 1.0, datetime.now(UTC), None)
 
@@ -66,10 +73,35 @@ def test_stats_with_corrections() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["BUTTON_SAVED", "BUTTON_UNKNOWN", "CONSENT_NOT_YOURS", "NOT_FOUND"]
+    "name",
+    [
+        "ADMINS_ONLY",
+        "BUTTON_SAVED",
+        "BUTTON_UNKNOWN",
+        "CONSENT_NOT_YOURS",
+        "NOT_FOUND",
+        "REVIEW_TOO_LATE",
+    ],
 )
 def test_notes_on_buttons_fit_telegram(name: str) -> None:
     assert len(getattr(texts, name)) <= 200
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_correction_to_review_fits_into_a_message(reason: Reason) -> None:
+    item = ReviewItem(
+        correction_id=1,
+        text="😀" * 4096,
+        scores=PREDICTION.scores,
+        label=Label.NEGATIVE,
+        others={Label.NEUTRAL: 2, Label.POSITIVE: 1},
+        state=CorrectionState.DISPUTED,
+        reason=reason,
+    )
+    text = texts.review(item, left=1234)
+    assert len(text.encode("utf-16-le")) // 2 <= 4096
+    assert "kalan: 1.234" in text
+    assert "👥 Başkaları: 😐 Tarafsız ×2 · 😊 Olumlu ×1" in text
 
 
 def test_long_words_are_cut() -> None:

@@ -11,7 +11,7 @@ from tweetsent.database import create_engine_for, upgrade
 from tweetsent.errors import ModelError
 from tweetsent.labels import Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
-from tweetsent.records import Scored
+from tweetsent.records import OWNER_ID, Scored
 from tweetsent.registry import Registry
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
@@ -19,12 +19,16 @@ from tweetsent.store import Store
 
 ADMIN = 42
 _POSITIVE = Scores(0.02, 0.05, 0.93)
+_SURELY_POSITIVE = Scores(0.01, 0.02, 0.97)
 _NEGATIVE = Scores(0.88, 0.09, 0.03)
 _NEUTRAL = Scores(0.2, 0.6, 0.2)
 
 
 class TinyClassifier:
-    """ "harika" is positive, "berbat" negative, "bozuk" an error; "bekle" waits for `release`."""
+    """ "harika" is positive, "enfes" very surely so, "berbat" negative, "bozuk" an error.
+
+    "bekle" waits for `release`.
+    """
 
     version = "tiny-1"
 
@@ -48,6 +52,8 @@ class TinyClassifier:
             raise ModelError("the weights are gone")
         if "çöktü" in text:
             raise RuntimeError(f"can't classify {text}")
+        if "enfes" in text:
+            return _SURELY_POSITIVE
         if "harika" in text:
             return _POSITIVE
         return _NEGATIVE if "berbat" in text else _NEUTRAL
@@ -76,5 +82,6 @@ def settings_for(folder: Path, database: Path, base_url: str, token: str | None)
 def open_service(settings: Settings, classifier: TinyClassifier) -> SentimentService:
     """The real service on the settings' database."""
     engine = create_engine_for(settings.database_url)
-    registry = Registry.of(settings, engine)
-    return SentimentService(Store(engine, Pseudonymiser(load_key(settings))), classifier, registry)
+    pseudonymise = Pseudonymiser(load_key(settings))
+    store = Store(engine, pseudonymise, admin_ids=settings.tweetsent_admin_ids | {OWNER_ID})
+    return SentimentService(store, classifier, Registry.of(settings, engine))

@@ -15,9 +15,18 @@ COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def test_these_are_the_commands() -> None:
-    assert [
-        *("average", "bot", "chat", "db", "evaluate", "models", "predict", "run", "stats", "train")
-    ] == COMMANDS
+    assert COMMANDS == [
+        "average",
+        "bot",
+        "chat",
+        "db",
+        "evaluate",
+        "models",
+        "predict",
+        "run",
+        "stats",
+        "train",
+    ]
 
 
 @pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["db", "upgrade"], []])

@@ -530,7 +530,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     assert found == "veri.csv: texts are in column 'text', labels in 'label'"
     assert source.startswith("veri.csv: 27 rows; left out: 1 duplicate, 2 with conflicting labels")
     assert re.match(r"\d+ rows to train on: negative \d+ \(\d+%\), neutral", total)
-    assert any("1 texts have rows that disagree" in line for line in more)
+    assert any("texts whose rows disagree on the label: 1;" in line for line in more)
     assert any("rows to measure on (held out)" in line for line in more)
     pattern = r"about \d+ (s|min) of training and .* GiB of memory \(--memory fast\)"
     assert re.fullmatch(pattern, last)
@@ -617,7 +617,7 @@ def test_a_checkpoint_of_another_command_is_one_error_and_stays(
     result = tweetsent(*TRAIN.split(), "--seed", "7")
     assert (result.code, result.out) == (2, "")
     (error,) = errors(result)
-    assert error.startswith("yeni.checkpoint is of a run with other settings, data or base model")
+    assert error.startswith("yeni.checkpoint is of a run with another --seed: give that command")
     assert checkpoint.read_bytes() == content
     assert not (empty_home / "yeni").exists()
 

@@ -116,6 +116,14 @@ def test_what_others_expect_has_its_share_of_the_target(encoder: PromptEncoder) 
     assert row.target == pytest.approx((0.1, 0.1, 0.8))
 
 
+def test_a_heavier_row_has_a_larger_share_of_the_loss(encoder: PromptEncoder) -> None:
+    examples = [Example("Güzel", Label.POSITIVE, weight=3.0), Example("Kötü", Label.NEGATIVE)]
+    (rows,) = Batches(examples, encoder, PLAIN).of_epoch(1)
+    shares = collate(rows, 4.0, size=3).weights.tolist()
+    assert shares == [*(0.75 if row.target[2] else 0.25 for row in rows), 0.0]
+    assert collate(rows, 8.0, size=3).weights.sum() == 0.5
+
+
 ROWS = [Row([5, 6, 7], (1.0, 0.0, 0.0)), Row([8], (0.1, 0.1, 0.8))]
 
 

@@ -65,7 +65,7 @@ def test_it_has_a_row_for_each_label_of_each_file(card: str) -> None:
 
 def test_it_says_what_it_was_made_of(card: str) -> None:
     assert card.startswith("# kucuk-1a2b3c4d\n")
-    assert "`kurum/kucuk` (revision `0123456789ab`)" in card
+    assert "`kurum/kucuk` (revision `0123456789ab`,\nquantisation " in card
     assert "2031-05-06" in card
     assert "| tweetler.csv | 12,345 | `feedbeeffeed` |" in card
     assert "| epochs | 4 |" in card

@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 def example(step: int = 3) -> Checkpoint:
     return Checkpoint(
-        fingerprint="0f" * 32,
+        identity={"base model": "0f" * 32, "--epochs": 3},
         step=step,
         tensors={
             "vector": torch.tensor([0.1, -1e-30, 3e38]),
@@ -38,7 +38,7 @@ def test_what_is_read_is_what_was_saved(tmp_path: Path) -> None:
     saved.save(tmp_path / "new" / "folder" / "run.checkpoint")
     read = Checkpoint.load(tmp_path / "new" / "folder" / "run.checkpoint", CPU)
 
-    assert (read.fingerprint, read.step) == (saved.fingerprint, saved.step)
+    assert (read.identity, read.step) == (saved.identity, saved.step)
     assert read.numbers == saved.numbers
     assert read.history == saved.history
     assert read.tensors.keys() == saved.tensors.keys()
@@ -48,8 +48,15 @@ def test_what_is_read_is_what_was_saved(tmp_path: Path) -> None:
 
 
 def test_a_fresh_history_is_read_back_empty(tmp_path: Path) -> None:
-    Checkpoint("f", 0, {"vector": torch.zeros(1)}, {}, History()).save(tmp_path / "c")
+    Checkpoint({}, 0, {"vector": torch.zeros(1)}, {}, History()).save(tmp_path / "c")
     assert Checkpoint.load(tmp_path / "c", CPU).history == History()
+
+
+def test_another_run_is_told_by_what_differs(tmp_path: Path) -> None:
+    read = example()
+    read.require({"base model": "0f" * 32, "--epochs": 3}, tmp_path / "c")
+    with pytest.raises(DataError, match=r"c is of a run with another --epochs, --seed: give that"):
+        read.require({"base model": "0f" * 32, "--epochs": 4, "--seed": 1}, tmp_path / "c")
 
 
 def test_a_save_replaces_the_file_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -64,7 +71,7 @@ def test_what_was_read_stays_when_the_file_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "c"
     example().save(path)
     read = Checkpoint.load(path, CPU)
-    Checkpoint("f", 9, {"vector": torch.zeros(3)}, {}, History()).save(path)
+    Checkpoint({}, 9, {"vector": torch.zeros(3)}, {}, History()).save(path)
     assert torch.equal(read.tensors["vector"], example().tensors["vector"])
 
 

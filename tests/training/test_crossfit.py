@@ -138,9 +138,9 @@ def test_folds_of_another_run_are_refused_and_kept(tiny_base: BaseModel, tmp_pat
     with pytest.raises(StoppedError):
         probabilities(tiny_base, done, stop_at=7)
     kept = done.read_bytes()
-    with pytest.raises(DataError, match=r"done is of a run with other settings"):
+    with pytest.raises(DataError, match="done is of a run with another --seed"):
         probabilities(tiny_base, done, settings=replace(SETTINGS, seed=1))
-    with pytest.raises(DataError, match=r"done is of a run with other settings"):
+    with pytest.raises(DataError, match="done is of a run with another set of rows"):
         probabilities(tiny_base, done, rows=ROWS[1:])
     assert done.read_bytes() == kept
     done.write_bytes(kept[:100])

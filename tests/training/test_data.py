@@ -202,13 +202,13 @@ def test_codes_are_shown_with_counts_texts_and_a_map_to_fill_in(tmp_path: Path) 
         read_labelled(Source(path))
     message = str(caught.value)
     assert "'0' (in 1, e.g. 'Fena'), '1' (in 1, e.g. 'Yarın maç var'), '2' (in 3, " in message
-    assert message.endswith('--label-map "0=?,1=?,2=?"')
+    assert message.endswith('--label-map "0=?,1=?,2=?" (- leaves rows out)')
     assert caught.value.codes[2] == Code("2", 3, ("Harika", "Bayıldım"))
 
 
 def test_names_that_are_known_are_filled_in_and_codes_never(tmp_path: Path) -> None:
     path = csv(tmp_path, "Fena,olumsuz", "Eh,belki", "Bu,-1")
-    with pytest.raises(UnmappedCodesError, match=r'"-1=\?,belki=\?,olumsuz=negative"$'):
+    with pytest.raises(UnmappedCodesError, match=r'"-1=\?,belki=\?,olumsuz=negative" \(- '):
         read_labelled(Source(path))
 
 
@@ -246,6 +246,20 @@ def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
     part = read_labelled(Source(path, label_map=parse_label_map("0=negative,2=positive")))
     assert [row.text for row in part.examples] == ["iyi", "kötü"]
     assert part.left_out == 1
+
+
+def test_a_map_may_leave_rows_out_and_need_not_name_words_that_are_known(tmp_path: Path) -> None:
+    path = csv(tmp_path, "Fena,0", "Harika,olumlu", "Nasıl yani,?", "Bayıldım,1", "Ya,?")
+    data = read_labelled(Source(path, label_map=parse_label_map("0=negative,1=positive,?=-")))
+    assert [(row.text, row.label.value) for row in data.examples] == [
+        ("Fena", "negative"),
+        ("Harika", "positive"),
+        ("Bayıldım", "positive"),
+    ]
+    assert (data.left_out, data.dataset.rows) == (2, 3)
+    assert any(note.endswith("rows left out by the label map: 2") for note in data.notes)
+    with pytest.raises(DataError, match="the label map leaves out all rows"):
+        read_labelled(Source(path, label_map=dict.fromkeys(["0", "1", "?", "olumlu"])))
 
 
 def test_integer_codes_that_come_as_floats_match_the_map(tmp_path: Path) -> None:

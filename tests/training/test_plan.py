@@ -83,8 +83,8 @@ def test_the_conflicts_are_listed_with_their_labels_and_counts() -> None:
         (SENTENCES[8].text, {NEGATIVE: 1, NEUTRAL: 1}, None),
     ]
     assert (
-        "2 texts have rows that disagree on the label: 1 keep the label of more than half of their "
-        "rows, 1 have no such label and are dropped"
+        "texts whose rows disagree on the label: 2; kept with the label of more than half of their "
+        "rows: 1; dropped, since there is no such label: 1; such as:"
     ) in said(plan)
     assert f"{SENTENCES[8].text!r}: negative 1, neutral 1" in said(plan)
 
@@ -116,7 +116,7 @@ def test_the_lines_say_where_the_rows_went() -> None:
 
 
 def test_nothing_is_said_of_what_did_not_happen() -> None:
-    rows = [row for label in LABELS for row in numbered(label, FEW_ROWS)]
+    rows = [row for label in LABELS for row in numbered(label, 170)]
     plan = make_plan([labelled("a.csv", rows)], [labelled("v.csv", VALID)])
     assert len(plan.lines()) == 3
     assert "left out" not in said(plan)
@@ -219,6 +219,8 @@ def test_rare_and_missing_labels_are_warned_of() -> None:
     plan = make_plan([labelled("a.csv", rows)], [labelled("v.csv", VALID)])
     warnings = [line for line in plan.lines() if line.startswith("warning")]
     assert warnings == [
+        "warning: 22 rows are few to train on: below some hundred expect a model worse than the "
+        "shipped one",
         "warning: no row to train on is labelled neutral: it can't be learnt",
         "warning: 2 rows to train on are labelled positive; a label with fewer than 20 is hardly "
         "learnt",

@@ -472,25 +472,25 @@ OTHER_DATA = [replace(FEW[0], label=Label.POSITIVE), *FEW[1:]]
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("what", "other"),
     [
-        {"settings": replace(PLAIN, learning_rate=5.1e-3)},
-        {"settings": replace(PLAIN, epochs=4)},
-        {"examples": OTHER_DATA},
-        {"examples": FEW[::-1]},
-        {"examples": [*FEW, Example("Bir tane daha.", Label.NEUTRAL)]},
-        {"memory": Memory.LOW},
-        {"base": {"revision": "0" * 64}},
+        ("--learning-rate", {"settings": replace(PLAIN, learning_rate=5.1e-3)}),
+        ("--epochs, --seed", {"settings": replace(PLAIN, epochs=4, seed=1)}),
+        ("set of rows", {"examples": OTHER_DATA}),
+        ("set of rows", {"examples": FEW[::-1]}),
+        ("set of rows", {"examples": [*FEW, Example("Bir tane daha.", Label.NEUTRAL)]}),
+        ("--memory", {"memory": Memory.LOW}),
+        ("base model", {"base": {"revision": "0" * 64}}),
     ],
     ids=str,
 )
 def test_a_checkpoint_of_another_run_is_refused_and_kept(
-    other: dict[str, Any], unfinished: Path, tiny_base: BaseModel
+    what: str, other: dict[str, Any], unfinished: Path, tiny_base: BaseModel
 ) -> None:
     before = unfinished.read_bytes()
     base = replace(tiny_base, **other.get("base", {}))
     how = {name: value for name, value in other.items() if name != "base"}
-    with pytest.raises(DataError, match="of a run with other settings, data or base model"):
+    with pytest.raises(DataError, match=f"is of a run with another {what}: give that command"):
         run(base, checkpoint=unfinished, **how)
     assert unfinished.read_bytes() == before
 
@@ -499,7 +499,7 @@ def test_a_checkpoint_of_a_run_measured_on_other_rows_is_refused(
     unfinished: Path, tiny_base: BaseModel
 ) -> None:
     listener = qlora.Listener(print, print, print, lambda: False)
-    with pytest.raises(DataError, match="of a run with other settings"):
+    with pytest.raises(DataError, match="is of a run with another set of rows"):
         qlora.fine_tune(
             tiny_base,
             FEW,

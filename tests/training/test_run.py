@@ -448,12 +448,12 @@ def test_a_checkpoint_of_other_settings_rows_or_measurements_is_refused_and_stay
     content = checkpoint_of(unfinished).read_bytes()
     settings = replace(SETTINGS, epochs=1)
     data = [labelled("a.csv", TRAIN)]
-    for plan, other in [
-        (SMALL, replace(settings, seed=6)),
-        (make_plan([labelled("a.csv", TRAIN[1:])], SMALL.valid), settings),
-        (make_plan(data, [labelled("v.csv", SECOND_VALID)]), settings),
+    for plan, other, what in [
+        (SMALL, replace(settings, seed=6), "--seed"),
+        (make_plan([labelled("a.csv", TRAIN[1:])], SMALL.valid), settings, "set of rows"),
+        (make_plan(data, [labelled("v.csv", SECOND_VALID)]), settings, "set of rows"),
     ]:
-        with pytest.raises(DataError, match="is of a run with other settings"):
+        with pytest.raises(DataError, match=f"is of a run with another {what}"):
             train(plan, tiny_base, other, unfinished, CPU, Heard().listener())
     assert checkpoint_of(unfinished).read_bytes() == content
     assert not unfinished.exists()

@@ -16,6 +16,7 @@ from tweetsent.pseudonyms import Pseudonymiser
 from tweetsent.records import Incoming, Prediction
 from tweetsent.store import Store
 
+ADMIN, OTHER_ADMIN = 901, 902
 POSTGRES_URL = os.environ.get("TWEETSENT_TEST_POSTGRES_URL", "")
 
 
@@ -57,7 +58,8 @@ def emptied(url: str) -> str:
 @pytest.fixture
 def store(engine: Engine) -> Store:
     """A store on an empty database."""
-    return Store(engine, Pseudonymiser(b"a key for the tests only"))
+    pseudonymise = Pseudonymiser(b"a key for the tests only")
+    return Store(engine, pseudonymise, admin_ids={ADMIN, OTHER_ADMIN})
 
 
 class Saver(Protocol):
@@ -74,6 +76,7 @@ class Saver(Protocol):
         latency_ms: float = 10.0,
         is_forward: bool = False,
         is_group: bool = False,
+        confidence: float = 0.8,
     ) -> Prediction: ...
 
 
@@ -91,10 +94,13 @@ def save(store: Store) -> Saver:
         latency_ms: float = 10.0,
         is_forward: bool = False,
         is_group: bool = False,
+        confidence: float = 0.8,
     ) -> Prediction:
         return store.save_prediction(
             Incoming(user_id, chat_id, message_id, f"metin {message_id}", is_forward, is_group),
-            Scores(**{name: 0.8 if name == label else 0.1 for name in LABELS}),
+            Scores(
+                **{name: confidence if name == label else (1 - confidence) / 2 for name in LABELS}
+            ),
             model_version=model_version,
             prompt_version="p1",
             latency_ms=latency_ms,

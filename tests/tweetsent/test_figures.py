@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from tweetsent.figures import confusion_png, learning_curves_png, reliability_png
+from tweetsent.figures import comparison_png, confusion_png, learning_curves_png, reliability_png
 from tweetsent.metrics import Reliability
 
 MATRIX = np.array([[8, 1, 1], [2, 5, 3], [0, 0, 10]])
@@ -112,3 +112,14 @@ def test_threads_may_draw_together() -> None:
     with ThreadPoolExecutor(4) as pool:
         pictures = list(pool.map(lambda _: confusion_png(MATRIX, title="t"), range(8)))
     assert pictures == [expected] * 8
+
+
+def test_two_models_are_drawn_one_above_the_other_on_a_phones_width() -> None:
+    other = np.rot90(MATRIX)
+    picture = Image.open(io.BytesIO(comparison_png(MATRIX, other, title="305 satır")))
+    single = Image.open(io.BytesIO(confusion_png(MATRIX, title="t")))
+    assert picture.width == single.width
+    assert 1.5 * single.height < picture.height < 2.2 * single.height
+    swapped = comparison_png(other, MATRIX, title="305 satır")
+    assert np.array(Image.open(io.BytesIO(swapped))).shape == np.array(picture).shape
+    assert (np.array(Image.open(io.BytesIO(swapped))) != np.array(picture)).any()

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from filelock import FileLock
@@ -21,6 +22,7 @@ from tweetsent.database import check_revision, create_engine_for, upgrade
 from tweetsent.tables import Base
 
 VERSIONS = Path(__file__).parent.parent.parent / "migrations" / "versions"
+CHECKS = "SELECT count(*) FROM sqlite_master WHERE sql LIKE '%CONSTRAINT ck_%'"
 RENAME = '''"""Rebuilds two tables that others refer to."""
 from alembic import op
 import sqlalchemy as sa
@@ -114,9 +116,11 @@ def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(
                 VALUES (1, 'u', '2025', 'unasked');
             INSERT INTO predictions VALUES
                 (1, 1, 'c', 5, 't', 0, 0, 'neutral', 0.1, 0.8, 0.1, 'm', 'p', 1.0, '2025', NULL);
-            INSERT INTO corrections VALUES (1, 1, 1, 'positive', '2025', NULL);
+            INSERT INTO corrections (id, prediction_id, user_id, label, created_at, state)
+                VALUES (1, 1, 1, 'positive', '2025', 'pending');
             """
         )
+        before = connection.execute(CHECKS).fetchone()
     head = database.head_revision()
     (migrations / "versions" / "9000_rebuild.py").write_text(RENAME.format(head=head))
     with pytest.raises(database.StoreError, match=f"older revision {head}"):
@@ -129,11 +133,38 @@ def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(
             connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             for table in ("users", "predictions", "corrections")
         ]
-        checks = connection.execute(
-            "SELECT count(*) FROM sqlite_master WHERE sql LIKE '%CONSTRAINT ck_%'"
-        ).fetchone()
+        checks = connection.execute(CHECKS).fetchone()
     assert counts == [1, 1, 1]
-    assert checks == (5,)
+    assert checks == before > (2,)
+
+
+def test_corrections_of_the_first_revision_become_pending(url: str) -> None:
+    engine = create_engine_for(url)
+    with engine.connect() as connection, connection.begin():
+        command.upgrade(database.alembic_config(connection), "0001")
+        connection.execute(text("INSERT INTO users VALUES (1, 'u', '2025', 'granted', 0, 1, 0)"))
+        connection.execute(
+            text(
+                "INSERT INTO predictions VALUES "
+                "(1, 1, 'c', 5, 't', 0, 0, 'neutral', 0.1, 0.8, 0.1, 'm', 'p', 1.0, '2025', NULL)"
+            )
+        )
+        connection.execute(text("INSERT INTO corrections VALUES (7, 1, 1, 'positive', 2025, 0)"))
+    upgrade(url)
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT * FROM corrections")).one()
+    assert row._asdict() == {
+        "id": 7,
+        "prediction_id": 1,
+        "user_id": 1,
+        "label": "positive",
+        "created_at": 2025,
+        "superseded_at": 0,
+        "state": "pending",
+        "reason": None,
+        "decided_at": None,
+        "decided_by": None,
+    }
 
 
 def test_a_new_revision_is_written_from_the_models(migrations: Path) -> None:

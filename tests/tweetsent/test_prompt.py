@@ -1,6 +1,5 @@
 """The prompt: one for training and serving, and nothing a user types gets out of its place."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,17 +65,17 @@ def tail_of(tokenizer: Any, prompt: Prompt) -> list[int]:
 
 
 @pytest.fixture
-def scored() -> Iterator[list[list[list[int]]]]:
-    """The token ids of every batch that any LabelScorer sees during the test."""
+def scored(monkeypatch: pytest.MonkeyPatch) -> list[list[list[int]]]:
+    """The token ids of every batch that any LabelScorer reads during the test."""
     seen: list[list[list[int]]] = []
+    read = LabelScorer.hidden
 
-    def note(module: torch.nn.Module, args: tuple[Any, ...]) -> None:
-        if isinstance(module, LabelScorer):
-            seen.append(args[0].tolist())
+    def note(scorer: LabelScorer, input_ids: torch.Tensor) -> torch.Tensor:
+        seen.append(input_ids.tolist())
+        return read(scorer, input_ids)
 
-    handle = torch.nn.modules.module.register_module_forward_pre_hook(note)
-    yield seen
-    handle.remove()
+    monkeypatch.setattr(LabelScorer, "hidden", note)
+    return seen
 
 
 def test_training_and_serving_read_the_same_ids(

@@ -6,6 +6,7 @@ import typer
 
 from tweetsent.cli.console import load_settings, print_json, report
 from tweetsent.labels import LABELS
+from tweetsent.records import OWNER_ID
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,4 +78,5 @@ def open_store(settings: Settings, engine: "Engine") -> "Store":
     from tweetsent.pseudonyms import Pseudonymiser, load_key
     from tweetsent.store import Store
 
-    return Store(engine, Pseudonymiser(load_key(settings)))
+    admin_ids = settings.tweetsent_admin_ids | {OWNER_ID}
+    return Store(engine, Pseudonymiser(load_key(settings)), admin_ids=admin_ids)

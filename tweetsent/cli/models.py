@@ -42,7 +42,7 @@ _LABEL_MAPS = typer.Option(
     [],
     "--label-map",
     help="What the codes in the label column mean, such as 0=neutral,1=negative,2=positive; "
-    "one per file, '-' for a file that names its labels.",
+    "3=- leaves rows out; one per file, '-' for a file that names its labels.",
 )
 
 
@@ -59,6 +59,8 @@ def predict(
         raise typer.BadParameter("give either texts or --input FILE")
     if output and not input_file:
         raise typer.BadParameter("--output goes with --input")
+    if output and output.resolve() == input_file.resolve():
+        raise typer.BadParameter("--output would overwrite --input")
     if input_file:
         _predict_file(input_file, text_column, output, model, json_output)
         return
@@ -371,20 +373,25 @@ def _read_asking(source: "Source", may_ask: bool) -> "tuple[LabelledData, Source
         if not (may_ask and can_ask()):
             raise
         codes = error.codes
-    report(f"{source.path}: what do these labels mean? Answer olumsuz, tarafsız or olumlu.")
+    report(
+        f"{source.path}: what do these labels mean? Answer olumsuz, tarafsız or olumlu, or - to "
+        "leave their rows out."
+    )
     label_map = {code.value: _ask(code) for code in codes}
-    entries = ",".join(f"{value}={label}" for value, label in label_map.items())
+    entries = ",".join(f"{value}={label or '-'}" for value, label in label_map.items())
     report(f'next time: --label-map "{entries}"')
     source = replace(source, label_map=label_map)
     return read_labelled(source), source
 
 
-def _ask(code: "Code") -> Label:
+def _ask(code: "Code") -> Label | None:
     report(f"{code.value}: {code.rows:,} rows, such as")
     for text in code.texts:
         report(f"    {text[:_LONGEST_EXAMPLE]}")
     while True:
         answer = typer.prompt(f"{code.value} means", err=True)
+        if answer.strip() == "-":
+            return None
         try:
             return parse_label(answer)
         except UnknownLabelError as error:

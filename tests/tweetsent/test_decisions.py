@@ -1,0 +1,237 @@
+"""The policy on stored corrections: what is decided when, and who counts."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Engine, insert, select
+
+from tests.tweetsent.conftest import ADMIN, Saver
+from tweetsent.labels import LABELS, Label
+from tweetsent.records import CorrectionState
+from tweetsent.sessions import reading, writing
+from tweetsent.store import Store
+from tweetsent.tables import CorrectionRow, PredictionRow, User
+
+NEG, NEU, POS = LABELS
+States = Callable[[], list[tuple[str, str | None]]]
+
+
+@pytest.fixture
+def states(engine: Engine) -> States:
+    """State and reason of every correction, oldest first."""
+
+    def read() -> list[tuple[str, str | None]]:
+        with reading(engine) as session:
+            rows = session.scalars(select(CorrectionRow).order_by(CorrectionRow.id)).all()
+            return [(row.state.value, row.reason) for row in rows]
+
+    return read
+
+
+@pytest.fixture
+def _consents(store: Store) -> None:
+    for user in (1, 2, 3):
+        store.set_consent(user, True)
+
+
+def trained(store: Store, *, train_on_forwards: bool = True) -> list[int]:
+    rows = store.training_corrections(train_on_forwards=train_on_forwards)
+    return [row.id for row in rows]
+
+
+@pytest.mark.usefixtures("_consents")
+def test_a_correction_is_decided_when_it_is_stored(
+    store: Store, save: Saver, states: States, engine: Engine
+) -> None:
+    store.correct(1, save(1).id, NEG)
+    store.correct(1, save(2, confidence=0.96).id, NEG)
+    assert states() == [("accepted", "own_word"), ("pending", "model_is_sure")]
+    with reading(engine) as session:
+        first, second = session.scalars(select(CorrectionRow).order_by(CorrectionRow.id)).all()
+    assert first.decided_at is not None
+    assert (first.decided_by, second.decided_at) == (None, None)
+
+
+@pytest.mark.usefixtures("_consents")
+def test_in_a_group_everybody_is_heard(store: Store, save: Saver, states: States) -> None:
+    message = save(1, is_group=True).id
+    store.correct(2, message, NEG)
+    assert states() == [("pending", "single_voice")]
+    store.correct(3, message, NEG)
+    assert states() == [("accepted", "agreement")] * 2
+    store.correct(1, message, NEU)
+    assert states() == [("disputed", "disagreement")] * 3
+    store.correct(1, message, NEG)
+    assert states() == [
+        ("accepted", "agreement"),
+        ("accepted", "agreement"),
+        ("disputed", "disagreement"),  # superseded
+        ("accepted", "agreement"),
+    ]
+
+
+def test_who_did_not_consent_is_not_heard(store: Store, save: Saver, states: States) -> None:
+    message = save(1, is_group=True).id
+    store.set_consent(1, True)
+    store.correct(1, message, NEG)
+    store.correct(2, message, NEU)
+    assert states() == [("accepted", "own_word"), ("pending", None)]
+    store.set_consent(2, True)
+    assert trained(store) == []
+    assert states() == [("disputed", "disagreement")] * 2
+
+
+@pytest.mark.usefixtures("_consents")
+def test_withdrawn_consent_is_in_force_with_the_next_set(store: Store, save: Saver) -> None:
+    store.correct(1, save(1).id, NEG)
+    store.correct(2, save(2, user_id=2, chat_id=2).id, NEG)
+    assert trained(store) == [1, 2]
+    store.set_consent(1, False)
+    assert trained(store) == [2]
+    store.set_consent(1, True)
+    assert trained(store) == [1, 2]
+
+
+@pytest.mark.usefixtures("_consents")
+def test_forwards_train_only_when_the_owner_allows_it(store: Store, save: Saver) -> None:
+    store.correct(1, save(1).id, NEG)
+    store.correct(1, save(2, is_forward=True).id, NEG)
+    assert trained(store, train_on_forwards=False) == [1]
+    assert trained(store, train_on_forwards=True) == [1, 2]
+
+
+def test_an_admins_correction_is_accepted_and_not_limited(store: Store, save: Saver) -> None:
+    store.set_consent(ADMIN, True)
+    for message_id in range(1, 16):
+        message = save(message_id, user_id=ADMIN, confidence=0.99)
+        store.correct(ADMIN, message.id, NEG)
+    assert len(trained(store)) == 15
+
+
+@pytest.mark.usefixtures("_consents")
+def test_a_user_who_is_often_contrary_loses_what_was_accepted(
+    store: Store, save: Saver, states: States
+) -> None:
+    store.correct(1, save(1).id, NEG)
+    for message_id in range(2, 7):
+        store.correct(1, save(message_id, confidence=0.97).id, NEG)
+    assert states() == [("pending", "often_contrary")] * 6
+    for correction_id in (2, 3, 4):
+        assert store.review(ADMIN, correction_id, accept=True, train_on_forwards=False)
+    assert states()[0] == ("accepted", "own_word")  # an admin saw that the model was wrong
+
+
+@pytest.mark.usefixtures("_consents")
+def test_a_user_who_is_often_overruled_waits_for_admins(
+    store: Store, save: Saver, states: States
+) -> None:
+    for message_id in range(1, 6):
+        store.correct(1, save(message_id, confidence=0.97 if message_id < 4 else 0.8).id, NEG)
+    for correction_id in (1, 2):
+        store.review(ADMIN, correction_id, accept=False, train_on_forwards=False)
+    assert states()[3:] == [("accepted", "own_word")] * 2
+    store.review(ADMIN, 3, accept=False, train_on_forwards=False)
+    assert states() == [("rejected", "reviewed")] * 3 + [("pending", "often_overruled")] * 2
+
+
+@pytest.mark.usefixtures("_consents")
+def test_what_an_admin_refused_does_not_come_back(
+    store: Store, save: Saver, states: States
+) -> None:
+    message = save(1, confidence=0.97).id
+    store.correct(1, message, NEG)
+    store.review(ADMIN, 1, accept=False, train_on_forwards=False)
+    for label in (POS, NEG):
+        store.correct(1, message, label)
+    assert states() == [
+        ("rejected", "reviewed"),
+        ("accepted", "own_word"),
+        ("rejected", "overruled"),
+    ]
+    assert trained(store) == []
+
+
+@pytest.mark.usefixtures("_consents")
+def test_suspicious_labels_wait_until_an_admin_decides(
+    store: Store, save: Saver, states: States
+) -> None:
+    store.set_consent(ADMIN, True)
+    store.correct(1, save(1).id, NEG)
+    store.correct(1, save(2, confidence=0.97).id, NEG)
+    store.correct(ADMIN, save(3, user_id=ADMIN).id, NEG)
+    store.review(ADMIN, 2, accept=True, train_on_forwards=False)
+    assert store.flag_suspicious([1, 2, 3, 99]) == 1
+    assert store.flag_suspicious([1]) == 0
+    assert trained(store) == [2, 3]
+    assert states()[0] == ("pending", "suspicious_label")
+    assert store.review(ADMIN, 1, accept=True, train_on_forwards=False)
+    assert trained(store) == [1, 2, 3]
+
+
+# An attack. The model is right on the messages of the attackers, and very sure of 200 of the 500
+# (the share is that of the shipped adapter on tweets, roughly); honest users correct what it got
+# wrong, where it is seldom sure: on 10 of 200.
+HONEST_USERS, HONEST, HOSTILE, SURE_HOSTILE, SURE_HONEST = 40, 200, 500, 200, 10
+
+
+def attack(engine: Engine, attackers: int, *, only_unsure: bool = False) -> None:
+    """Stores 200 honest corrections of 40 users and 500 false ones of so many attackers."""
+    users = [User(pseudonym=f"u{n}", consent="granted") for n in range(HONEST_USERS + attackers)]
+    with writing(engine) as session:
+        session.add_all(users)
+        session.flush()
+        honest, hostile = users[:HONEST_USERS], users[HONEST_USERS:]
+        plan = [(honest[n % HONEST_USERS], n < SURE_HONEST) for n in range(HONEST)]
+        for number in range(HOSTILE):
+            is_sure = number < SURE_HOSTILE and not only_unsure
+            plan.append((hostile[number % attackers], is_sure))
+        for number, (user, is_sure) in enumerate(plan, start=1):
+            session.execute(insert(PredictionRow).values(**message(number, user.id, is_sure)))
+            session.add(CorrectionRow(prediction_id=number, user_id=user.id, label=Label.NEGATIVE))
+
+
+def message(number: int, user_id: int, is_sure: bool) -> dict[str, object]:
+    score = 0.97 if is_sure else 0.7
+    return {
+        "id": number,
+        "user_id": user_id,
+        "chat": f"c{user_id}",
+        "message_id": number,
+        "text": f"metin {number}",
+        "is_forward": False,
+        "is_group": False,
+        "label": POS,
+        "score_negative": (1 - score) / 2,
+        "score_neutral": (1 - score) / 2,
+        "score_positive": score,
+        "model_version": "m",
+        "prompt_version": "p",
+        "latency_ms": 1.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("attackers", "only_unsure", "hostile_in_set"),
+    [
+        (1, False, 0),  # often contrary
+        (10, False, 0),
+        # Who contradicts an unsure model only looks like a user who is right: ten of each account.
+        (1, True, 10),
+        (10, True, 100),
+    ],
+)
+def test_what_is_left_of_500_false_corrections(
+    store: Store, engine: Engine, attackers: int, only_unsure: bool, hostile_in_set: int
+) -> None:
+    attack(engine, attackers, only_unsure=only_unsure)
+    selected = store.training_corrections(train_on_forwards=False)
+    hostile = [correction for correction in selected if correction.user_id > HONEST_USERS]
+    assert len(hostile) == hostile_in_set
+    assert len(selected) - len(hostile) == HONEST - SURE_HONEST
+    without_policy = store.stats(train_on_forwards=False).trainable_corrections
+    assert without_policy == HONEST + HOSTILE
+    with reading(engine) as session:
+        waiting = session.scalars(
+            select(CorrectionRow.user_id).where(CorrectionRow.state == CorrectionState.PENDING)
+        ).all()
+    assert len(waiting) == SURE_HONEST + (0 if only_unsure else HOSTILE)

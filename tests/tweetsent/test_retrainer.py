@@ -1,0 +1,134 @@
+"""Runs as child processes: what is heard of them, on a schedule, and when the bot stops."""
+
+import asyncio
+import functools
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import pytest
+
+from tweetsent.records import Trigger
+from tweetsent.retrainer import Retrainer
+
+SAY = """
+import sys
+print("out", sys.argv[1])
+for line in {lines!r}:
+    print(line, file=sys.stderr)
+sys.exit({code})
+"""
+NOTE = """
+import pathlib, sys
+pathlib.Path({path!r}).write_text(sys.argv[1])
+"""
+WAIT = """
+import pathlib, signal, sys, time
+def stop(*_):
+    {on_stop}
+signal.signal(signal.SIGTERM, stop)
+pathlib.Path({path!r}).write_text("up")
+time.sleep(60)
+"""
+
+
+P = ParamSpec("P")
+
+
+def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Runs a test in an event loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+def retrainer(script: str) -> Retrainer:
+    return Retrainer((sys.executable, "-c", script))
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "reason"),
+    [
+        ([], 0, None),
+        (["training", "done"], 0, None),
+        (["one", "two", "", "error: run 3 is at work"], 1, "error: run 3 is at work"),
+        ([], 3, "the run ended with exit code 3"),
+        (["ş" * 3000], 1, "ş" * 3000),
+    ],
+)
+@in_loop
+async def test_what_kept_a_run_from_its_end_is_its_last_line(
+    lines: list[str], code: int, reason: str | None
+) -> None:
+    assert await retrainer(SAY.format(lines=lines, code=code)).run(Trigger.ADMIN) == reason
+
+
+@in_loop
+async def test_the_trigger_reaches_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "trigger"
+    await retrainer(NOTE.format(path=str(path))).run(Trigger.ADMIN)
+    assert path.read_text() == "admin"
+
+
+@in_loop
+async def test_a_killed_run_is_told_by_its_exit_code() -> None:
+    reason = await retrainer("import os; os.kill(os.getpid(), 9)").run(Trigger.CLI)
+    assert reason == "the run ended with exit code -9"
+
+
+async def up(path: Path) -> None:
+    while not path.exists():
+        await asyncio.sleep(0.02)
+
+
+@in_loop
+async def test_closing_ends_the_runs_as_ctrl_c_does(tmp_path: Path) -> None:
+    path = tmp_path / "up"
+    runner = retrainer(
+        WAIT.format(path=str(path), on_stop="print('stopped', file=sys.stderr); sys.exit(130)")
+    )
+    running = asyncio.create_task(runner.run(Trigger.SCHEDULE))
+    await asyncio.wait_for(up(path), 10)
+    await runner.close()
+    assert await running == "stopped"
+    await runner.close()
+
+
+@in_loop
+async def test_a_run_that_does_not_end_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tweetsent.retrainer._STOP_SECONDS", 0.2)
+    path = tmp_path / "up"
+    runner = retrainer(WAIT.format(path=str(path), on_stop="pass"))
+    running = asyncio.create_task(runner.run(Trigger.SCHEDULE))
+    await asyncio.wait_for(up(path), 10)
+    await runner.close()
+    assert await running == "the run ended with exit code -9"
+
+
+@in_loop
+async def test_the_schedule_starts_runs_in_utc(tmp_path: Path) -> None:
+    path = tmp_path / "trigger"
+    runner = retrainer(NOTE.format(path=str(path)))
+    runner.schedule("30 4 * * 1")
+    assert runner._scheduler is not None
+    (job,) = runner._scheduler.get_jobs()
+    due = job.next_run_time
+    assert due.utcoffset() == timedelta(0)
+    assert due.strftime("%a %H:%M") == "Mon 04:30"
+    assert due > datetime.now(UTC)
+    job.modify(next_run_time=datetime.now(UTC))
+    await asyncio.wait_for(up(path), 10)
+    assert path.read_text() == "schedule"
+    started = time.monotonic()
+    await runner.close()
+    assert time.monotonic() - started < 5
+    await asyncio.sleep(0)  # the scheduler stops in the next round of the loop
+    assert not runner._scheduler.running

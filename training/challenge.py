@@ -1,0 +1,148 @@
+"""Makes an adapter out of base data and corrections and measures it against the one that serves.
+
+It starts from the base model and reads all base data again: an adapter trained further on
+corrections alone forgets (catastrophic forgetting; replay: Rolnick et al. 2019, arXiv:1811.11682).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from training.data import Example, LabelledData
+from training.evaluation import Evaluation, evaluate, pool
+from training.gate import Decision, GateRules, decide
+from training.memory import Memory
+from training.plan import make_plan
+from training.qlora import Listener
+from training.run import train
+from training.settings import TrainingSettings
+from training.splits import hold_out, without_near
+from tweetsent.adapter import Dataset
+from tweetsent.classifier import load_from
+from tweetsent.errors import ConfigError, StoppedError
+from tweetsent.model import BaseModel
+
+RECIPE = TrainingSettings(
+    epochs=3,
+    batch_size=64,
+    learning_rate=3e-4,
+    lora_rank=32,
+    augment=0.3,
+    language_modelling=0.5,
+)
+"""The best of those in benchmarks/accuracy.md that train one model only."""
+CORRECTIONS = "corrections"
+_FROZEN_SHARE = 0.1
+# The same rows in every run: which rows are frozen depends on nothing but their texts and this.
+_FROZEN_SEED = 0
+_HELD_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a challenger is made of and measured on; no row, nor a near-copy of one, is in two."""
+
+    base: LabelledData
+    corrections: LabelledData
+    frozen: list[LabelledData]
+    """Test sets that no run trains on."""
+    held: list[Example]
+    """The newest corrections, kept out as a test."""
+
+
+def gather(
+    base: LabelledData,
+    corrections: list[Example],
+    snapshot: str,
+    frozen: list[LabelledData],
+    rules: GateRules,
+) -> Material:
+    """Take apart what is trained on and what is tested on.
+
+    `corrections` are oldest first, `snapshot` is the hash of the data set that they come from.
+    Without frozen sets a tenth of the base data becomes one, in every run the same. Raises
+    ConfigError when there is no base data.
+    """
+    if not base.examples:
+        raise ConfigError("there is no base data: name it in TWEETSENT_BASE_DATA")
+    rows = base.examples
+    if not frozen:
+        rows, kept = hold_out(rows, _FROZEN_SHARE, _FROZEN_SEED)
+        dataset = Dataset(name=f"frozen-{base.dataset.name}", sha256=snapshot, rows=len(kept))
+        frozen = [LabelledData(dataset, kept)]
+    count = max(rules.fewest_corrections, int(_HELD_SHARE * len(corrections)))
+    first_held = max(0, len(corrections) - count)
+    older, held = corrections[:first_held], corrections[first_held:]
+    unseen = [row for part in frozen for row in part.examples] + held
+    learnt = without_near(older, unseen)
+    return Material(
+        base=LabelledData(base.dataset, without_near(rows, unseen)),
+        corrections=LabelledData(
+            Dataset(name=CORRECTIONS, sha256=snapshot, rows=len(learnt)), learnt
+        ),
+        frozen=frozen,
+        held=held,
+    )
+
+
+def make_challenger(
+    material: Material,
+    weight: float,
+    base: BaseModel,
+    settings: TrainingSettings,
+    output: Path,
+    device: torch.device,
+    listener: Listener,
+) -> None:
+    """Train an adapter into the folder `output`; each correction counts as `weight` rows.
+
+    Errors as `training.run.train`.
+    """
+    parts = [part for part in (material.base, material.corrections) if part.examples]
+    plan = make_plan(parts, [])
+    weighted = [
+        replace(row, weight=weight) if row.source == CORRECTIONS else row for row in plan.examples
+    ]
+    train(replace(plan, examples=weighted), base, settings, output, device, listener, Memory.AUTO)
+
+
+def compare(
+    champion: Path | None,
+    challenger: Path,
+    material: Material,
+    base: BaseModel,
+    rules: GateRules,
+    device: torch.device,
+    progress: Callable[[int, int], None],
+    should_stop: Callable[[], bool],
+) -> tuple[Decision, list[Evaluation]]:
+    """Measure two adapters on the frozen sets and on the held corrections, and decide.
+
+    Returns the decision, and both evaluations of all frozen rows: the champion's and the
+    challenger's. `champion` None is the untrained model; `progress` gets rows done and in all.
+    Raises ModelError when an adapter can't be loaded, StoppedError when asked to stop.
+    """
+    sets = {part.dataset.name: part.examples for part in material.frozen}
+    total = 2 * (sum(map(len, sets.values())) + len(material.held))
+    done = 0
+
+    def count(rows: int) -> None:
+        nonlocal done
+        if should_stop():
+            raise StoppedError("stopped while measuring")
+        done += rows
+        progress(done, total)
+
+    measured: list[dict[str, Evaluation]] = []
+    held: list[Evaluation] = []
+    for folder in (champion, challenger):
+        classifier = load_from(base, folder, device)
+        measured.append({name: evaluate(classifier, rows, count) for name, rows in sets.items()})
+        if material.held:
+            held.append(evaluate(classifier, material.held, count))
+    before, after = measured
+    corrections = (held[0], held[1]) if held else None
+    decision = decide(before, after, corrections=corrections, rules=rules)
+    return decision, [pool(list(results.values())) for results in measured]
