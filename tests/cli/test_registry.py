@@ -1,11 +1,15 @@
 """`tweetsent models`: what is printed, what is refused, and that a running chat follows."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Failing, Running
+from tests.cli.conftest import ROOT, Failing, Running
 from tests.tweetsent.adapters import damage, make_adapter
 from tweetsent.adapter import read_manifest, shipped_adapter
 
@@ -112,3 +116,58 @@ def test_a_named_adapter_wins_and_that_is_said(
 
 def test_a_missing_database_asks_for_the_upgrade(failing: Failing) -> None:
     assert "run `tweetsent db upgrade`" in failing("models", "list", code=1)
+
+
+class Chat:
+    """`tweetsent chat` as a process that goes on while versions change."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tweetsent", "chat"],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def say(self, line: str, answer: str) -> None:
+        """Say it until the answer comes: the model changes a moment after it was promoted."""
+        assert self._process.stdin
+        assert self._process.stdout
+        for _ in range(200):
+            self._process.stdin.write(f"{line}\n/model\n")
+            self._process.stdin.flush()
+            heard = ""
+            while "🤖" not in heard:
+                heard += self._process.stdout.readline()
+            if answer in heard:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"never heard {answer!r}")
+
+    def close(self) -> None:
+        self._process.communicate(timeout=60)
+        assert self._process.returncode == 0
+
+
+def test_a_running_chat_follows(
+    tweetsent: Running, tiny: Path, tiny_adapters: tuple[Path, Path]
+) -> None:
+    tweetsent("db", "upgrade")
+    one, two = (
+        json.loads(tweetsent("models", "add", str(folder), "--json").out)["version"]
+        for folder in tiny_adapters
+    )
+    tweetsent("models", "promote", one)
+    chat = Chat()
+    try:
+        chat.say("merhaba", f"🤖 Model: {one}")
+        tweetsent("models", "promote", two)
+        chat.say("çok güzel", f"🤖 Model: {two}")
+        chat.say("/geri_al", f"Önceki sürüme, {one}, dönülsün mü?")
+        chat.say("/1", f"🤖 Model: {one}")
+    finally:
+        chat.close()
+    by_model = json.loads(tweetsent("stats", "--json").out)["by_model"]
+    assert set(by_model) == {one, two}
