@@ -40,6 +40,7 @@ TESTED_ELSEWHERE = {
     "tweetsent/__main__.py": "test_processes.py of the command line starts it",
     "tweetsent/cli/app.py": "test_cli.py",
     "tweetsent/cli/console.py": "test_cli.py looks at stdout and stderr",
+    "tweetsent/cli/corrections.py": "test_corrections.py",
     "tweetsent/cli/database.py": "test_cli.py",
     "tweetsent/cli/models.py": "test_models.py",
     "tweetsent/cli/registry.py": "test_registry.py",

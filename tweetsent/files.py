@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".xlsx", ".csv", ".jsonl", ".parquet")
 _LONGEST_CELL = 32_767
+_MOST_ROWS = 1_048_575  # below the header
 _MAX_UNPACKED_BYTES = 500_000_000
 _MAX_BYTES = 1_000_000_000
 _ROWS_OF_A_PART = 100_000
@@ -340,11 +341,11 @@ _READERS = {
 def _spreadsheet_safe(table: "pd.DataFrame") -> "pd.DataFrame":
     """An apostrophe before texts that a spreadsheet would run (OWASP: CSV injection)."""
 
-    def escape(cell: object) -> object:
-        risky = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-        return f"'{cell}" if risky else cell
+    return table.map(lambda cell: f"'{cell}" if _looks_like_formula(cell) else cell)
 
-    return table.map(escape)
+
+def _looks_like_formula(cell: object) -> bool:
+    return isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
 def _write_xlsx(table: "pd.DataFrame", path: Path) -> None:
@@ -354,6 +355,11 @@ def _write_xlsx(table: "pd.DataFrame", path: Path) -> None:
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
+    if len(table) > _MOST_ROWS:
+        raise DataError(
+            f"{path}: {len(table):,} rows are more than the {_MOST_ROWS:,} that a sheet of .xlsx "
+            "holds; write .csv, .jsonl or .parquet"
+        )
     for number, row in enumerate(table.itertuples(index=False), start=2):
         if any(isinstance(value, str) and len(value) > _LONGEST_CELL for value in row):
             raise DataError(
@@ -373,6 +379,8 @@ def _write_xlsx(table: "pd.DataFrame", path: Path) -> None:
                 else:
                     cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", str(value)))
                     cell.data_type = "s"  # never a formula
+                    # Nor one after somebody edited the cell: Excel's own apostrophe.
+                    cell.quotePrefix = _looks_like_formula(value)
                     cells.append(cell)
             sheet.append(cells)
         book.save(file)

@@ -36,6 +36,11 @@ class Lease:
         self.run_id = run_id
         self._token = token
 
+    def renew(self) -> None:
+        """Nothing but a sign of life."""
+        with writing(self._engine) as session:
+            self._row(session)
+
     def progress(self, step: RunStep, done: int = 0, total: int = 0) -> None:
         """Say where the run stands."""
         with writing(self._engine) as session:

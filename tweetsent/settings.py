@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     """Bot API server, when you host one yourself."""
 
     tweetsent_admin_ids: Annotated[frozenset[int], NoDecode] = frozenset()
-    """Telegram user ids, separated by commas, that may use /stats, /model and /geri_al."""
+    """Telegram user ids, separated by commas, of the admins."""
 
     tweetsent_data_dir: Path = Path("data")
     """Folder of the database and of everything else the bot keeps."""
@@ -62,6 +62,9 @@ class Settings(BaseSettings):
 
     tweetsent_train_on_forwards: bool = False
     """Whether corrections of forwarded and group messages may enter a training set."""
+
+    tweetsent_base_data: Path | None = None
+    """Labelled file or snapshot folder that every training set holds beside the corrections."""
 
     tweetsent_retrain_cron: str | None = None
     """When the bot retrains by itself, as in a crontab, in UTC: `0 3 * * *`; never by default."""
@@ -132,11 +135,11 @@ class Settings(BaseSettings):
             parse_crontab(value)  # its ValueErrors are readable
         return value
 
-    @field_validator("tweetsent_data_dir", "tweetsent_cache_dir")
+    @field_validator("tweetsent_data_dir", "tweetsent_cache_dir", "tweetsent_base_data")
     @classmethod
-    def _expand_home(cls, value: Path) -> Path:
+    def _expand_home(cls, value: Path | None) -> Path | None:
         try:
-            return value.expanduser()
+            return value and value.expanduser()
         except RuntimeError:
             raise ValueError(
                 "starts with the home folder of nobody: write the whole path"

@@ -15,18 +15,8 @@ COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def test_these_are_the_commands() -> None:
-    assert COMMANDS == [
-        "average",
-        "bot",
-        "chat",
-        "db",
-        "evaluate",
-        "models",
-        "predict",
-        "run",
-        "stats",
-        "train",
-    ]
+    words = "average bot chat db evaluate export models predict review run stats train"
+    assert words.split() == COMMANDS
 
 
 @pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["db", "upgrade"], []])
@@ -36,7 +26,7 @@ def test_every_command_explains_itself(tweetsent: Running, command: list[str]) -
     assert f"Usage: {' '.join(['tweetsent', *command])}" in result.out
 
 
-@pytest.mark.parametrize("command", ["predict", "evaluate", "train", "stats"])
+@pytest.mark.parametrize("command", ["predict", "evaluate", "train", "stats", "review", "export"])
 def test_every_command_with_results_offers_json(tweetsent: Running, command: str) -> None:
     assert "--json" in tweetsent(command, "--help").out
 
@@ -105,11 +95,13 @@ def test_the_bot_without_a_token_says_where_to_put_one(failing: Failing) -> None
     assert "tweetsent chat" in line
 
 
-@pytest.mark.parametrize("command", ["stats", "chat"])
+@pytest.mark.parametrize(
+    "command", [["stats"], ["chat"], ["review", "--json"], ["export", "--output", "set"]]
+)
 def test_a_missing_database_asks_for_the_upgrade(
-    failing: Failing, command: str, empty_home: Path
+    failing: Failing, command: list[str], empty_home: Path
 ) -> None:
-    assert "run `tweetsent db upgrade`" in failing(command, code=1)
+    assert "run `tweetsent db upgrade`" in failing(*command, code=1)
     assert not list(empty_home.rglob("*.db"))
 
 

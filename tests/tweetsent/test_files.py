@@ -159,6 +159,12 @@ def test_numbers_stay_numbers_in_xlsx(tmp_path: Path) -> None:
     ]
 
 
+def test_more_rows_than_a_sheet_holds_are_refused(tmp_path: Path) -> None:
+    table = pd.DataFrame({"n": range(1_048_576)})
+    with pytest.raises(DataError, match=r"1,048,576 rows are more than the 1,048,575"):
+        write_table(table, tmp_path / "tablo.xlsx")
+
+
 def test_formula_like_texts_are_prefixed_in_csv(tmp_path: Path) -> None:
     path = tmp_path / "tablo.csv"
     write_table(pd.DataFrame({"metin": [*FORMULAS, "\t=1", "a=1"], "puan": [-0.5] * 7}), path)

@@ -136,6 +136,7 @@ def test_a_run_of_another_machine_counts_as_alive_until_its_lease_ends(
 def test_signs_of_life_renew_the_lease(runs: Runs, engine: Engine) -> None:
     lease = runs.start(Trigger.CLI)
     for sign in (
+        lease.renew,
         lambda: lease.progress(RunStep.TRAINING, 1, 2),
         lambda: lease.exported("s", 1),
         lambda: lease.made("m"),

@@ -3,7 +3,7 @@
 import typer
 
 from tweetsent import __version__
-from tweetsent.cli import database, registry, serving
+from tweetsent.cli import corrections, database, registry, serving
 from tweetsent.cli import models as model_commands
 
 app = typer.Typer(
@@ -35,6 +35,8 @@ app.command()(model_commands.predict)
 app.command()(model_commands.evaluate)
 app.command()(model_commands.train)
 app.command()(model_commands.average)
+app.command()(corrections.review)
+app.command()(corrections.export)
 app.command()(database.stats)
 app.add_typer(database.group, name="db")
 app.add_typer(registry.group, name="models")

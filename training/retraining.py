@@ -1,0 +1,300 @@
+"""A retraining run from its start to its end: export, training, evaluation, gate, promotion.
+
+Every step stands in the database, and only a whole, verified adapter that passed the gate ever
+serves. Whatever ends a run before, the model that serves stays and the next run starts clean.
+"""
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from training.challenge import Material, compare, gather, make_challenger
+from training.data import Example, LabelledData
+from training.evaluation import Evaluation
+from training.export import merge, read_base
+from training.gate import Decision, GateRules
+from training.qlora import Listener, Progress
+from training.settings import TrainingSettings
+from training.snapshot import MANIFEST, Row, SnapshotManifest, read_snapshot, write_snapshot
+from tweetsent.adapter import shipped_adapter
+from tweetsent.embedded import NAME
+from tweetsent.errors import ConfigError, DataError, ModelError, RunError, StoreError, VersionError
+from tweetsent.figures import comparison_png
+from tweetsent.model import BaseModel
+from tweetsent.records import ActivatedBy, Run, RunState, RunStep, TrainingCorrection, Trigger
+from tweetsent.registry import Registry
+from tweetsent.runs import Lease, Runs
+from tweetsent.settings import Settings
+from tweetsent.store import Store
+
+_HEARTBEAT_SECONDS = 20.0
+_PROGRESS_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What runs work with: the bot's own database, versions and settings."""
+
+    settings: Settings
+    store: Store
+    runs: Runs
+    registry: Registry
+
+    @property
+    def _data_dir(self) -> Path:
+        return self.settings.tweetsent_data_dir
+
+    @property
+    def snapshots(self) -> Path:
+        """The folder of all data sets that runs were made with."""
+        return self._data_dir / "snapshots"
+
+    @property
+    def scratch(self) -> Path:
+        """The folder of what a run has not finished."""
+        return self._data_dir / "runs"
+
+    def champion(self) -> Path | None:
+        """The adapter that serves; None is the untrained model."""
+        model = self.registry.active()
+        if model is not None:
+            try:
+                return self.registry.verified_folder(model)
+            except (ModelError, VersionError):
+                pass  # then the bot, too, serves the adapter of the settings
+        if self.settings.tweetsent_adapter != "auto":
+            return Path(self.settings.tweetsent_adapter).expanduser()
+        is_embedded = self.settings.tweetsent_base_model in {"auto", NAME}
+        return shipped_adapter() if is_embedded else None
+
+
+def retrain(
+    shop: Workshop,
+    trigger: Trigger,
+    base: BaseModel,
+    recipe: TrainingSettings,
+    device: torch.device,
+    listener: Listener,
+    rules: GateRules | None = None,
+) -> Run:
+    """Make one run; returns it as it ended, promoted or refused.
+
+    Raises RunError when another run is at work, or there is too little to learn from: then none
+    was begun. Any other error, StoppedError among them, ends the run as failed and is raised.
+    """
+    rules = rules or GateRules()
+    corrections = shop.store.training_corrections(
+        train_on_forwards=shop.settings.tweetsent_train_on_forwards
+    )
+    _require_enough(corrections, shop, trigger, rules)
+    base_data = _base_data(shop.settings, listener.say)
+    frozen = [_labelled(path, listener.say) for path in shop.settings.tweetsent_test_data]
+    lease = shop.runs.start(trigger)
+    try:
+        with _beating(lease) as is_lost:
+            listener = replace(listener, should_stop=_either(listener.should_stop, is_lost))
+            _run(shop, lease, corrections, base_data, frozen, base, recipe, device, listener, rules)
+    except RunError:
+        raise  # its row is another's to write
+    except BaseException as error:
+        lease.finish(RunState.FAILED, _one_line(error))
+        raise
+    finally:
+        shutil.rmtree(shop.scratch / str(lease.run_id), ignore_errors=True)
+    run = shop.runs.get(lease.run_id)
+    assert run is not None
+    return run
+
+
+def _run(
+    shop: Workshop,
+    lease: Lease,
+    corrections: Sequence[TrainingCorrection],
+    base_data: LabelledData,
+    frozen: list[LabelledData],
+    base: BaseModel,
+    recipe: TrainingSettings,
+    device: torch.device,
+    listener: Listener,
+    rules: GateRules,
+) -> None:
+    # Whoever holds the lease is alone: what lies there is of runs that were killed.
+    shutil.rmtree(shop.scratch, ignore_errors=True)
+    adapter = shop.scratch / str(lease.run_id) / "adapter"
+    material = _export(shop, lease, corrections, base_data, frozen, rules)
+    report = _throttled(lease)
+
+    def on_step(at: Progress) -> None:
+        report(RunStep.TRAINING, at.step, at.steps)
+        listener.on_step(at)
+
+    lease.progress(RunStep.TRAINING)
+    weight = shop.settings.tweetsent_correction_weight
+    heard = replace(listener, on_step=on_step)
+    make_challenger(material, weight, base, recipe, adapter, device, heard)
+    lease.progress(RunStep.EVALUATION)
+    listener.say("measuring it beside the one that serves")
+    decision, (before, after) = compare(
+        shop.champion(),
+        adapter,
+        material,
+        base,
+        rules,
+        device,
+        lambda done, total: report(RunStep.EVALUATION, done, total),
+        listener.should_stop,
+    )
+    _write_report(adapter, decision, before, after)
+    version = shop.registry.add(adapter).version
+    lease.made(version)
+    for line in decision.lines():
+        listener.say(line)
+    reason = "; ".join(decision.objections)
+    lease.progress(RunStep.PROMOTION)
+    if decision.is_promoted:
+        shop.registry.promote(version, ActivatedBy.GATE, f"run {lease.run_id}")
+    else:
+        shop.registry.refuse(version, reason)
+    state = RunState.PROMOTED if decision.is_promoted else RunState.REFUSED
+    lease.finish(state, reason, decision.as_dict())
+    shop.registry.prune(shop.settings.tweetsent_keep_models)
+
+
+def _require_enough(
+    corrections: Sequence[TrainingCorrection], shop: Workshop, trigger: Trigger, rules: GateRules
+) -> None:
+    fewest = 2 * rules.fewest_corrections
+    if len(corrections) < fewest:
+        raise RunError(
+            f"{len(corrections)} accepted corrections are too few to learn from some and test on "
+            f"others: {fewest} are needed"
+        )
+    ended = {RunState.PROMOTED, RunState.REFUSED}
+    last = next((run for run in shop.runs.list() if run.state in ended), None)
+    fresh = [row for row in corrections if last is None or row.created_at > last.started_at]
+    wanted = shop.settings.tweetsent_retrain_min_corrections
+    if trigger is Trigger.SCHEDULE and len(fresh) < wanted:
+        raise RunError(
+            f"{len(fresh)} accepted corrections came since the last run, and "
+            f"TWEETSENT_RETRAIN_MIN_CORRECTIONS is {wanted}"
+        )
+
+
+def _base_data(settings: Settings, say: Callable[[str], None]) -> LabelledData:
+    if settings.tweetsent_base_data is None:
+        raise ConfigError(
+            "TWEETSENT_BASE_DATA is not set: corrections alone are too little to train on, name "
+            "the labelled file that they are to be added to"
+        )
+    return _labelled(settings.tweetsent_base_data, say)
+
+
+def _labelled(path: Path, say: Callable[[str], None]) -> LabelledData:
+    examples, dataset = read_base(path, say)
+    return LabelledData(dataset, examples)
+
+
+def _export(
+    shop: Workshop,
+    lease: Lease,
+    corrections: Sequence[TrainingCorrection],
+    base_data: LabelledData,
+    frozen: list[LabelledData],
+    rules: GateRules,
+) -> Material:
+    rows = merge(base_data.examples, corrections)
+    folder = shop.snapshots / f"{lease.run_id:06d}"
+    manifest = write_snapshot(
+        folder,
+        rows,
+        policy=asdict(shop.store.policy),
+        base=base_data.dataset,
+        parent=_newest_manifest(shop.snapshots),
+    )
+    # What is trained on is what was written, and not what may have been damaged on the way.
+    stored = read_snapshot(folder).rows
+    corrected = _examples(stored, "correction")
+    lease.exported(manifest.rows_sha256, len(corrected))
+    kept = LabelledData(base_data.dataset, _examples(stored, "base"))
+    return gather(kept, corrected, manifest.rows_sha256, frozen, rules)
+
+
+def _examples(rows: list[Row], source: str) -> list[Example]:
+    """Those of a source, in the order of the snapshot: corrections by day."""
+    return [Example(row.text, row.label) for row in rows if row.source == source]
+
+
+def _newest_manifest(snapshots: Path) -> SnapshotManifest | None:
+    """That of the run before; None without one that can be read."""
+    for path in sorted(snapshots.glob(f"*/{MANIFEST}"), reverse=True):
+        try:
+            return read_snapshot(path.parent).manifest
+        except DataError:
+            continue
+    return None
+
+
+def _write_report(adapter: Path, decision: Decision, before: Evaluation, after: Evaluation) -> None:
+    """Beside the adapter's own evaluation, so that it stays with a refused one too."""
+    text = json.dumps(decision.as_dict(), ensure_ascii=False, indent=2)
+    (adapter / "evaluation" / "gate.json").write_text(text + "\n", encoding="utf-8")
+    matrices = (part.metrics.confusion_matrix for part in (before, after))
+    picture = comparison_png(*matrices, title=f"{before.metrics.n} satır")
+    (adapter / "evaluation" / "gate.png").write_bytes(picture)
+
+
+@contextmanager
+def _beating(lease: Lease) -> Iterator[Callable[[], bool]]:
+    """Renew the lease from a thread of its own, whatever else takes its time.
+
+    The yielded function says whether another run took the place of this one.
+    """
+    stop, lost = threading.Event(), threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(_HEARTBEAT_SECONDS):
+            try:
+                lease.renew()
+            except StoreError:
+                continue  # a database that is busy for a moment
+            except RunError:
+                lost.set()
+                return
+
+    thread = threading.Thread(target=beat, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield lost.is_set
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _throttled(lease: Lease) -> Callable[[RunStep, int, int], None]:
+    """Tell the database where the run stands, but not at every batch."""
+    told_at = 0.0
+
+    def report(step: RunStep, done: int, total: int) -> None:
+        nonlocal told_at
+        now = time.monotonic()
+        if now - told_at > _PROGRESS_SECONDS or done == total:
+            told_at = now
+            lease.progress(step, done, total)
+
+    return report
+
+
+def _either(*conditions: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: any(condition() for condition in conditions)
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error).strip().split("\n", 1)[0]
+    return text or type(error).__name__
