@@ -14,7 +14,7 @@ from bot import texts
 from tweetsent.labels import LABELS, Label
 
 # Eighteen digits fit a 64-bit database key; Telegram allows 64 bytes of data.
-_PRESS = re.compile(r"([dor]):([1-9][0-9]{0,17}):([0-2])")
+_PRESS = re.compile(r"([dorg]):([1-9][0-9]{0,17}):([0-2])")
 _VERDICTS = (True, False, None)
 
 
@@ -43,7 +43,15 @@ class ReviewPress:
     """None to skip it."""
 
 
-Press = CorrectionPress | ConsentPress | ReviewPress
+@dataclass(frozen=True, slots=True)
+class RollBackPress:
+    """A tap that answers whether to go back from one activation to the version before."""
+
+    activation_id: int
+    confirmed: bool
+
+
+Press = CorrectionPress | ConsentPress | ReviewPress | RollBackPress
 
 
 def correction_keyboard(prediction_id: int) -> InlineKeyboardMarkup:
@@ -79,11 +87,25 @@ def review_keyboard(correction_id: int) -> InlineKeyboardMarkup:
     )
 
 
+def roll_back_keyboard(activation_id: int) -> InlineKeyboardMarkup:
+    """Yes and no to going back from an activation."""
+    return InlineKeyboardMarkup.from_row(
+        [
+            InlineKeyboardButton(
+                text, callback_data=_encode(RollBackPress(activation_id, confirmed))
+            )
+            for text, confirmed in ((texts.ROLL_BACK_YES, True), (texts.ROLL_BACK_NO, False))
+        ]
+    )
+
+
 def _encode(press: Press) -> str:
     if isinstance(press, CorrectionPress):
         return f"d:{press.prediction_id}:{LABELS.index(press.label)}"
     if isinstance(press, ReviewPress):
         return f"r:{press.correction_id}:{_VERDICTS.index(press.accept)}"
+    if isinstance(press, RollBackPress):
+        return f"g:{press.activation_id}:{int(press.confirmed)}"
     return f"o:{press.user_id}:{int(press.granted)}"
 
 
@@ -102,6 +124,8 @@ def decode(data: str) -> Press:
         return ReviewPress(id_, _VERDICTS[choice])
     if choice > 1:
         raise ValueError("unknown callback data")
+    if kind == "g":
+        return RollBackPress(id_, choice == 1)
     return ConsentPress(id_, choice == 1)
 
 

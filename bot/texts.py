@@ -1,7 +1,15 @@
 """Every text that users read, in Turkish. Plain text: no markup, so nothing needs escaping."""
 
 from tweetsent.labels import LABELS, Label, Scores
-from tweetsent.records import Consent, Correction, Reason, ReviewItem, Stats
+from tweetsent.records import (
+    ActivatedBy,
+    Consent,
+    Correction,
+    ModelInfo,
+    Reason,
+    ReviewItem,
+    Stats,
+)
 
 _BAR_CELLS = 10
 _LONGEST_REVIEWED_TEXT = 1500
@@ -63,6 +71,12 @@ _CONSENT_STATE = {
     Consent.REFUSED: "Şu an: onay vermedin.",
 }
 
+_ACTIVATED_BY = {
+    ActivatedBy.GATE: "yeniden eğitimde daha iyi çıktı",
+    ActivatedBy.ADMIN: "bir yönetici etkinleştirdi",
+    ActivatedBy.CLI: "komut satırından etkinleştirildi",
+}
+
 CONSENT_QUESTION = """🎓 Küçük bir soru: Düzeltmelerini, mesajlarının metniyle birlikte, modeli \
 eğitmek için kullanabilir miyim?
 
@@ -84,6 +98,7 @@ CORRECT_WHAT = (
     "örneğin: /duzelt olumlu"
 )
 BUTTON_SAVED = "Kaydettim 👍"
+BUTTON_DONE = "Tamam 👍"
 BUTTON_UNKNOWN = "Bu düğme artık geçerli değil. Mesajı yeniden gönderebilirsin."
 
 ADMINS_ONLY = "Bu komut yalnızca botun yöneticileri için. Sana /yardim ile yardımcı olabilirim 🙂"
@@ -106,6 +121,17 @@ _REVIEW_REASONS = {
     Reason.OFTEN_CONTRARY: "Bu kullanıcı, modelin çok emin olduğu sonuçları sık sık değiştiriyor.",
     Reason.SUSPICIOUS_LABEL: "Eğitim öncesi kontrolde etiket şüpheli çıktı.",
 }
+ROLL_BACK_YES = "✅ Evet, dön"
+ROLL_BACK_NO = "Hayır"
+ROLL_BACK_CANCELLED = "Tamam, model olduğu gibi kaldı."
+ROLL_BACK_NOWHERE = "Geri dönülecek bir sürüm yok; şimdiki modelden öncesi kayıtlı değil."
+ROLL_BACK_REFUSED = (
+    "Geri dönemedim: bu arada başka bir sürüm etkinleşmiş ya da önceki sürümün dosyaları silinmiş. "
+    "Şu anki durum: /model"
+)
+ROLL_BACK_DAMAGED = (
+    "Geri dönemedim: önceki sürümün dosyaları bozuk. Model olduğu gibi çalışmaya devam ediyor."
+)
 
 STATS_PICTURE_TITLE = "Düzeltmelere göre isabet"
 STATS_PICTURE_ROWS = "Kullanıcının dediği"
@@ -233,8 +259,43 @@ def stats(numbers: Stats) -> str:
 def _quality(numbers: Stats) -> str:
     if numbers.accuracy is None or numbers.macro_f1 is None:
         return "🎯 Henüz düzeltme yok; isabeti ölçmek için önce düzeltme gerekiyor."
-    macro_f1 = f"{numbers.macro_f1:.2f}".replace(".", ",")
-    return f"🎯 Düzeltmelere göre doğruluk: {_percent(numbers.accuracy)} · Makro-F1: {macro_f1}"
+    return (
+        f"🎯 Düzeltmelere göre doğruluk: {_percent(numbers.accuracy)} · "
+        f"Makro-F1: {_decimal(numbers.macro_f1)}"
+    )
+
+
+def model(info: ModelInfo) -> str:
+    """Which version answers, since when and by whom, for admins."""
+    lines = [f"🤖 Model: {info.version}"]
+    if info.is_pinned:
+        return "\n".join([*lines, "Ayarlarda (TWEETSENT_ADAPTER) seçili; sürümler kullanılmıyor."])
+    if info.serving is None:
+        return "\n".join([*lines, "Kurulumla gelen model; henüz başka bir sürüm etkinleşmedi."])
+    serving = info.serving
+    if serving.model.version != info.version:
+        lines.append(f"⏳ Etkin sürüm henüz yüklenmedi: {serving.model.version}")
+    began = serving.activation
+    lines.append(f"📅 {began.at:%d.%m.%Y %H:%M} (UTC) · {_ACTIVATED_BY[began.by]}")
+    if began.reason:
+        lines.append(f"📝 {began.reason}")
+    for file, score in serving.model.macro_f1.items():
+        lines.append(f"🎯 {file}: Makro-F1 {_decimal(score)}")
+    lines.append(
+        f"↩️ Önceki: {serving.previous or 'yok'}" + (" (/geri_al)" if serving.previous else "")
+    )
+    lines.append(f"🗂 Kayıtlı sürüm: {_count(serving.versions)}")
+    return "\n".join(lines)
+
+
+def roll_back_question(active: str, previous: str) -> str:
+    """Asks an admin whether to go back."""
+    return f"Şu an {active} çalışıyor. Önceki sürüme, {previous}, dönülsün mü?"
+
+
+def rolled_back(version: str) -> str:
+    """Going back was recorded; the bots load the version."""
+    return f"↩️ {version} yeniden etkin. Birkaç saniye içinde yanıtlar ondan gelir."
 
 
 def buttons_hint(labels: list[str]) -> str:
@@ -246,6 +307,10 @@ def buttons_hint(labels: list[str]) -> str:
 
 def _percent(share: float) -> str:
     return f"%{100 * share:.0f}"
+
+
+def _decimal(number: float) -> str:
+    return f"{number:.2f}".replace(".", ",")
 
 
 def _count(number: int) -> str:

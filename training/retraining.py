@@ -110,7 +110,7 @@ def retrain(
         lease.finish(RunState.FAILED, _one_line(error))
         raise
     finally:
-        shutil.rmtree(shop.scratch / str(lease.run_id), ignore_errors=True)
+        _clear(shop, lease)
     run = shop.runs.get(lease.run_id)
     assert run is not None
     return run

@@ -10,6 +10,7 @@ from tweetsent.classifier import Classifier
 from tweetsent.records import Scored
 
 _MAX_BATCH = 64
+_PROBE = "Bugün hava çok güzel."
 
 
 class BatchingClassifier:
@@ -37,12 +38,14 @@ class BatchingClassifier:
     async def swap(self, classifier: Classifier) -> None:
         """Use another classifier from the next batch on; the old one is let go when this returns.
 
-        No text is lost or waits longer than for a batch. Raises RuntimeError after `close`.
+        No text is lost. Raises what the new one raises when it can't score a text, and then the old
+        one stays; RuntimeError after `close`.
         """
         await asyncio.get_running_loop().run_in_executor(self._worker, self._use, classifier)
 
     def _use(self, classifier: Classifier) -> None:
         # In the thread that scores, hence never in the middle of a batch.
+        classifier.classify([_PROBE])
         self._classifier = classifier
 
     async def _work(self) -> None:

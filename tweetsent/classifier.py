@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,6 +30,9 @@ from tweetsent.settings import Settings
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+# While it loads a model, transformers changes things of the whole process: two loads at once may
+# leave them changed for good, and every model after that answers at random.
+_LOADING = RLock()
 _BATCH_SIZE = {"cuda": 128, "cpu": 32}
 
 
@@ -88,6 +92,11 @@ def load_classifier(settings: Settings, report: Callable[[str], None]) -> Classi
 
     Raises ModelError when one of them is missing, damaged or does not fit the other.
     """
+    with _LOADING:
+        return _load_named(settings, report)
+
+
+def _load_named(settings: Settings, report: Callable[[str], None]) -> Classifier:
     device = choose_device(settings.tweetsent_device)
     adapter, manifest = _choose_adapter(settings)
     base = _find_base(settings, manifest, report)
@@ -138,7 +147,8 @@ def load_from(base: BaseModel, adapter: Path | None, device: torch.device) -> Cl
     Raises ModelError when the adapter is damaged or does not fit.
     """
     manifest = read_manifest(adapter) if adapter else None
-    return _classifier(merge(base, adapter, device), base, manifest, device)
+    with _LOADING:
+        return _classifier(merge(base, adapter, device), base, manifest, device)
 
 
 def merge(base: BaseModel, adapter: Path | None, device: torch.device) -> "PreTrainedModel":

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,8 +206,12 @@ def without_mask(model: "PreTrainedModel") -> None:
     model.set_attn_implementation(_NO_MASK)
 
 
+@lru_cache(maxsize=1)
 def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
-    """The base model's tokenizer; ModelError when it is missing or damaged."""
+    """The base model's tokenizer; ModelError when it is missing or damaged.
+
+    The last one is kept: reading Gemma's takes three seconds, in which no other thread gets to run.
+    """
     from transformers import AutoTokenizer
 
     try:

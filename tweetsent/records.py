@@ -267,6 +267,15 @@ class ModelVersion:
     deleted_at: datetime | None
     """UTC, when its folder was deleted."""
 
+    @property
+    def macro_f1(self) -> dict[str, float]:
+        """Macro-F1 by validation file, where it was measured."""
+        return {
+            name: result["macro_f1"]
+            for name, result in self.metrics.items()
+            if isinstance(result, dict) and isinstance(result.get("macro_f1"), float)
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Activation:

@@ -5,7 +5,6 @@ thread beside the one that scores; what serves goes on until its successor has a
 """
 
 import asyncio
-import gc
 import logging
 import time
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from tweetsent.registry import Registry
 
 POLL_SECONDS = 2.0
 _RETRY_SECONDS = 60.0
-_PROBE = "Bugün hava çok güzel."
 
 log = logging.getLogger(__name__)
 
@@ -67,20 +65,15 @@ class Watcher:
             return
         before = batching.version
         try:
-            classifier = await asyncio.to_thread(self._load_verified, model)
+            await batching.swap(await asyncio.to_thread(self._load_verified, model))
         except Exception as error:  # noqa: BLE001 - whatever it is, what serves must go on
             self._note_failure(model.version, error, f"{before} serves on")
             return
-        await batching.swap(classifier)
         self._failed_version = None
-        # The old model's modules refer to each other: only the collector gives its memory back.
-        await asyncio.to_thread(gc.collect)
         log.info("model %s serves in place of %s", model.version, before)
 
     def _load_verified(self, model: ModelVersion) -> Classifier:
-        classifier = self._load(self._registry.verified_folder(model))
-        classifier.classify([_PROBE])  # raises when the scores are no numbers
-        return classifier
+        return self._load(self._registry.verified_folder(model))
 
     def _must_wait(self, version: str) -> bool:
         return version == self._failed_version and time.monotonic() < self._retry_at

@@ -5,9 +5,17 @@ from telegram import CallbackQuery, Message, Update
 from bot import texts
 from bot.context import BotContext
 from bot.handlers.corrections import ask_consent
+from bot.handlers.model import on_roll_back_press
 from bot.handlers.replying import edit, notify
 from bot.handlers.review import on_verdict
-from bot.keyboards import ConsentPress, CorrectionPress, ReviewPress, correction_keyboard, decode
+from bot.keyboards import (
+    ConsentPress,
+    CorrectionPress,
+    ReviewPress,
+    RollBackPress,
+    correction_keyboard,
+    decode,
+)
 from tweetsent.errors import NotFoundError
 
 
@@ -22,6 +30,8 @@ async def on_press(update: Update, context: BotContext) -> None:
             await _decide(query, context, press)
         elif isinstance(press, ReviewPress):
             await on_verdict(query, context, press)
+        elif isinstance(press, RollBackPress):
+            await on_roll_back_press(query, context, press)
         else:
             await _correct(query, context, press)
     except (ValueError, NotFoundError):

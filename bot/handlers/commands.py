@@ -13,6 +13,7 @@ from telegram.constants import ChatType
 from bot import texts
 from bot.context import BotContext
 from bot.handlers.corrections import on_correct
+from bot.handlers.model import on_model, on_roll_back
 from bot.handlers.replying import reply, sender_id
 from bot.handlers.review import on_review
 from bot.handlers.stats import on_stats
@@ -72,4 +73,6 @@ _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
     "duzelt": on_correct,
     "stats": on_stats,
     "inceleme": on_review,
+    "model": on_model,
+    "geri_al": on_roll_back,
 }

@@ -8,11 +8,13 @@ from bot.keyboards import (
     ConsentPress,
     CorrectionPress,
     ReviewPress,
+    RollBackPress,
     consent_keyboard,
     correction_keyboard,
     decode,
     prediction_of_buttons,
     review_keyboard,
+    roll_back_keyboard,
 )
 from tweetsent.labels import LABELS
 
@@ -54,6 +56,17 @@ def test_review_buttons_come_back(correction_id: int) -> None:
     assert prediction_of_buttons(review_keyboard(correction_id)) is None
 
 
+@given(st.integers(1, LARGEST_ID))
+def test_roll_back_buttons_come_back(activation_id: int) -> None:
+    (row,) = roll_back_keyboard(activation_id).inline_keyboard
+
+    assert [decode(str(button.callback_data)) for button in row] == [
+        RollBackPress(activation_id, True),
+        RollBackPress(activation_id, False),
+    ]
+    assert prediction_of_buttons(roll_back_keyboard(activation_id)) is None
+
+
 @given(st.text(max_size=64))
 def test_other_data_is_refused(data: str) -> None:
     with pytest.raises(ValueError, match="unknown callback data"):
@@ -61,7 +74,8 @@ def test_other_data_is_refused(data: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ["d:١:0", "d:1:0\n", "d:01:0", "d:1:0:0", "D:1:0", "o:1:", "o::1", "o:1:2", "r:1:3"]
+    "data",
+    ["d:١:0", "d:1:0\n", "d:01:0", "d:1:0:0", "D:1:0", "o:1:", "o::1", "o:1:2", "r:1:3", "g:1:2"],
 )
 def test_near_misses_are_refused(data: str) -> None:
     with pytest.raises(ValueError, match="unknown callback data"):

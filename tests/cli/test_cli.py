@@ -15,7 +15,7 @@ COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def test_these_are_the_commands() -> None:
-    words = "average bot chat db evaluate export models predict review run stats train"
+    words = "average bot chat db evaluate export models predict retrain review run stats train"
     assert words.split() == COMMANDS
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import ROOT, Failing, Running
-from tweetsent.cli.database import open_store
+from tweetsent.cli.database import open_engine, open_store
 from tweetsent.labels import Label, Scores
 from tweetsent.records import Incoming
 from tweetsent.settings import Settings
@@ -25,7 +25,8 @@ USER = 7
 def store(tweetsent: Running) -> Iterator[Store]:
     """The database of the commands, with a user who consented."""
     tweetsent("db", "upgrade")
-    store = open_store(Settings.load())
+    settings = Settings.load()
+    store = open_store(settings, open_engine(settings))
     store.set_consent(USER, True)
     yield store
     store.close()

@@ -60,12 +60,14 @@ def test_the_bot_without_a_database_asks_for_the_upgrade(
         (["bot"], 2),
         (["db", "upgrade"], 0),
         (["stats", "--json"], 0),
+        (["models", "list", "--json"], 0),
+        (["models", "show", "a-1"], 2),
     ],
 )
 def test_what_needs_no_model_loads_no_model_library(
     process: Running, arguments: list[str], code: int
 ) -> None:
-    if arguments[0] == "stats":
+    if arguments[0] in {"stats", "models"}:
         assert process("db", "upgrade").code == 0
     script = (
         "import sys; from tweetsent.cli import run; code = run(sys.argv[1:]); "

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,18 @@ def test_the_temperature_flattens_the_scores_and_keeps_the_label(
     (scores,) = embedded_classifier.classify([text])
     expected = (raw / embedded_classifier.temperature).softmax(dim=0).tolist()
     assert [scores.of(label) for label in LABELS] == pytest.approx(expected)
+
+
+def test_models_loaded_in_two_threads_at_once_answer_as_one_alone(
+    tiny_base: BaseModel, tiny_adapters: tuple[Path, Path]
+) -> None:
+    texts = [text for text, _ in LABELLED]
+    alone = load_from(tiny_base, tiny_adapters[0], CPU).logits(texts)
+    with ThreadPoolExecutor(2) as pool:
+        loaded = list(pool.map(lambda _: load_from(tiny_base, tiny_adapters[0], CPU), range(8)))
+    for classifier in [*loaded, load_from(tiny_base, tiny_adapters[0], CPU)]:
+        torch.testing.assert_close(classifier.logits(texts), alone)
+    assert torch.get_default_dtype() is torch.float32
 
 
 def test_no_texts_give_no_scores(embedded_classifier: Classifier) -> None:

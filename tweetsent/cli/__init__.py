@@ -15,10 +15,11 @@ from tweetsent.errors import (
     StoppedError,
     TweetsentError,
     UnknownLabelError,
+    VersionError,
 )
 
 log = logging.getLogger(__name__)
-_BAD_INPUT = (ConfigError, DataError, UnknownLabelError)
+_BAD_INPUT = (ConfigError, DataError, UnknownLabelError, VersionError)
 
 
 def main() -> None:
