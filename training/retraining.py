@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -110,7 +110,9 @@ def retrain(
         lease.finish(RunState.FAILED, _one_line(error))
         raise
     finally:
-        _clear(shop, lease)
+        shutil.rmtree(shop.scratch / str(lease.run_id), ignore_errors=True)
+        with suppress(OSError):  # where this run lost its place, another's folder is beside
+            shop.scratch.rmdir()
     run = shop.runs.get(lease.run_id)
     assert run is not None
     return run
