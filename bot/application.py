@@ -18,7 +18,9 @@ from bot.handlers.buttons import on_press
 from bot.handlers.commands import on_command
 from bot.handlers.errors import on_error
 from bot.handlers.messages import Addressed, on_text, on_unsupported
+from bot.reports import Reporter
 from bot.transport import BotApiRequest
+from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 
@@ -31,6 +33,7 @@ TIMEOUT_SECONDS = 10.0
 def build_application(
     settings: Settings,
     service: SentimentService,
+    retraining: RetrainingService,
     *,
     request: BaseRequest | None = None,
     admin_ids: frozenset[int] | None = None,
@@ -42,7 +45,8 @@ def build_application(
     token = settings.telegram_bot_token
     if request is None:
         request = BotApiRequest(connection_pool_size=_CONNECTIONS, read_timeout=TIMEOUT_SECONDS)
-    data = BotData(service, settings.tweetsent_admin_ids if admin_ids is None else admin_ids)
+    admins = settings.tweetsent_admin_ids if admin_ids is None else admin_ids
+    data = BotData(service, retraining, Reporter(retraining, admins), admins)
     application = (
         ApplicationBuilder()
         .token(token.get_secret_value() if token else _NO_TOKEN)

@@ -13,18 +13,24 @@ from bot.stdin import read_lines
 from bot.stopping import stop_on_signals
 from bot.terminal_api import TerminalApi
 from tweetsent.records import OWNER_ID, Consent
+from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 from tweetsent.text import clean, fold
 
 
 async def run_chat(
-    settings: Settings, service: SentimentService, *, stdin: TextIO, stdout: TextIO
+    settings: Settings,
+    service: SentimentService,
+    retraining: RetrainingService,
+    *,
+    stdin: TextIO,
+    stdout: TextIO,
 ) -> None:
     """Answers every line of stdin on stdout, in order, until it ends or SIGINT comes.
 
     The user is an admin and has consented to training, until they take it back: it is the owner's
-    own data. The caller closes the service. Raises BrokenPipeError when nobody reads stdout.
+    own data. The caller closes the services. Raises BrokenPipeError when nobody reads stdout.
     """
     if isinstance(stdout, io.TextIOWrapper):
         # A terminal without emoji gets question marks, not an end of the conversation.
@@ -32,17 +38,22 @@ async def run_chat(
     if await service.consent(OWNER_ID) is Consent.UNASKED:
         await service.set_consent(OWNER_ID, True)
     api = TerminalApi(stdout, picture_dir=settings.tweetsent_data_dir / "chat")
-    application = build_application(settings, service, request=api, admin_ids=frozenset({OWNER_ID}))
+    application = build_application(
+        settings, service, retraining, request=api, admin_ids=frozenset({OWNER_ID})
+    )
     await application.initialize()
+    reporter = application.bot_data.reporter
     chat = _Chat(application, api)
     prompt = "> " if stdin.isatty() else ""
     try:
+        reporter.start(application.bot)
         with stop_on_signals() as stop:
             async for line in read_lines(stdin, stop, lambda: _show(stdout, prompt)):
                 await chat.say(line)
                 if api.closed:
                     raise BrokenPipeError
     finally:
+        await reporter.close()
         await application.shutdown()
 
 

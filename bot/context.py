@@ -5,6 +5,8 @@ from typing import Any
 
 from telegram.ext import Application, CallbackContext, ExtBot
 
+from bot.reports import Reporter
+from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
 
 
@@ -13,6 +15,8 @@ class BotData:
     """What all handlers share."""
 
     service: SentimentService
+    retraining: RetrainingService
+    reporter: Reporter
     admin_ids: frozenset[int]
 
 
@@ -23,6 +27,16 @@ class BotContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any], B
     def service(self) -> SentimentService:
         """The one way to predictions, corrections and statistics."""
         return self.bot_data.service
+
+    @property
+    def retraining(self) -> RetrainingService:
+        """Starts retraining runs and knows where they stand."""
+        return self.bot_data.retraining
+
+    @property
+    def reporter(self) -> Reporter:
+        """Shows runs to the admins."""
+        return self.bot_data.reporter
 
     @property
     def admin_ids(self) -> frozenset[int]:

@@ -15,21 +15,24 @@ from bot.inbox import Inbox, RawUpdate
 from bot.redaction import describe
 from bot.stopping import stop_on_signals, unless
 from tweetsent.errors import ConfigError, TelegramError
+from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-async def run_polling(settings: Settings, service: SentimentService) -> None:
+async def run_polling(
+    settings: Settings, service: SentimentService, retraining: RetrainingService
+) -> None:
     """Runs the bot until SIGINT or SIGTERM, then finishes what it has begun.
 
-    The caller closes the service. Raises ConfigError without a token, and TelegramError when
+    The caller closes the services. Raises ConfigError without a token, and TelegramError when
     Telegram can't be reached at the start or refuses the token.
     """
     if settings.telegram_bot_token is None:
         raise ConfigError("TELEGRAM_BOT_TOKEN is not set: ask @BotFather for one")
-    application = build_application(settings, service)
+    application = build_application(settings, service, retraining)
     with stop_on_signals() as stop:
         try:
             await unless(stop, _connect(application, settings))
@@ -76,9 +79,12 @@ async def _listen(
         return await handle(application, update, is_last_try=is_last_try)
 
     inbox = Inbox(service, handle_raw)
+    reporter = application.bot_data.reporter
     try:
+        reporter.start(application.bot)
         await inbox.resume()
         log.info("bot @%s is listening", application.bot.username)
         await Fetcher(application.bot, inbox).run(stop)
     finally:
         await inbox.stop()
+        await reporter.close()

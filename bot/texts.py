@@ -1,5 +1,8 @@
 """Every text that users read, in Turkish. Plain text: no markup, so nothing needs escaping."""
 
+from typing import Any
+
+from tweetsent.errors import Lack, NotReadyError
 from tweetsent.labels import LABELS, Label, Scores
 from tweetsent.records import (
     ActivatedBy,
@@ -8,7 +11,11 @@ from tweetsent.records import (
     ModelInfo,
     Reason,
     ReviewItem,
+    Run,
+    RunState,
+    RunStep,
     Stats,
+    Trigger,
 )
 
 _BAR_CELLS = 10
@@ -44,7 +51,9 @@ HELP_FOR_ADMINS = f"""{HELP}
 
 Yöneticiler için:
 📊 /stats: sayılar ve isabet
-🗂 /inceleme: eğitime girmeden önce bakılması gereken düzeltmeler"""
+🗂 /inceleme: eğitime girmeden önce bakılması gereken düzeltmeler
+🎓 /egit: düzeltmelerle yeniden eğit; yeni model daha iyiyse devreye girer
+🤖 /model: hangi model yanıtlıyor · ↩️ /geri_al: bir önceki modele dön"""
 
 _PRIVACY = """🔒 Gizlilik
 
@@ -132,6 +141,40 @@ ROLL_BACK_REFUSED = (
 ROLL_BACK_DAMAGED = (
     "Geri dönemedim: önceki sürümün dosyaları bozuk. Model olduğu gibi çalışmaya devam ediyor."
 )
+
+_STEPS = {
+    RunStep.EXPORT: "veriler hazırlanıyor",
+    RunStep.TRAINING: "eğitiliyor",
+    RunStep.EVALUATION: "şimdiki modelle karşılaştırılıyor",
+    RunStep.PROMOTION: "karar kaydediliyor",
+}
+_STEP_NAMES = {
+    RunStep.EXPORT: "veri hazırlama",
+    RunStep.TRAINING: "eğitim",
+    RunStep.EVALUATION: "ölçme",
+    RunStep.PROMOTION: "kaydetme",
+}
+_ENDS = {
+    RunState.PROMOTED: "✅ Bitti: yeni model devrede.",
+    RunState.REFUSED: "🟡 Bitti: yeni model devreye alınmadı.",
+    RunState.FAILED: "⚠️ Yarıda kaldı; şimdiki model çalışmaya devam ediyor.",
+}
+_TRIGGERS = {
+    Trigger.SCHEDULE: "zamanı gelince başladı",
+    Trigger.ADMIN: "/egit ile başladı",
+    Trigger.CLI: "komut satırından başladı",
+}
+_LACKS = {
+    Lack.FREE_ADAPTER: "Modeli ayarlar belirliyor (TWEETSENT_ADAPTER); yeni bir model eğitsem de "
+    "devreye giremez.",
+    Lack.BASE_DATA: "Temel eğitim verisi ayarlanmamış (TWEETSENT_BASE_DATA). Yalnızca "
+    "düzeltmelerle iyi bir model çıkmaz.",
+    Lack.CORRECTIONS: "Eğitimde kullanılabilecek {found} düzeltme var; en az {needed} gerekiyor. "
+    "Bekleyenlere /inceleme ile bakabilirsin.",
+    Lack.NEW_CORRECTIONS: "Son eğitimden beri {found} yeni düzeltme geldi; en az {needed} "
+    "gerekiyor.",
+}
+_PROGRESS_STEP = 5
 
 STATS_PICTURE_TITLE = "Düzeltmelere göre isabet"
 STATS_PICTURE_ROWS = "Kullanıcının dediği"
@@ -296,6 +339,92 @@ def roll_back_question(active: str, previous: str) -> str:
 def rolled_back(version: str) -> str:
     """Going back was recorded; the bots load the version."""
     return f"↩️ {version} yeniden etkin. Birkaç saniye içinde yanıtlar ondan gelir."
+
+
+def not_ready(error: NotReadyError) -> str:
+    """Why a retraining run can't begin."""
+    text = _LACKS[error.lack].format(found=_count(error.found), needed=_count(error.needed))
+    return f"🎓 Eğitim başlamadı. {text}"
+
+
+def run_not_started(detail: str) -> str:
+    """A retraining run ended before it began; `detail` is technical, and English."""
+    return f"⚠️ Eğitim başlayamadı. Ayrıntı: {detail}"
+
+
+def run_progress(run: Run) -> str:
+    """Where a retraining run stands, or that it ended; changes with each twentieth of a step."""
+    title = f"🎓 Eğitim #{run.id}"
+    if run.state is not RunState.RUNNING:
+        return f"{title}\n{_ENDS[run.state]}"
+    lines = [title, f"⏳ {_STEPS[run.step]}"]
+    if run.total:
+        share = min(run.done / run.total, 1.0)
+        filled = int(share * _BAR_CELLS)
+        percent = int(100 * share) // _PROGRESS_STEP * _PROGRESS_STEP
+        lines.append(f"{'▰' * filled}{'▱' * (_BAR_CELLS - filled)} %{percent}")
+    return "\n".join([*lines, "Bu arada yanıt vermeye devam ediyorum; bitince haber veririm."])
+
+
+def run_report(run: Run) -> str:
+    """How a retraining run ended, with the gate's numbers, for admins."""
+    lines = [f"🎓 Eğitim #{run.id}", _ENDS[run.state]]
+    if run.state is RunState.FAILED:
+        lines.append(f"Kaldığı adım: {_STEP_NAMES[run.step]}. Ayrıntı: {run.reason}")
+    if run.model_version:
+        lines.append(f"🤖 {run.model_version}")
+    if run.decision:
+        lines += ["", *_measured(run.decision)]
+        if run.decision["objections"]:
+            lines += ["", "Neden alınmadı?", *map(_objection, run.decision["objections"])]
+    lines += ["", " · ".join(_facts(run))]
+    if run.state is RunState.PROMOTED:
+        lines.append("↩️ Geri dönmek için: /geri_al")
+    return "\n".join(lines)
+
+
+def run_picture_title(rows: int) -> str:
+    """The title of the picture that goes with a report."""
+    return f"{_count(rows)} test satırı"
+
+
+def _measured(decision: dict[str, Any]) -> list[str]:
+    parts = [*decision["frozen"], *([decision["corrections"]] if decision["corrections"] else [])]
+    return [
+        f"🎯 {_set_name(part['name'])} ({_count(part['rows'])} satır): Makro-F1 "
+        f"{_decimal(part['champion'])} → {_decimal(part['challenger'])}"
+        for part in parts
+    ]
+
+
+def _objection(objection: dict[str, Any]) -> str:
+    name, before, after = (objection[key] for key in ("name", "before", "after"))
+    change = f"{_decimal(before)} → {_decimal(after)}"
+    match objection["what"]:
+        case "macro_f1":
+            words = f"Makro-F1 düştü ({change})"
+        case "recall":
+            label = Label(objection["label"])
+            words = f"{label.turkish} mesajların daha azını buluyor ({change})"
+        case "calibration":
+            words = f"güven puanları daha az güvenilir (ECE {change})"
+        case "no_gain":
+            words = f"isabeti artmadı ({_percent(before)} → {_percent(after)})"
+        case _:
+            words = f"test için yalnızca {_count(int(after))} satır ayrılabildi; bu çok az"
+    return f"• {_set_name(name)}: {words}"
+
+
+def _set_name(name: str) -> str:
+    return "son düzeltmeler" if name == "corrections" else name
+
+
+def _facts(run: Run) -> list[str]:
+    facts = [] if run.corrections is None else [f"{_count(run.corrections)} düzeltme"]
+    if run.finished_at:
+        minutes = (run.finished_at - run.started_at).total_seconds() / 60
+        facts.append(f"{_count(round(minutes))} dk" if minutes >= 1 else "1 dakikadan kısa")
+    return [*facts, _TRIGGERS[run.trigger]]
 
 
 def buttons_hint(labels: list[str]) -> str:

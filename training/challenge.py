@@ -12,7 +12,7 @@ import torch
 
 from training.data import Example, LabelledData
 from training.evaluation import Evaluation, evaluate, pool
-from training.gate import Decision, GateRules, decide
+from training.gate import CORRECTIONS, Decision, GateRules, decide
 from training.memory import Memory
 from training.plan import make_plan
 from training.qlora import Listener
@@ -33,7 +33,6 @@ RECIPE = TrainingSettings(
     language_modelling=0.5,
 )
 """The best of those in benchmarks/accuracy.md that train one model only."""
-CORRECTIONS = "corrections"
 _FROZEN_SHARE = 0.1
 # The same rows in every run: which rows are frozen depends on nothing but their texts and this.
 _FROZEN_SEED = 0

@@ -7,12 +7,60 @@ worse anywhere else.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 from training.bootstrap import PairedDifference, paired_bootstrap
 from training.evaluation import Evaluation
 from tweetsent.errors import ConfigError
-from tweetsent.labels import LABELS
+from tweetsent.labels import LABELS, Label
+
+CORRECTIONS = "corrections"
+"""The name of the held-back corrections among the sets."""
+
+
+class Shortcoming(StrEnum):
+    """What can speak against a new adapter."""
+
+    MACRO_F1 = "macro_f1"
+    """Of a frozen set; it falls."""
+    RECALL = "recall"
+    """Of a label on a frozen set; it falls."""
+    CALIBRATION = "calibration"
+    """Expected calibration error on a frozen set; it grows."""
+    NO_GAIN = "no_gain"
+    """The share of the held-back corrections that it gets right; it does not grow."""
+    TOO_FEW = "too_few"
+    """Held-back corrections; `after` is how many."""
+
+
+_WORDS = {
+    Shortcoming.MACRO_F1: "macro-F1 falls from {before:.3f} to {after:.3f}",
+    Shortcoming.RECALL: "recall of {label} falls from {before:.3f} to {after:.3f}",
+    Shortcoming.CALIBRATION: "calibration error grows from {before:.3f} to {after:.3f}",
+    Shortcoming.NO_GAIN: "no better: {after:.3f} of them right, {before:.3f} before",
+    Shortcoming.TOO_FEW: "{after:.0f} held back, too few to say whether it learnt from them",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """One reason why a new adapter may not serve."""
+
+    name: str
+    """The set of rows."""
+    what: Shortcoming
+    before: float
+    """The champion's."""
+    after: float
+    """The challenger's."""
+    label: Label | None = None
+
+    def __str__(self) -> str:
+        words = _WORDS[self.what]
+        return f"{self.name}: " + words.format(
+            label=self.label, before=self.before, after=self.after
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +101,6 @@ class Comparison:
     champion_confusion: list[list[int]]
     """(3, 3) counts: rows = truth, in label order."""
     challenger_confusion: list[list[int]]
-    objections: tuple[str, ...]
-    """Why the new one may not serve, as far as this set goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +110,7 @@ class Decision:
     frozen: list[Comparison]
     corrections: Comparison | None
     """None when too few were held back to say anything."""
-    objections: tuple[str, ...]
+    objections: tuple[Objection, ...]
     """None: promoted."""
     rules: GateRules
 
@@ -72,6 +118,11 @@ class Decision:
     def is_promoted(self) -> bool:
         """Whether the new adapter may serve."""
         return not self.objections
+
+    @property
+    def reason(self) -> str:
+        """Why it is refused, in one line; empty when it isn't."""
+        return "; ".join(map(str, self.objections))
 
     def as_dict(self) -> dict[str, Any]:
         """For the database: JSON values only."""
@@ -87,7 +138,7 @@ class Decision:
                 f"[{item.difference.interval.low:+.3f} {item.difference.interval.high:+.3f}])"
                 for item in compared
             ),
-            "promoted" if self.is_promoted else f"refused: {'; '.join(self.objections)}",
+            "promoted" if self.is_promoted else f"refused: {self.reason}",
         ]
 
 
@@ -106,24 +157,23 @@ def decide(
     rules = rules or GateRules()
     if not champion or champion.keys() != challenger.keys():
         raise ValueError("both must be measured on the same frozen sets, and on one at least")
-    frozen = [
-        _compare(name, before, challenger[name], _harm(before, challenger[name], rules))
-        for name, before in champion.items()
+    frozen = [_compare(name, before, challenger[name]) for name, before in champion.items()]
+    objections = [
+        objection
+        for item in frozen
+        for objection in _harm(item, champion[item.name], challenger[item.name], rules)
     ]
-    objections = [f"{item.name}: {reason}" for item in frozen for reason in item.objections]
     corrected = None
     if corrections is None or corrections[0].metrics.n < rules.fewest_corrections:
         count = corrections[0].metrics.n if corrections else 0
-        objections.append(
-            f"corrections: {count} held back, too few to say whether it learnt from them"
-        )
+        objections.append(Objection(CORRECTIONS, Shortcoming.TOO_FEW, before=0, after=count))
     else:
-        corrected = _compare("corrections", *corrections, _lack_of_gain(*corrections))
-        objections += [f"corrections: {reason}" for reason in corrected.objections]
+        corrected = _compare(CORRECTIONS, *corrections)
+        objections += _lack_of_gain(*corrections)
     return Decision(frozen, corrected, tuple(objections), rules)
 
 
-def _compare(name: str, before: Evaluation, after: Evaluation, objections: list[str]) -> Comparison:
+def _compare(name: str, before: Evaluation, after: Evaluation) -> Comparison:
     return Comparison(
         name=name,
         rows=before.metrics.n,
@@ -132,7 +182,6 @@ def _compare(name: str, before: Evaluation, after: Evaluation, objections: list[
         difference=_difference(before, after),
         champion_confusion=before.metrics.confusion_matrix.tolist(),
         challenger_confusion=after.metrics.confusion_matrix.tolist(),
-        objections=tuple(objections),
     )
 
 
@@ -142,27 +191,31 @@ def _difference(before: Evaluation, after: Evaluation) -> PairedDifference:
     return paired_bootstrap(after.predicted, before.predicted, before.truth)
 
 
-def _harm(before: Evaluation, after: Evaluation, rules: GateRules) -> list[str]:
+def _harm(
+    item: Comparison, before: Evaluation, after: Evaluation, rules: GateRules
+) -> list[Objection]:
     """What speaks against the new one on a frozen set."""
     found = []
-    difference = _difference(before, after)
-    if difference.difference < -rules.tolerance or difference.interval.high < 0:
-        found.append(f"macro-F1 falls by {-difference.difference:.3f}")
+    change = item.difference
+    if change.difference < -rules.tolerance or change.interval.high < 0:
+        found.append(
+            Objection(item.name, Shortcoming.MACRO_F1, before=item.champion, after=item.challenger)
+        )
     for label in LABELS:
         old, new = before.metrics.per_class[label], after.metrics.per_class[label]
         if old.support >= rules.fewest_of_a_label and old.recall - new.recall > rules.recall_drop:
-            found.append(f"recall of {label} falls from {old.recall:.3f} to {new.recall:.3f}")
+            found.append(
+                Objection(item.name, Shortcoming.RECALL, old.recall, new.recall, label=label)
+            )
     if after.ece - before.ece > rules.calibration_drop:
-        found.append(f"calibration error grows from {before.ece:.3f} to {after.ece:.3f}")
+        found.append(Objection(item.name, Shortcoming.CALIBRATION, before.ece, after.ece))
     return found
 
 
-def _lack_of_gain(before: Evaluation, after: Evaluation) -> list[str]:
+def _lack_of_gain(before: Evaluation, after: Evaluation) -> list[Objection]:
     # Most of them are the champion's mistakes, and not all labels may occur: how many are right
     # says more than macro-F1.
-    if after.metrics.accuracy > before.metrics.accuracy:
+    old, new = before.metrics.accuracy, after.metrics.accuracy
+    if new > old:
         return []
-    return [
-        f"no better: {after.metrics.accuracy:.3f} of them right, {before.metrics.accuracy:.3f} "
-        "before"
-    ]
+    return [Objection(CORRECTIONS, Shortcoming.NO_GAIN, old, new)]

@@ -8,7 +8,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,10 +25,11 @@ from training.settings import TrainingSettings
 from training.snapshot import MANIFEST, Row, Snapshot, read_snapshot
 from tweetsent.adapter import shipped_adapter
 from tweetsent.embedded import NAME
-from tweetsent.errors import ConfigError, DataError, ModelError, RunError, StoreError, VersionError
+from tweetsent.errors import DataError, ModelError, RunError, StoreError, VersionError
 from tweetsent.figures import comparison_png
 from tweetsent.model import BaseModel
-from tweetsent.records import ActivatedBy, Run, RunState, RunStep, TrainingCorrection, Trigger
+from tweetsent.readiness import require_ready
+from tweetsent.records import ActivatedBy, Run, RunState, RunStep, Trigger
 from tweetsent.registry import Registry
 from tweetsent.runs import Lease, Runs
 from tweetsent.settings import Settings
@@ -69,8 +70,6 @@ class Workshop:
                 return self.registry.verified_folder(model)
             except (ModelError, VersionError):
                 pass  # then the bot, too, serves the adapter of the settings
-        if self.settings.tweetsent_adapter != "auto":
-            return Path(self.settings.tweetsent_adapter).expanduser()
         is_embedded = self.settings.tweetsent_base_model in {"auto", NAME}
         return shipped_adapter() if is_embedded else None
 
@@ -86,19 +85,11 @@ def retrain(
 ) -> Run:
     """Make one run; returns it as it ended, promoted or refused.
 
-    Raises RunError when another run is at work, or there is too little to learn from: then none
-    was begun. Any other error, StoppedError among them, ends the run as failed and is raised.
+    Raises RunError when another run is at work or NotReadyError when something is lacking: then
+    none was begun. Any other error, StoppedError among them, ends the run as failed and is raised.
     """
     rules = rules or GateRules()
-    corrections = shop.store.training_corrections(
-        train_on_forwards=shop.settings.tweetsent_train_on_forwards
-    )
-    _require_enough(corrections, shop, trigger, rules)
-    if shop.settings.tweetsent_base_data is None:
-        raise ConfigError(
-            "TWEETSENT_BASE_DATA is not set: corrections alone are too little to train on; name "
-            "the labelled file that they are to be added to"
-        )
+    require_ready(shop.settings, shop.store, shop.runs, trigger, 2 * rules.fewest_corrections)
     lease = shop.runs.start(trigger)
     try:
         with _beating(lease) as is_lost:
@@ -159,35 +150,14 @@ def _run(
     lease.made(version)
     for line in decision.lines():
         listener.say(line)
-    reason = "; ".join(decision.objections)
     lease.progress(RunStep.PROMOTION)
     if decision.is_promoted:
         shop.registry.promote(version, ActivatedBy.GATE, f"run {lease.run_id}")
     else:
-        shop.registry.refuse(version, reason)
+        shop.registry.refuse(version, decision.reason)
     state = RunState.PROMOTED if decision.is_promoted else RunState.REFUSED
-    lease.finish(state, reason, decision.as_dict())
+    lease.finish(state, decision.reason, decision.as_dict())
     shop.registry.prune(shop.settings.tweetsent_keep_models)
-
-
-def _require_enough(
-    corrections: Sequence[TrainingCorrection], shop: Workshop, trigger: Trigger, rules: GateRules
-) -> None:
-    fewest = 2 * rules.fewest_corrections
-    if len(corrections) < fewest:
-        raise RunError(
-            f"{len(corrections)} accepted corrections are too few to learn from some and test on "
-            f"others: {fewest} are needed"
-        )
-    ended = {RunState.PROMOTED, RunState.REFUSED}
-    last = next((run for run in shop.runs.list() if run.state in ended), None)
-    fresh = [row for row in corrections if last is None or row.created_at > last.started_at]
-    wanted = shop.settings.tweetsent_retrain_min_corrections
-    if trigger is Trigger.SCHEDULE and len(fresh) < wanted:
-        raise RunError(
-            f"{len(fresh)} accepted corrections came since the last run, and "
-            f"TWEETSENT_RETRAIN_MIN_CORRECTIONS is {wanted}"
-        )
 
 
 def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapshot:

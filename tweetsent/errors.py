@@ -3,6 +3,8 @@
 Only the command line and the bot's error handler turn them into words for a person.
 """
 
+from enum import StrEnum
+
 
 class TweetsentError(Exception):
     """Root of the project's errors."""
@@ -46,6 +48,36 @@ class NotFoundError(TweetsentError):
 
 class RunError(TweetsentError):
     """A retraining run can't start or go on: another one runs, or took its place."""
+
+
+class Lack(StrEnum):
+    """What a retraining run may lack."""
+
+    FREE_ADAPTER = "free_adapter"
+    BASE_DATA = "base_data"
+    CORRECTIONS = "corrections"
+    NEW_CORRECTIONS = "new_corrections"
+
+
+_LACKS = {
+    Lack.FREE_ADAPTER: "TWEETSENT_ADAPTER names the adapter: whatever a run made would not serve",
+    Lack.BASE_DATA: "TWEETSENT_BASE_DATA is not set: corrections alone are too little to train on; "
+    "name the labelled file that they are to be added to",
+    Lack.CORRECTIONS: "{found} accepted corrections are too few to learn from some and test on "
+    "others: {needed} are needed",
+    Lack.NEW_CORRECTIONS: "{found} accepted corrections came since the last run, and "
+    "TWEETSENT_RETRAIN_MIN_CORRECTIONS is {needed}",
+}
+
+
+class NotReadyError(RunError):
+    """A retraining run can't begin; `found` and `needed` count corrections."""
+
+    def __init__(self, lack: Lack, found: int = 0, needed: int = 0) -> None:
+        super().__init__(_LACKS[lack].format(found=found, needed=needed))
+        self.lack = lack
+        self.found = found
+        self.needed = needed
 
 
 class StoppedError(TweetsentError):

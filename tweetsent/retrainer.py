@@ -20,6 +20,7 @@ COMMAND = (sys.executable, "-m", "tweetsent", "retrain")
 _LATE_SECONDS = 3600  # a run that fell due while the machine slept is still made up for
 _STOP_SECONDS = 30.0
 _KEPT_LINES = 3
+_PREFIX = "tweetsent: error: "
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Retrainer:
             self._processes.discard(process)
         if code == 0:
             return None
-        return lines[-1] if lines else f"the run ended with exit code {code}"
+        return lines[-1].removeprefix(_PREFIX) if lines else f"the run ended with exit code {code}"
 
     async def close(self) -> None:
         """Stop the schedule, and the runs: they end as after Ctrl-C."""

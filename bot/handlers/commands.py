@@ -15,6 +15,7 @@ from bot.context import BotContext
 from bot.handlers.corrections import on_correct
 from bot.handlers.model import on_model, on_roll_back
 from bot.handlers.replying import reply, sender_id
+from bot.handlers.retraining import on_retrain
 from bot.handlers.review import on_review
 from bot.handlers.stats import on_stats
 from tweetsent.text import clean, fold
@@ -75,4 +76,5 @@ _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
     "inceleme": on_review,
     "model": on_model,
     "geri_al": on_roll_back,
+    "egit": on_retrain,
 }

@@ -4,16 +4,16 @@ import asyncio
 import sys
 
 from bot.console import run_chat
-from tests.bot.tiny import TinyClassifier, open_service
+from tests.bot.tiny import TinyClassifier, open_services
 from tweetsent.settings import Settings
 
 
 async def main() -> None:
     """Chats until the end of input."""
     settings = Settings.load()
-    service = open_service(settings, TinyClassifier())
+    service, retraining = open_services(settings, TinyClassifier())
     try:
-        await run_chat(settings, service, stdin=sys.stdin, stdout=sys.stdout)
+        await run_chat(settings, service, retraining, stdin=sys.stdin, stdout=sys.stdout)
     finally:
         await service.close()
 

@@ -11,7 +11,8 @@ import pytest
 from bot.polling import run_polling
 from bot.redaction import install_redaction
 from tests.bot.botapi import TOKEN, BotApi
-from tests.bot.tiny import ADMIN, TinyClassifier, migrated_database, open_service, settings_for
+from tests.bot.tiny import ADMIN, TinyClassifier, migrated_database, open_services, settings_for
+from tweetsent.retrainer import COMMAND
 from tweetsent.settings import Settings
 
 
@@ -21,6 +22,8 @@ class RunningBot:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.classifier = TinyClassifier()
+        self.command = COMMAND
+        """What makes a retraining run."""
         self.error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -40,12 +43,13 @@ class RunningBot:
 
     async def _main(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        service = open_service(self.settings, self.classifier)
+        service, retraining = open_services(self.settings, self.classifier, self.command)
         try:
-            await run_polling(self.settings, service)
+            await run_polling(self.settings, service, retraining)
         except BaseException as error:  # noqa: BLE001 - the test looks at it
             self.error = error
         finally:
+            await retraining.close()
             await service.close()
 
 

@@ -10,7 +10,7 @@ import threading
 
 from bot.polling import run_polling
 from bot.redaction import install_redaction
-from tests.bot.tiny import TinyClassifier, open_service
+from tests.bot.tiny import TinyClassifier, open_services
 from tweetsent.settings import Settings
 
 
@@ -22,9 +22,9 @@ async def main() -> None:
         install_redaction(settings.telegram_bot_token.get_secret_value())
     classifier = TinyClassifier()
     threading.Thread(target=lambda: sys.stdin.readline() and classifier.release.set()).start()
-    service = open_service(settings, classifier)
+    service, retraining = open_services(settings, classifier)
     try:
-        await run_polling(settings, service)
+        await run_polling(settings, service, retraining)
     finally:
         await service.close()
 

@@ -17,7 +17,7 @@ import pytest
 
 from bot import texts
 from bot.console import run_chat
-from tests.bot.tiny import TinyClassifier, open_service, settings_for
+from tests.bot.tiny import TinyClassifier, open_services, settings_for
 from tweetsent.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -45,10 +45,10 @@ def chat(settings: Settings, *lines: str) -> list[str]:
     stdout = Recorder()
 
     async def main() -> None:
-        service = open_service(settings, TinyClassifier())
+        service, retraining = open_services(settings, TinyClassifier())
         try:
             stdin = io.StringIO("".join(f"{line}\n" for line in lines))
-            await run_chat(settings, service, stdin=stdin, stdout=stdout)
+            await run_chat(settings, service, retraining, stdin=stdin, stdout=stdout)
         finally:
             await service.close()
 

@@ -21,7 +21,7 @@ from bot import application, fetching, inbox, texts, transport
 from bot.polling import run_polling
 from tests.bot.botapi import RESET, RESET_AFTERWARDS, TOKEN, BotApi, Fault
 from tests.bot.conftest import RunningBot
-from tests.bot.tiny import TinyClassifier, open_service
+from tests.bot.tiny import TinyClassifier, open_services
 from tweetsent.errors import ConfigError, StoreError, TelegramError
 from tweetsent.records import Prediction
 from tweetsent.settings import Settings
@@ -41,9 +41,9 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(settings: Settings) -> None:
     async def main() -> None:
-        service = open_service(settings, TinyClassifier())
+        service, retraining = open_services(settings, TinyClassifier())
         try:
-            await run_polling(settings, service)
+            await run_polling(settings, service, retraining)
         finally:
             await service.close()
 

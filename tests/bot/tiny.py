@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -13,6 +14,9 @@ from tweetsent.labels import Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
 from tweetsent.records import OWNER_ID, Scored
 from tweetsent.registry import Registry
+from tweetsent.retrainer import COMMAND, Retrainer
+from tweetsent.retraining import RetrainingService
+from tweetsent.runs import Runs
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 from tweetsent.store import Store
@@ -81,7 +85,15 @@ def settings_for(folder: Path, database: Path, base_url: str, token: str | None)
 
 def open_service(settings: Settings, classifier: TinyClassifier) -> SentimentService:
     """The real service on the settings' database."""
+    return open_services(settings, classifier)[0]
+
+
+def open_services(
+    settings: Settings, classifier: TinyClassifier, command: Sequence[str] = COMMAND
+) -> tuple[SentimentService, RetrainingService]:
+    """Both real services on the settings' database; runs are processes of `command`."""
     engine = create_engine_for(settings.database_url)
     pseudonymise = Pseudonymiser(load_key(settings))
     store = Store(engine, pseudonymise, admin_ids=settings.tweetsent_admin_ids | {OWNER_ID})
-    return SentimentService(store, classifier, Registry.of(settings, engine))
+    retraining = RetrainingService(settings, store, Runs(engine), Retrainer(command))
+    return SentimentService(store, classifier, Registry.of(settings, engine)), retraining

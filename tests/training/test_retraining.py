@@ -18,7 +18,7 @@ from training.retraining import Workshop, retrain
 from training.snapshot import read_snapshot
 from tweetsent.adapter import read_manifest, write_manifest
 from tweetsent.database import create_engine_for, upgrade
-from tweetsent.errors import ConfigError, DataError, RunError, StoppedError
+from tweetsent.errors import DataError, NotReadyError, RunError, StoppedError
 from tweetsent.labels import Label, Scores
 from tweetsent.model import BaseModel
 from tweetsent.pseudonyms import Pseudonymiser
@@ -166,7 +166,7 @@ def test_too_little_to_learn_from_begins_no_run(shop: Shop) -> None:
         shop.retrain(trigger=Trigger.SCHEDULE)
     without = shop.workshop.settings.model_copy(update={"tweetsent_base_data": None})
     shop.workshop = replace(shop.workshop, settings=without)
-    with pytest.raises(ConfigError, match="TWEETSENT_BASE_DATA is not set"):
+    with pytest.raises(NotReadyError, match="TWEETSENT_BASE_DATA is not set"):
         shop.retrain()
     assert shop.workshop.runs.list() == []
 

@@ -57,7 +57,7 @@ def retrainer(script: str) -> Retrainer:
     [
         ([], 0, None),
         (["training", "done"], 0, None),
-        (["one", "two", "", "error: run 3 is at work"], 1, "error: run 3 is at work"),
+        (["one", "two", "", "tweetsent: error: run 3 is at work"], 1, "run 3 is at work"),
         ([], 3, "the run ended with exit code 3"),
         (["ş" * 3000], 1, "ş" * 3000),
     ],

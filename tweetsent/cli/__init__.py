@@ -12,6 +12,7 @@ from tweetsent.cli.console import complain, debugging, report
 from tweetsent.errors import (
     ConfigError,
     DataError,
+    NotReadyError,
     StoppedError,
     TweetsentError,
     UnknownLabelError,
@@ -19,7 +20,7 @@ from tweetsent.errors import (
 )
 
 log = logging.getLogger(__name__)
-_BAD_INPUT = (ConfigError, DataError, UnknownLabelError, VersionError)
+_BAD_INPUT = (ConfigError, DataError, NotReadyError, UnknownLabelError, VersionError)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,10 @@ from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
     from tweetsent.classifier import Classifier
+    from tweetsent.retraining import RetrainingService
     from tweetsent.service import SentimentService
+
+    Transport = Callable[[SentimentService, RetrainingService], Awaitable[None]]
 
 
 def run() -> None:
@@ -53,7 +57,7 @@ def _serve_telegram(settings: Settings) -> None:
 
     token = settings.telegram_bot_token
     install_redaction(token.get_secret_value() if token else None)
-    _serve(settings, lambda service: run_polling(settings, service))
+    _serve(settings, partial(run_polling, settings))
 
 
 def _serve_terminal(settings: Settings) -> None:
@@ -61,16 +65,19 @@ def _serve_terminal(settings: Settings) -> None:
 
     _serve(
         settings,
-        lambda service: run_chat(settings, service, stdin=sys.stdin, stdout=sys.stdout),
+        partial(run_chat, settings, stdin=sys.stdin, stdout=sys.stdout),
     )
 
 
-def _serve(settings: Settings, transport: Callable[["SentimentService"], Awaitable[None]]) -> None:
-    """Build classifier, store and service, hand them to a transport, close them after it."""
+def _serve(settings: Settings, transport: "Transport") -> None:
+    """Build classifier, store and services, hand these to a transport, close all after it."""
     from tweetsent.batching import BatchingClassifier
     from tweetsent.classifier import load_classifier
     from tweetsent.cli.database import open_engine, open_store
     from tweetsent.registry import Registry
+    from tweetsent.retrainer import Retrainer
+    from tweetsent.retraining import RetrainingService
+    from tweetsent.runs import Runs
     from tweetsent.service import SentimentService
     from tweetsent.watcher import Watcher
 
@@ -91,10 +98,13 @@ def _serve(settings: Settings, transport: Callable[["SentimentService"], Awaitab
         service = SentimentService(
             store, batching, registry, train_on_forwards=settings.tweetsent_train_on_forwards
         )
+        retraining = RetrainingService(settings, store, Runs(engine), Retrainer())
+        retraining.schedule()
         watching = asyncio.create_task(watcher.run(batching)) if watcher else None
         try:
-            await transport(service)
+            await transport(service, retraining)
         finally:
+            await retraining.close()
             if watching:
                 watching.cancel()
             await service.close()

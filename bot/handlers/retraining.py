@@ -1,0 +1,28 @@
+"""`/egit`: an admin starts a retraining run, or sees the one that is at work."""
+
+from telegram import Message
+
+from bot import texts
+from bot.context import BotContext
+from bot.handlers.replying import reply, sender_id, typing
+from tweetsent.errors import NotReadyError, RunError
+from tweetsent.records import RunState
+
+
+async def on_retrain(message: Message, context: BotContext, _rest: str) -> None:
+    """Replies with a message that follows the run until its end."""
+    if sender_id(message) not in context.admin_ids:
+        await reply(message, texts.ADMINS_ONLY)
+        return
+    async with typing(message):
+        run = await context.retraining.newest()
+        if run is None or run.state is not RunState.RUNNING:
+            try:
+                run = await context.retraining.start()
+            except NotReadyError as error:
+                await reply(message, texts.not_ready(error))
+                return
+            except RunError as error:
+                await reply(message, texts.run_not_started(str(error)))
+                return
+        context.reporter.follow(await reply(message, texts.run_progress(run)), run)

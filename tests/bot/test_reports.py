@@ -1,0 +1,216 @@
+"""/egit, the message that follows a run, and the reports: with real processes and a real database.
+
+Only the training is played: `tests/bot/run_process.py`.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from bot import reports, texts
+from tests.bot.botapi import BotApi, Fault
+from tests.bot.conftest import RunningBot
+from tests.training.test_gate import CHAMPION, LEARNT, TRUTH, answers, same
+from training.gate import Decision, decide
+from tweetsent.database import create_engine_for
+from tweetsent.errors import Lack, NotReadyError
+from tweetsent.labels import Label, Scores
+from tweetsent.pseudonyms import Pseudonymiser, load_key
+from tweetsent.records import Incoming, RunState, RunStep, Trigger
+from tweetsent.runs import Runs
+from tweetsent.settings import Settings
+from tweetsent.store import Store
+
+PROMOTED = decide({"trkcetwit.csv": CHAMPION}, {"trkcetwit.csv": CHAMPION}, corrections=LEARNT)
+REFUSED = decide(
+    {"trkcetwit.csv": CHAMPION}, {"trkcetwit.csv": answers(TRUTH, same(40))}, corrections=None
+)
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "FOLLOW_SECONDS", 0.05)
+    monkeypatch.setattr("tweetsent.retraining._POLL_SECONDS", 0.02)
+    monkeypatch.setattr("bot.transport._DELAYS_SECONDS", (0.01,))
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    """A bot that may retrain."""
+    return settings.model_copy(update={"tweetsent_base_data": tmp_path / "base.csv"})
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Engine]:
+    engine = create_engine_for(settings.database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def bot(bot: RunningBot, settings: Settings) -> RunningBot:
+    script = "-m", "tests.bot.run_process", str(settings.tweetsent_data_dir)
+    bot.command = (sys.executable, *script)
+    return bot
+
+
+@pytest.fixture
+def corrections(settings: Settings, database: Engine, admin: int) -> None:
+    """As many accepted corrections as a run needs."""
+    store = Store(
+        database, Pseudonymiser(load_key(settings)), admin_ids=settings.tweetsent_admin_ids
+    )
+    store.set_consent(admin, True)
+    for number in range(20):
+        prediction = store.save_prediction(
+            Incoming(admin, admin, 10_000 + number, f"yorum {number}"),
+            Scores(0.2, 0.2, 0.6),
+            model_version="m",
+            prompt_version="p",
+            latency_ms=1.0,
+        )
+        store.correct(admin, prediction.id, Label.NEGATIVE)
+
+
+def end(settings: Settings, state: RunState, reason: str, decision: Decision | None = None) -> None:
+    """Let the run that waits come to its end."""
+    kept = {"decision": decision.as_dict()} if decision else {}
+    path = settings.tweetsent_data_dir / "end"
+    path.with_suffix(".new").write_text(
+        json.dumps({"state": state, "reason": reason} | kept), encoding="utf-8"
+    )
+    path.with_suffix(".new").rename(path)
+
+
+def last_edit(telegram: BotApi) -> str:
+    calls = telegram.of("editMessageText")
+    return str(calls[-1].params["text"]) if calls else ""
+
+
+@pytest.mark.usefixtures("corrections")
+def test_a_run_is_followed_and_reported(telegram: BotApi, settings: Settings, admin: int) -> None:
+    telegram.send("/egit", user=admin)
+    shown = telegram.wait_sent(1, admin)[0]
+    assert shown["text"].startswith("🎓 Eğitim #1\n⏳ ")
+    telegram.wait(lambda: "▰▰▰▰▰▱▱▱▱▱ %50" in shown["text"] + last_edit(telegram))
+    telegram.send("bugün harika")
+    assert telegram.wait_sent(1)[0]["text"].startswith("😊 Olumlu")  # it answers meanwhile
+
+    end(settings, RunState.PROMOTED, "", PROMOTED)
+
+    telegram.wait(lambda: last_edit(telegram) == "🎓 Eğitim #1\n✅ Bitti: yeni model devrede.")
+    report = telegram.wait_sent(2, admin)[1]
+    assert report["caption"].splitlines() == [
+        "🎓 Eğitim #1",
+        "✅ Bitti: yeni model devrede.",
+        "🤖 v-2",
+        "",
+        "🎯 trkcetwit.csv (600 satır): Makro-F1 0,90 → 0,90",
+        "🎯 son düzeltmeler (40 satır): Makro-F1 0,32 → 0,77",
+        "",
+        "31 düzeltme · 1 dakikadan kısa · /egit ile başladı",
+        "↩️ Geri dönmek için: /geri_al",
+    ]
+    assert telegram.of("sendPhoto")[0].files["photo"].startswith(b"\x89PNG")
+
+
+def test_a_run_of_another_process_is_followed_too(
+    telegram: BotApi, database: Engine, admin: int
+) -> None:
+    lease = Runs(database).start(Trigger.CLI)
+    telegram.send("/egit", user=admin)
+    assert telegram.wait_sent(1, admin)[0]["text"].startswith("🎓 Eğitim #1\n⏳ veriler")
+    kept = json.loads(json.dumps(REFUSED.as_dict()))
+    lease.finish(RunState.REFUSED, REFUSED.reason, kept)
+    report = telegram.wait_sent(2, admin)[1]["caption"]
+    assert "🟡 Bitti: yeni model devreye alınmadı." in report
+    assert (
+        "Neden alınmadı?\n"
+        "• trkcetwit.csv: Makro-F1 düştü (0,90 → 0,80)\n"
+        "• trkcetwit.csv: Olumsuz mesajların daha azını buluyor (0,90 → 0,80)\n"
+        "• trkcetwit.csv: Tarafsız mesajların daha azını buluyor (0,90 → 0,80)\n"
+        "• trkcetwit.csv: Olumlu mesajların daha azını buluyor (0,90 → 0,80)\n"
+        "• trkcetwit.csv: güven puanları daha az güvenilir (ECE 0,00 → 0,10)\n"
+        "• son düzeltmeler: test için yalnızca 0 satır ayrılabildi; bu çok az\n"
+    ) in report
+    assert report.endswith("komut satırından başladı")
+
+
+def test_a_run_that_was_killed_is_reported_without_a_picture(
+    bot: RunningBot, telegram: BotApi, database: Engine, admin: int
+) -> None:
+    telegram.message("merhaba", user=admin)
+    run = subprocess.Popen((*bot.command, "schedule"))
+    telegram.wait(lambda: any(run.step is RunStep.TRAINING for run in Runs(database).list()))
+    run.kill()
+    run.wait()
+    report = telegram.wait_sent(1, admin)[0]["text"]
+    assert report.splitlines()[1:3] == [
+        "⚠️ Yarıda kaldı; şimdiki model çalışmaya devam ediyor.",
+        "Kaldığı adım: eğitim. Ayrıntı: its process ended without a word during training",
+    ]
+
+
+def test_a_run_is_reported_once_though_an_admin_can_not_be_reached(
+    bot: RunningBot, api: BotApi, database: Engine, admin: int
+) -> None:
+    bot.settings = bot.settings.model_copy(
+        update={"tweetsent_admin_ids": frozenset({admin, admin + 1})}
+    )
+    api.message("merhaba", user=admin)  # the other one never wrote to the bot
+    Runs(database).start(Trigger.CLI).finish(RunState.FAILED, "stopped")
+    bot.start()
+    assert "Ayrıntı: stopped" in api.wait_sent(1, admin)[0]["text"]
+    bot.stop()
+    assert Runs(database).claim_report() is None
+
+
+@pytest.mark.usefixtures("corrections")
+def test_a_message_that_can_not_be_changed_for_a_while_catches_up(
+    telegram: BotApi, settings: Settings, admin: int
+) -> None:
+    telegram.faults["editMessageText"].extend([Fault(502)] * 4)
+    telegram.send("/egit", user=admin)
+    telegram.wait_sent(1, admin)
+    end(settings, RunState.FAILED, "no space left")
+    telegram.wait(lambda: "⚠️ Yarıda kaldı" in last_edit(telegram))
+
+
+def test_too_few_corrections_start_no_run(telegram: BotApi, database: Engine, admin: int) -> None:
+    telegram.send("/egit", user=admin)
+    text = telegram.wait_sent(1, admin)[0]["text"]
+    assert text == texts.not_ready(NotReadyError(Lack.CORRECTIONS, 0, 20))
+    assert Runs(database).list() == []
+
+
+@pytest.mark.usefixtures("corrections")
+def test_a_run_that_can_not_begin_says_why(bot: RunningBot, api: BotApi, admin: int) -> None:
+    words = "import sys; sys.exit('tweetsent: error: the base data is gone')"
+    bot.command = (sys.executable, "-c", words)
+    bot.start()
+    api.send("/egit", user=admin)
+    text = api.wait_sent(1, admin)[0]["text"]
+    assert text == texts.run_not_started("the base data is gone")
+
+
+def test_strangers_start_nothing(telegram: BotApi, database: Engine) -> None:
+    telegram.send("/egit")
+    assert telegram.wait_sent()[0]["text"] == texts.ADMINS_ONLY
+    assert Runs(database).list() == []
+
+
+@pytest.mark.usefixtures("corrections")
+def test_a_bot_that_stops_ends_its_run(
+    bot: RunningBot, telegram: BotApi, database: Engine, admin: int
+) -> None:
+    telegram.send("/egit", user=admin)
+    telegram.wait_sent(1, admin)
+    bot.stop()
+    runs = Runs(database)
+    runs.sweep()
+    assert runs.list()[0].state is RunState.FAILED

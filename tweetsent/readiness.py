@@ -1,0 +1,36 @@
+"""Whether a retraining run has what it needs; checked before one is begun, without a model."""
+
+from tweetsent.errors import Lack, NotReadyError
+from tweetsent.records import RunState, Trigger
+from tweetsent.runs import Runs
+from tweetsent.settings import Settings
+from tweetsent.store import Store
+
+FEWEST_CORRECTIONS = 20
+"""Accepted corrections below which no run begins: it learns from some and is tested on others."""
+_ENDED = {RunState.PROMOTED, RunState.REFUSED}
+
+
+def require_ready(
+    settings: Settings,
+    store: Store,
+    runs: Runs,
+    trigger: Trigger,
+    fewest: int = FEWEST_CORRECTIONS,
+) -> None:
+    """Raise NotReadyError where a run could not begin; StoreError as the database.
+
+    Only a scheduled run waits for new corrections: who asks for one wants it now.
+    """
+    if settings.tweetsent_adapter != "auto":
+        raise NotReadyError(Lack.FREE_ADAPTER)
+    if settings.tweetsent_base_data is None:
+        raise NotReadyError(Lack.BASE_DATA)
+    corrections = store.training_corrections(train_on_forwards=settings.tweetsent_train_on_forwards)
+    if len(corrections) < fewest:
+        raise NotReadyError(Lack.CORRECTIONS, len(corrections), fewest)
+    last = next((run for run in runs.list() if run.state in _ENDED), None)
+    fresh = [row for row in corrections if last is None or row.created_at > last.started_at]
+    wanted = settings.tweetsent_retrain_min_corrections
+    if trigger is Trigger.SCHEDULE and len(fresh) < wanted:
+        raise NotReadyError(Lack.NEW_CORRECTIONS, len(fresh), wanted)
