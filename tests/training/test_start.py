@@ -33,9 +33,7 @@ TEXTS = [row.text for row in SENTENCES]
 STILL = replace(PLAIN, learning_rate=1e-12)
 """Steps too small to move a weight."""
 VALID = [LabelledData(Dataset(name="v.csv", sha256="1" * 64, rows=6), SENTENCES[1::4])]
-PLAN = make_plan(
-    [LabelledData(Dataset(name="t.csv", sha256="2" * 64, rows=24), SENTENCES)], VALID
-)
+PLAN = make_plan([LabelledData(Dataset(name="t.csv", sha256="2" * 64, rows=24), SENTENCES)], VALID)
 
 
 @pytest.fixture(scope="module")
