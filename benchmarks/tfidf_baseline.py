@@ -9,16 +9,15 @@ left out, as `tweetsent train` does.
 import sys
 from pathlib import Path
 
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline, make_union
+from sklearn.pipeline import make_pipeline
 
 from training.data import Source, parse_label_map, read_labelled
 from training.duplicates import resolve_duplicates
 from training.splits import without_near
+from training.word_model import tf_idf
 from tweetsent.labels import Label
 from tweetsent.metrics import compute_metrics
-from tweetsent.text import tr_lower
 
 
 def main(train: str, valid: str, text: str, label: str, codes: str) -> None:
@@ -27,15 +26,7 @@ def main(train: str, valid: str, text: str, label: str, codes: str) -> None:
     known = read_labelled(Source(Path(train), text, label, labels)).examples
     unseen = read_labelled(Source(Path(valid), text, label, labels)).examples
     rows = without_near(resolve_duplicates(known).kept, unseen)
-    model = make_pipeline(
-        make_union(
-            TfidfVectorizer(preprocessor=tr_lower, ngram_range=(1, 2), sublinear_tf=True),
-            TfidfVectorizer(
-                preprocessor=tr_lower, analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True
-            ),
-        ),
-        LogisticRegression(C=5.0, max_iter=1000),
-    )
+    model = make_pipeline(tf_idf(), LogisticRegression(C=5.0, max_iter=1000))
     model.fit([row.text for row in rows], [row.label.value for row in rows])
     guesses = [Label(name) for name in model.predict([row.text for row in unseen])]
     metrics = compute_metrics([row.label for row in unseen], guesses)

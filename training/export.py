@@ -29,8 +29,8 @@ def export_snapshot(
 ) -> Snapshot:
     """Write all that may be trained with now into a new snapshot folder.
 
-    The rows of what comes back know their corrections, for `Store.flag_suspicious`. `parent` is
-    the snapshot that this one follows. Raises DataError, or StoreError when the database fails.
+    `parent` is the snapshot that this one follows. Raises DataError, or StoreError when the
+    database fails.
     """
     require_new(folder)
     previous = read_snapshot(parent).manifest if parent else None

@@ -202,6 +202,8 @@ class _Run:
                 self._report(epoch)
                 if self._must_stop():
                     self._save(checkpoint)
+                    # A launcher ends all processes with the first that ends; one is still writing.
+                    self._processes.wait_for_everyone()
                     raise StoppedError(_stopped(self.place, checkpoint))
                 if time.monotonic() - self._saved_at > _CHECKPOINT_SECONDS:
                     self._save(checkpoint)

@@ -21,6 +21,7 @@ from training.evaluation import Evaluation
 from training.export import export_snapshot, read_base
 from training.gate import Decision, GateRules
 from training.qlora import Listener, Progress
+from training.screening import screen_corrections
 from training.settings import TrainingSettings
 from training.snapshot import MANIFEST, Row, Snapshot, read_snapshot
 from training.start import read_start
@@ -163,6 +164,14 @@ def _run(
 
 
 def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapshot:
+    assert shop.settings.tweetsent_base_data is not None  # `require_ready` has seen to it
+    waiting = screen_corrections(
+        shop.store,
+        base_data=shop.settings.tweetsent_base_data,
+        train_on_forwards=shop.settings.tweetsent_train_on_forwards,
+    )
+    if waiting:
+        say(f"{waiting:,} corrections have improbable labels and wait for a review")
     folder = shop.snapshots / f"{lease.run_id:06d}"
     export_snapshot(
         folder,

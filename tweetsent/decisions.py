@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, or_, select, text, update
+from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from tweetsent.labels import Label, Scores
@@ -121,6 +121,18 @@ def decide_open(
         session.execute(update(CorrectionRow), changes)
 
 
+def note_screened(session: Session, correction_ids: Iterable[int]) -> None:
+    """Note that the labels of these corrections were looked at."""
+    numbers = [{"number": correction_id} for correction_id in correction_ids]
+    if numbers:
+        session.connection().execute(
+            update(CorrectionRow)
+            .where(CorrectionRow.id == bindparam("number"))
+            .values(screened_at=utc_now()),
+            numbers,
+        )
+
+
 def flag_suspicious(session: Session, correction_ids: Iterable[int]) -> int:
     """Send accepted corrections back to wait for an admin, unless one made or decided them.
 
@@ -161,6 +173,7 @@ def accepted_corrections(
             created_at=correction.created_at,
             is_vouched=correction.decided_by is not None or correction.reason == Reason.ADMIN,
             is_proven=records[correction.user_id].is_proven,
+            is_screened=correction.screened_at is not None,
         )
         for correction, prediction in session.execute(query.order_by(CorrectionRow.id))
     ]

@@ -177,6 +177,8 @@ class TrainingCorrection:
     """Made or accepted by an admin."""
     is_proven: bool
     """Whether admins accepted more of this user's corrections than they rejected."""
+    is_screened: bool
+    """Whether confident learning has looked at its label."""
 
 
 @dataclass(frozen=True, slots=True)

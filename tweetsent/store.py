@@ -17,6 +17,7 @@ from tweetsent.decisions import (
     lock_corrections,
     messages_of,
     messages_that_wait,
+    note_screened,
     scores_of,
 )
 from tweetsent.errors import NotFoundError
@@ -189,13 +190,14 @@ class Store:
             self._decide(session, messages_of(ruled.user_id))
             return True
 
-    def flag_suspicious(self, correction_ids: Iterable[int]) -> int:
-        """Send accepted corrections whose label is improbable to the review; returns how many.
+    def screen(self, correction_ids: Iterable[int], *, suspicious: Iterable[int]) -> int:
+        """Note that these labels were looked at, and send the improbable ones to the review.
 
-        Those that an admin made or decided stay as they are.
+        Returns how many went: those that an admin made or decided stay as they are.
         """
         with self._deciding() as session:
-            return flag_suspicious(session, correction_ids)
+            note_screened(session, correction_ids)
+            return flag_suspicious(session, suspicious)
 
     def training_corrections(self, *, train_on_forwards: bool) -> list[TrainingCorrection]:
         """The corrections of a new training set, oldest first, decided anew and within limits."""

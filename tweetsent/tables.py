@@ -171,6 +171,8 @@ class CorrectionRow(Base):
     """When it left `pending`."""
     decided_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     """The admin who reviewed it; None where the policy decided."""
+    screened_at: Mapped[datetime | None]
+    """When confident learning looked at its label, which it does once."""
 
 
 class RunRow(Base):

@@ -25,7 +25,9 @@ def said(
     id_: int, text: str, label: Label, *, user: int = 1, vouched: bool = False, days: int = 0
 ) -> TrainingCorrection:
     at = NOON + timedelta(days=days, seconds=id_)
-    return TrainingCorrection(id_, user, text, label, at, is_vouched=vouched, is_proven=False)
+    return TrainingCorrection(
+        id_, user, text, label, at, vouched, is_proven=False, is_screened=True
+    )
 
 
 def brief(rows: list[Row]) -> list[tuple[str, Label, str]]:
@@ -149,7 +151,7 @@ def test_an_export_holds_the_base_and_what_consent_allows(
     assert "texts are in column 'text'" in notes[0]
 
     flagged = next(row for row in rows if row.text == "çok güzel")
-    assert store.flag_suspicious(flagged.correction_ids) == 1
+    assert store.screen(flagged.correction_ids, suspicious=flagged.correction_ids) == 1
     assert ("çok güzel", POS, "base") in brief(export("two", parent=tmp_path / "one"))
     assert read_snapshot(tmp_path / "two").manifest.parent == first.manifest.rows_sha256
 

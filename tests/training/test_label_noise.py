@@ -1,13 +1,12 @@
-import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from training.label_noise import suspicious_rows
-from tweetsent.errors import ConfigError
+from tests.training.test_challenge import numbered
+from training.label_noise import out_of_sample_probabilities, suspicious_rows
+from tweetsent.errors import DataError
 from tweetsent.labels import LABELS, Label
-
-pytest.importorskip("cleanlab")
 
 NEGATIVE, NEUTRAL, POSITIVE = LABELS
 
@@ -70,7 +69,20 @@ def test_labels_of_other_rows_are_an_error() -> None:
         suspicious_rows(np.full((2, 3), 1 / 3), [NEGATIVE])
 
 
-def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
-    with pytest.raises(ConfigError, match=r"pip install '.\[clean\]'"):
-        suspicious_rows(np.full((2, 3), 1 / 3), [NEGATIVE, POSITIVE])
+def test_no_model_has_seen_the_row_that_it_judges() -> None:
+    rows = numbered(60)
+    turned = [5, 17, 40]
+    labels = [row.label for row in rows]
+    for place in turned:
+        labels[place] = NEGATIVE if rows[place].label is POSITIVE else POSITIVE
+    given = [replace(row, label=label) for row, label in zip(rows, labels, strict=True)]
+    probabilities = out_of_sample_probabilities(given)
+    assert probabilities.sum(axis=1) == pytest.approx(1)
+    said = [LABELS[place] for place in probabilities.argmax(axis=1)]
+    assert [said[place] for place in turned] == [rows[place].label for place in turned]
+    assert sorted(suspicious_rows(probabilities, labels)[:3]) == turned
+
+
+def test_too_few_rows_to_judge_by_are_an_error() -> None:
+    with pytest.raises(DataError, match="too few for 5 folds"):
+        out_of_sample_probabilities(numbered(6))

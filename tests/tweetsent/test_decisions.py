@@ -173,8 +173,8 @@ def test_suspicious_labels_wait_until_an_admin_decides(
     store.correct(1, save(2, confidence=0.97).id, NEG)
     store.correct(ADMIN, save(3, user_id=ADMIN).id, NEG)
     store.review(ADMIN, 2, accept=True, train_on_forwards=False)
-    assert store.flag_suspicious([1, 2, 3, 99]) == 1
-    assert store.flag_suspicious([1]) == 0
+    assert store.screen([1, 2, 3, 99], suspicious=[1, 2, 3, 99]) == 1
+    assert store.screen([1], suspicious=[1]) == 0
     assert trained(store) == [2, 3]
     assert states()[0] == ("pending", "suspicious_label")
     assert store.review(ADMIN, 1, accept=True, train_on_forwards=False)
@@ -187,7 +187,7 @@ def test_an_admins_word_on_the_message_settles_a_suspicious_label_too(
 ) -> None:
     message = save(1, is_group=True).id
     store.correct(1, message, NEG)
-    store.flag_suspicious([1])
+    store.screen([1], suspicious=[1])
     store.correct(2, message, NEU)
     assert states() == [("pending", "suspicious_label"), ("disputed", "disagreement")]
     store.review(ADMIN, 2, accept=True, train_on_forwards=True)

@@ -164,6 +164,7 @@ def test_corrections_of_the_first_revision_become_pending(url: str) -> None:
         "reason": None,
         "decided_at": None,
         "decided_by": None,
+        "screened_at": None,
     }
 
 

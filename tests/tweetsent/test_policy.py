@@ -110,7 +110,7 @@ def accepted(
     start = datetime(2025, 1, 1, tzinfo=UTC)
     return [
         TrainingCorrection(
-            id_, user, f"t{id_}", NEG, start + timedelta(minutes=id_), vouched, proven
+            id_, user, f"t{id_}", NEG, start + timedelta(minutes=id_), vouched, proven, True
         )
         for id_, user in enumerate(users, start=1)
     ]

@@ -1,0 +1,57 @@
+"""The story of benchmarks/corrections_replay.py in short, with the tiny model."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import corrections_replay
+from benchmarks.corrections_replay import World, divide, draw, make_first, replay
+from tests.training.runs import CPU, PLAIN
+from tests.training.test_challenge import numbered
+from training.splits import without_near
+from tweetsent.model import BaseModel
+
+RECIPE = replace(PLAIN, epochs=4, batch_size=8, learning_rate=1e-2)
+
+
+@pytest.fixture(scope="module")
+def world(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A model that has read 30 rows, and 90 more in two rounds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corrections_replay, "BASE_SHARE", 0.25)
+        rows = divide(numbered(150), numbered(45, first=400), rounds=2)
+    folder = tmp_path_factory.mktemp("replay")
+    first = make_first(rows, tiny_base, RECIPE, CPU, folder / "first")
+    return World(rows, tiny_base, RECIPE, CPU, first)
+
+
+def test_no_row_is_in_two_parts(world: World) -> None:
+    rows = world.rows
+    parts = [rows.base, *rows.rounds, rows.frozen, rows.unseen]
+    assert sum(map(len, parts)) == 150 + 45
+    for part in parts:
+        others = [row for other in parts if other is not part for row in other]
+        assert without_near(part, others) == part
+
+
+@pytest.mark.parametrize("story", ["careful", "open"])
+def test_a_model_learns_from_its_users(story: str, world: World, tmp_path: Path) -> None:
+    beginning, *rounds = replay(story, world, tmp_path / story)
+    assert [told["round"] for told in rounds] == [1, 2]
+    assert rounds[-1]["macro_f1"] > beginning["macro_f1"]
+    for before, told in zip([beginning, *rounds], rounds, strict=False):
+        is_served = story == "open" or told["state"] == "promoted"
+        assert is_served or told["macro_f1"] == before["macro_f1"]
+        assert told["state"] == "promoted" or told["reason"]
+    if story == "careful":
+        assert rounds[-1]["waiting"] == 0 or rounds[-1]["reviewed"] >= 0
+    else:
+        assert rounds[-1]["corrections"] >= 0.9 * sum(map(len, world.rows.rounds))
+        assert rounds[-1]["false_in_set"] > 0
+
+
+def test_the_picture_shows_every_story(tmp_path: Path) -> None:
+    told = [{"round": 0, "macro_f1": 0.5}, {"round": 1, "macro_f1": 0.6}]
+    draw({"careful": told, "open": told}, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
