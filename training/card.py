@@ -22,7 +22,7 @@ def model_card(manifest: Manifest) -> str:
 
 A LoRA adapter that makes `{manifest.base_model}` (revision `{manifest.base_revision[:12]}`,
 quantisation {manifest.quantization}) tell whether a Turkish message is Olumsuz, Tarafsız or
-Olumlu. Trained by `tweetsent train` on {manifest.created_at[:10]}.
+Olumlu. Trained by `tweetsent train` on {manifest.created_at[:10]}{_started(manifest.started_from)}.
 
 **Meant for** short Turkish messages and tweets, as an aid to a person. **Not meant for** decisions
 about people, for other languages or for long documents. Irony, news about bad events told
@@ -55,6 +55,10 @@ the score as well. Measured on {manifest.measured_on}.
 {manifest.training_seconds:.0f} s on {manifest.machine}, the measuring after each epoch
 included{_kept(manifest.epoch)}; {libraries}.
 """
+
+
+def _started(version: str | None) -> str:
+    return "" if version is None else f", further than `{version}`, which it started from"
 
 
 def _kept(epoch: int | None) -> str:

@@ -1,7 +1,7 @@
 """Makes an adapter out of base data and corrections and measures it against the one that serves.
 
-It starts from the base model and reads all base data again: an adapter trained further on
-corrections alone forgets (catastrophic forgetting; replay: Rolnick et al. 2019, arXiv:1811.11682).
+Wherever it starts from, it reads all base data again: an adapter trained further on corrections
+alone forgets (catastrophic forgetting; replay: Rolnick et al. 2019, arXiv:1811.11682).
 """
 
 from collections.abc import Callable
@@ -94,17 +94,20 @@ def make_challenger(
     output: Path,
     device: torch.device,
     listener: Listener,
+    start: Path | None = None,
 ) -> None:
     """Train an adapter into the folder `output`; each correction counts as `weight` rows.
 
-    Errors as `training.run.train`.
+    It starts from the adapter `start`, without one from the base model. Errors as
+    `training.run.train`.
     """
     parts = [part for part in (material.base, material.corrections) if part.examples]
     plan = make_plan(parts, [])
     weighted = [
         replace(row, weight=weight) if row.source == CORRECTIONS else row for row in plan.examples
     ]
-    train(replace(plan, examples=weighted), base, settings, output, device, listener, Memory.AUTO)
+    plan = replace(plan, examples=weighted)
+    train(plan, base, settings, output, device, listener, Memory.AUTO, start)
 
 
 def compare(

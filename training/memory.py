@@ -5,12 +5,14 @@ keeps NF4 packed and pays with time. QLoRA: Dettmers et al. 2023, arXiv:2305.143
 """
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from training.fused import fuse
 from training.settings import TrainingSettings
+from training.start import load_start
 from tweetsent.errors import ConfigError
 from tweetsent.model import (
     BaseModel,
@@ -84,11 +86,15 @@ def _overflows_float16(base: BaseModel) -> bool:
 
 
 def load_trainable(
-    base: BaseModel, settings: TrainingSettings, memory: Memory, device: torch.device
+    base: BaseModel,
+    settings: TrainingSettings,
+    memory: Memory,
+    device: torch.device,
+    start: Path | None = None,
 ) -> "PeftModel":
-    """The base model with a fresh LoRA adapter on every linear layer; ModelError as `load_nf4`.
+    """The base model with a LoRA adapter on every linear layer; ModelError as `load_nf4`.
 
-    The adapter has the type that the model computes in.
+    The adapter has the type that the model computes in, and fresh weights or those of `start`.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -108,6 +114,8 @@ def load_trainable(
     )
     without_mask(model)
     adapted: PeftModel = get_peft_model(model, config, autocast_adapter_dtype=False)
+    if start:
+        load_start(adapted, start)
     if memory is Memory.FAST:
         fuse(adapted)
     return adapted

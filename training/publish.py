@@ -48,6 +48,8 @@ class Origin:
     epoch: int | None
     machine: str
     seconds: float
+    started_from: str | None = None
+    """The version whose weights training began with; None for fresh ones."""
 
 
 def require_new(output: Path) -> None:
@@ -142,6 +144,7 @@ def _manifest(folder: Path, base: BaseModel, origin: Origin, valid: list[Labelle
         datasets=[*origin.datasets, *(part.dataset for part in valid)],
         training=origin.training,
         epoch=origin.epoch,
+        started_from=origin.started_from,
         metrics={},
         machine=origin.machine,
         training_seconds=round(origin.seconds, 1),

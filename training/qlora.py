@@ -32,7 +32,9 @@ from training.memory import (
     training_dtype,
 )
 from training.settings import TrainingSettings
+from training.start import read_start
 from training.weights import TrainedWeights
+from tweetsent.adapter import Manifest
 from tweetsent.errors import ModelError, StoppedError
 from tweetsent.model import BaseModel, LabelScorer, load_tokenizer
 from tweetsent.prompt import Prompt, PromptEncoder
@@ -104,22 +106,25 @@ def fine_tune(
     measured_on: Sequence[Example] = (),
     memory: Memory = Memory.AUTO,
     checkpoint: Path | None = None,
+    start: Path | None = None,
 ) -> Trained:
-    """Train a fresh LoRA adapter on the examples.
+    """Train a LoRA adapter on the examples: a fresh one, or that of the folder `start` further.
 
     `score` measures on the rows `measured_on`, which may decide when the training ends. With
     `checkpoint`, the run's state is kept there and taken up again from there. Raises
-    StoppedError when the listener stopped it, ModelError when the loss is no longer finite or not
-    even one row fits into memory, DataError when the checkpoint is of another run.
+    StoppedError when the listener stopped it, ModelError when `start` does not fit the run, the
+    loss is no longer finite or not even one row fits into memory, DataError when the checkpoint is
+    of another run.
     """
     memory = memory.resolve(device)
     PartialState(cpu=device.type == "cpu")  # whoever makes it first decides where all compute
-    identity = identity_of(base, [*examples, *measured_on], settings, memory, device)
+    begun = read_start(start, base, settings) if start else None
+    identity = identity_of(base, [*examples, *measured_on], settings, memory, device, begun)
     unfinished = None
     if checkpoint and checkpoint.exists():
         unfinished = Checkpoint.load(checkpoint, device)
         unfinished.require(identity, checkpoint)
-    run = _Run(base, examples, settings, device, listener, score, memory, identity)
+    run = _Run(base, examples, settings, device, listener, score, memory, identity, start)
     if unfinished:
         run.take_up(unfinished)
         listener.say(f"going on from {run.place} ({checkpoint})")
@@ -139,6 +144,7 @@ class _Run:
         score: Score,
         memory: Memory,
         identity: Identity,
+        start: Path | None,
     ) -> None:
         from transformers import set_seed
 
@@ -153,7 +159,7 @@ class _Run:
         self._is_captured = device.type == "cuda" and memory is Memory.FAST
         self._encoder = PromptEncoder(load_tokenizer(base), Prompt())
         self._rows = Batches(examples, self._encoder, settings)
-        self._model = load_trainable(base, settings, memory, device)
+        self._model = load_trainable(base, settings, memory, device, start)
         self._scorer = LabelScorer(self._model, self._encoder.label_ids)
         self._weights = TrainedWeights(self._model)
         self._optimizer = make_optimizer(self._weights.vector, settings, memory)
@@ -395,6 +401,7 @@ def identity_of(
     settings: TrainingSettings,
     memory: Memory,
     device: torch.device,
+    start: Manifest | None = None,
 ) -> Identity:
     """The same for runs that give the same weights."""
     rows = json.dumps([astuple(row) for row in examples])
@@ -407,4 +414,5 @@ def identity_of(
         "device": device.type,
         "number type": str(training_dtype(base, device)),
         "number of processes": PartialState().num_processes,
+        "--start-from": start.files if start else None,  # hashes of what it starts from
     }

@@ -24,6 +24,7 @@ from training.qlora import Listener, Progress
 from training.screening import screen_corrections
 from training.settings import TrainingSettings
 from training.snapshot import MANIFEST, Row, Snapshot, read_snapshot
+from training.start import read_start
 from tweetsent.adapter import shipped_adapter
 from tweetsent.embedded import NAME
 from tweetsent.errors import DataError, ModelError, RunError, StoreError, VersionError
@@ -133,7 +134,8 @@ def _run(
     lease.progress(RunStep.TRAINING)
     weight = shop.settings.tweetsent_correction_weight
     heard = replace(listener, on_step=on_step)
-    make_challenger(material, weight, base, recipe, adapter, device, heard)
+    start = _start(shop, base, recipe, listener.say)
+    make_challenger(material, weight, base, recipe, adapter, device, heard, start)
     lease.progress(RunStep.EVALUATION)
     listener.say("measuring it beside the one that serves")
     decision, (before, after) = compare(
@@ -197,6 +199,25 @@ def _material(
     base = LabelledData(snapshot.manifest.base, _examples(snapshot.rows, "base"))
     corrections = _examples(snapshot.rows, "correction")
     return gather(base, corrections, snapshot.manifest.rows_sha256, frozen, rules)
+
+
+def _start(
+    shop: Workshop, base: BaseModel, recipe: TrainingSettings, say: Callable[[str], None]
+) -> Path | None:
+    """The adapter that the challenger starts from; None is the base model."""
+    if shop.settings.tweetsent_retrain_from == "base":
+        return None
+    champion = shop.champion()
+    if champion is None:
+        say("starting from the base model: there is no adapter yet")
+        return None
+    try:
+        manifest = read_start(champion, base, recipe)
+    except ModelError as error:
+        say(f"starting from the base model: {error}")
+        return None
+    say(f"starting from {manifest.version}")
+    return champion
 
 
 def _examples(rows: list[Row], source: str) -> list[Example]:

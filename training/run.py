@@ -26,6 +26,7 @@ from training.publish import (
 )
 from training.qlora import Listener, fine_tune, is_main_process
 from training.settings import TrainingSettings
+from training.start import read_start
 from tweetsent.classifier import Classifier
 from tweetsent.errors import DataError, StoppedError
 from tweetsent.figures import learning_curves_png
@@ -41,8 +42,11 @@ def train(
     device: torch.device,
     listener: Listener,
     memory: Memory = Memory.AUTO,
+    start: Path | None = None,
 ) -> dict[str, Evaluation]:
     """Train as planned, calibrate and measure, and write the adapter to `output`.
+
+    The weights begin as those of the adapter `start`, without one as fresh ones.
 
     A run that is stopped or killed leaves its checkpoint in `<output>.checkpoint`; the same call
     goes on from there. Returns the evaluations by validation file, in the first of several
@@ -55,7 +59,7 @@ def train(
     make_folder(output.parent)
     PartialState(cpu=device.type == "cpu")  # whoever makes it first decides where all compute
     with _alone(output):
-        return _train(plan, base, settings, output, device, listener, memory)
+        return _train(plan, base, settings, output, device, listener, memory, start)
 
 
 def _train(
@@ -66,11 +70,14 @@ def _train(
     device: torch.device,
     listener: Listener,
     memory: Memory,
+    start: Path | None,
 ) -> dict[str, Evaluation]:
+    begun = read_start(start, base, settings) if start else None
     checkpoint = checkpoint_of(output)
     folds = output.with_name(f"{output.name}.folds")
     examples = plan.examples
     if settings.self_distillation:
+        # The folds never start from an adapter: it may have seen the rows that they leave out.
         probabilities = out_of_fold_probabilities(
             base, examples, settings, device, listener, memory, folds
         )
@@ -92,6 +99,7 @@ def _train(
         ],
         memory=memory,
         checkpoint=checkpoint,
+        start=start,
     )
     if not is_main_process():
         return {}
@@ -111,6 +119,7 @@ def _train(
             epoch=trained.epoch,
             machine=machine(device),
             seconds=trained.seconds,
+            started_from=begun.version if begun else None,
         )
         progress = _stopper(listener, checkpoint)
         results = publish(draft, base, origin, plan.valid, device, listener.say, progress)

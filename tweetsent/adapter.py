@@ -56,6 +56,8 @@ class Manifest(Record):
     """The training settings, as `tweetsent train` got them."""
     epoch: int | None = None
     """The epoch whose weights these are; None in adapters of a time that did not record it."""
+    started_from: str | None = None
+    """The version whose weights the training began with; None where it began with fresh ones."""
     metrics: dict[str, Any]
     """Evaluation results by validation file."""
     machine: str

@@ -99,7 +99,7 @@ def load_classifier(settings: Settings, report: Callable[[str], None]) -> Classi
 def _load_named(settings: Settings, report: Callable[[str], None]) -> Classifier:
     device = choose_device(settings.tweetsent_device)
     adapter, manifest = _choose_adapter(settings)
-    base = _find_base(settings, manifest, report)
+    base = find_base(settings, manifest, report)
     if manifest is None:
         report(
             f"there is no adapter for {base.name}: its answers are those of the untrained model; "
@@ -128,10 +128,13 @@ def _choose_adapter(settings: Settings) -> tuple[Path, Manifest] | tuple[None, N
     return None, None
 
 
-def _find_base(
+def find_base(
     settings: Settings, manifest: Manifest | None, report: Callable[[str], None]
 ) -> BaseModel:
-    """The base model that was asked for; `auto` is the one that the adapter was trained on."""
+    """The base model that was asked for; `auto` is the one that the adapter was trained on.
+
+    Raises ModelError when it can't be had.
+    """
     name = settings.tweetsent_base_model
     if name == "auto" and manifest:
         name = manifest.base_model

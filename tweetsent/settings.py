@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     tweetsent_base_data: Path | None = None
     """Labelled file or snapshot folder that every training set holds beside the corrections."""
 
+    tweetsent_retrain_from: Literal["base", "champion"] = "base"
+    """What a run trains further: the base model, or the adapter that serves, which must be of the
+    run's rank and keeps what it learnt from corrections that were taken back since."""
+
     tweetsent_retrain_cron: str | None = None
     """When the bot retrains by itself, as in a crontab, in UTC: `0 3 * * *`; never by default."""
 

@@ -537,6 +537,40 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
     assert sorted(empty_home.rglob("*")) == before
 
 
+def test_an_adapter_is_trained_further(
+    tweetsent: Running, named: Path, trained: Path, empty_home: Path, tiny: Path
+) -> None:
+    command = [*TRAIN.split(), "--epochs", "1", "--start-from"]
+    version = read_manifest(trained).version
+    planned = tweetsent(*command, str(trained), "--dry-run")
+    assert planned.code == 0
+    assert f"starting from {version}" in planned.err.splitlines()
+    assert tweetsent(*command, str(trained)).code == 0
+    assert read_manifest(empty_home / "yeni").started_from == version
+
+
+def test_an_adapter_that_is_missing_or_does_not_fit_is_refused_before_any_training(
+    tweetsent: Running, named: Path, trained: Path, empty_home: Path, tiny: Path
+) -> None:
+    for folder, reason in (
+        (trained, "training can start from it only with --lora-rank 16 (here it is 8)"),
+        (Path("nowhere"), "there is no tweetsent.json"),
+    ):
+        result = tweetsent(*TRAIN.split(), "--lora-rank", "8", "--start-from", str(folder))
+        assert (result.code, result.out) == (1, "")
+        assert errors(result) == [f"adapter {folder}: {reason}"]
+    assert not (empty_home / "yeni").exists()
+
+
+def test_without_a_base_model_the_one_of_the_adapter_is_taken(
+    tweetsent: Running, named: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWEETSENT_BASE_MODEL", "auto")
+    result = tweetsent(*TRAIN.split(), "--dry-run", "--start-from", str(trained))
+    assert result.code == 0
+    assert f"starting from {read_manifest(trained).version}" in result.err
+
+
 def test_near_copies_are_dropped_or_kept_as_asked(tweetsent: Running, tiny: Path) -> None:
     rows = [(row.text, row.label.value) for row in SENTENCES]
     pd.DataFrame(rows, columns=["text", "label"]).to_csv("veri.csv", index=False)

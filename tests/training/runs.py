@@ -78,6 +78,7 @@ def run(
     stop: Callable[[], bool] = lambda: False,
     memory: Memory = Memory.FAST,
     checkpoint: Path | None = None,
+    start: Path | None = None,
     heard: Run | None = None,
     device: torch.device = CPU,
 ) -> Run:
@@ -103,6 +104,7 @@ def run(
         score=snapshot,
         memory=memory,
         checkpoint=checkpoint,
+        start=start,
     )
     return result
 

@@ -82,6 +82,14 @@ def test_it_says_which_epoch_was_kept_where_that_was_recorded(card: str) -> None
     )
 
 
+def test_it_says_what_the_training_started_from_where_it_was_an_adapter(card: str) -> None:
+    assert manifest().started_from is None  # one of before can be read
+    assert "started from" not in card
+    assert "on 2031-05-06, further than `kucuk-0a0b0c0d`, which it started from." in model_card(
+        manifest(started_from="kucuk-0a0b0c0d")
+    )
+
+
 def test_it_says_how_a_text_is_asked_and_scored(card: str) -> None:
     assert "`Metin: <text>\\nDuygu:`" in card
     assert "` negatif` = Olumsuz, ` nötr` = Tarafsız, ` pozitif` = Olumlu" in card

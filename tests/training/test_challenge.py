@@ -174,6 +174,17 @@ def test_measuring_can_be_stopped(
         compare(*adapters, material, tiny_base, RULES, CPU, lambda *_: None, lambda: True)
 
 
+def test_a_challenger_may_start_from_the_champion(
+    adapters: tuple[Path, Path], material: Material, tiny_base: BaseModel, tmp_path: Path
+) -> None:
+    champion, fresh = adapters
+    output, still = tmp_path / "a", replace(SETTINGS, learning_rate=1e-12)
+    make_challenger(material, 2.0, tiny_base, still, output, CPU, QUIET, champion)
+    assert read_manifest(output).version == read_manifest(champion).version
+    assert read_manifest(output).started_from == read_manifest(champion).version
+    assert read_manifest(fresh).started_from is None
+
+
 def test_the_untrained_model_may_be_the_champion(
     adapters: tuple[Path, Path], material: Material, tiny_base: BaseModel
 ) -> None:

@@ -55,6 +55,7 @@ with join(torch.device("cpu")) as (device, is_main):
     ]
     run(base, SETTINGS, checkpoint=out / "checkpoint", heard=resumed)
     noisy = run(base, NOISY)
+    further = run(base, SETTINGS, start=Path(sys.argv[3]))
     told = {
         "device": str(device),
         "losses": heard.losses,
@@ -64,8 +65,10 @@ with join(torch.device("cpu")) as (device, is_main):
         "resumed": resumed.said,
         "epoch": heard.trained.epoch,
         "noisy": noisy.losses,
+        "further": further.losses,
     }
     weights = {"weights": heard.weights, "resumed": resumed.weights, "noisy": noisy.weights}
+    weights["further"] = further.weights
     save_file(weights, out / f"{name}.safetensors")
     (out / f"{name}.json").write_text(json.dumps(told))
 """
@@ -84,13 +87,17 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def two(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def two(
+    tiny_base: BaseModel,
+    tiny_adapters: tuple[Path, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Told:
     folder = tmp_path_factory.mktemp("two")
     script = folder / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     launcher = subprocess.Popen(
-        [sys.executable, *torchrun, script, tiny_base.name, folder],
+        [sys.executable, *torchrun, script, tiny_base.name, folder, tiny_adapters[0]],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
@@ -124,7 +131,7 @@ def test_one_of_them_tells_and_both_have_a_device(two: Told) -> None:
 
 def test_two_processes_have_the_same_weights(two: Told) -> None:
     first, second = two.tensors
-    for name in ("weights", "resumed", "noisy"):
+    for name in ("weights", "resumed", "noisy", "further"):
         assert torch.equal(first[name], second[name])
 
 
@@ -136,6 +143,19 @@ def test_without_dropout_they_have_the_weights_of_one_process_up_to_rounding(
     for losses in two.both("losses"):
         assert losses == pytest.approx(alone.losses, rel=1e-3)
     assert difference(two.tensors[0]["weights"], alone.weights) < 0.01
+
+
+def test_both_start_from_an_adapter(
+    two: Told,
+    tiny_base: BaseModel,
+    tiny_adapters: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compute_in_float32(monkeypatch)
+    alone = run(tiny_base, SETTINGS, start=tiny_adapters[0])
+    for losses in two.both("further"):
+        assert losses == pytest.approx(alone.losses, rel=1e-3)
+    assert difference(two.tensors[0]["further"], alone.weights) < 0.01
 
 
 def test_only_the_first_measures_and_both_hear_the_scores(

@@ -49,16 +49,21 @@ class Shop:
     base: BaseModel
 
     def retrain(self, listener: Listener = QUIET, **how: object) -> Run:
-        given = {"rules": LENIENT, "trigger": Trigger.CLI} | how
+        given = {"rules": LENIENT, "trigger": Trigger.CLI, "recipe": RECIPE} | how
         return retrain(
             self.workshop,
             given.pop("trigger"),  # type: ignore[arg-type]
             self.base,
-            RECIPE,
+            given.pop("recipe"),  # type: ignore[arg-type]
             CPU,
             listener,
             given.pop("rules"),  # type: ignore[arg-type]
         )
+
+    def set(self, **settings: object) -> None:
+        """Another setting for the runs to come."""
+        changed = self.workshop.settings.model_copy(update=settings)
+        self.workshop = replace(self.workshop, settings=changed)
 
     @property
     def last(self) -> Run:
@@ -148,6 +153,54 @@ def test_the_next_run_is_measured_against_the_one_before_and_may_be_refused(shop
         read_snapshot(shop.workshop.snapshots / f"{run.id:06d}") for run in (first, second)
     ]
     assert snapshots[1].manifest.parent == snapshots[0].manifest.rows_sha256
+
+
+def made_from(shop: Shop, run: Run) -> str | None:
+    """The version that a run's adapter started from."""
+    model = shop.workshop.registry.get(run.model_version or "")
+    return read_manifest(shop.workshop.registry.verified_folder(model)).started_from
+
+
+def test_a_run_starts_from_the_base_model_unless_the_champion_is_asked_for(shop: Shop) -> None:
+    shop.set(tweetsent_retrain_from="champion")
+    said: list[str] = []
+    listener = replace(QUIET, say=said.append)
+    first = shop.retrain(listener)
+    assert "starting from the base model: there is no adapter yet" in said
+    assert made_from(shop, first) is None
+
+    second = shop.retrain(listener, rules=STRICT)
+    assert f"starting from {first.model_version}" in said
+    assert made_from(shop, second) == first.model_version
+
+    shop.set(tweetsent_retrain_from="base")
+    said.clear()
+    third = shop.retrain(listener, recipe=replace(RECIPE, seed=8))
+    assert made_from(shop, third) is None
+    assert not any("starting from" in line for line in said)
+
+
+def test_a_champion_that_does_not_fit_is_not_started_from(shop: Shop) -> None:
+    champion = shop.retrain(recipe=replace(RECIPE, lora_rank=2)).model_version
+    active = shop.workshop.registry.active()
+    assert active is not None
+    assert active.version == champion
+    shop.set(tweetsent_retrain_from="champion")
+    said: list[str] = []
+    run = shop.retrain(replace(QUIET, say=said.append))
+    (line,) = [line for line in said if line.startswith("starting from")]
+    assert line.startswith("starting from the base model: adapter ")
+    assert line.endswith("can start from it only with --lora-rank 2 (here it is 4)")
+    assert made_from(shop, run) is None
+
+
+def test_a_champion_of_another_base_model_is_not_started_from(shop: Shop) -> None:
+    shop.retrain()
+    shop.set(tweetsent_retrain_from="champion")
+    other, said = replace(shop.base, revision="0" * 64), []
+    assert retraining._start(shop.workshop, other, RECIPE, said.append) is None
+    assert "000000000000)" in said[0]
+    assert retraining._start(shop.workshop, shop.base, RECIPE, said.append) is not None
 
 
 def test_a_withdrawn_consent_is_in_force_with_the_next_run(shop: Shop) -> None:

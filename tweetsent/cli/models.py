@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from training.data import Code, LabelledData, Source
     from training.evaluation import Evaluation
     from training.qlora import Progress
+    from training.settings import TrainingSettings
     from tweetsent.classifier import Classifier
+    from tweetsent.model import BaseModel
     from tweetsent.settings import Settings
 
 _JSON = typer.Option(False, "--json", help="Print JSON on stdout and nothing else there.")
@@ -181,6 +183,9 @@ def train(
     base_model: str = typer.Option(
         None, "--base-model", help="Base model; default: TWEETSENT_BASE_MODEL."
     ),
+    start_from: Path = typer.Option(
+        None, "--start-from", help="Folder of an adapter to train further; default: a fresh one."
+    ),
     epochs: int = typer.Option(3, help="Passes over the data."),
     batch_size: int = typer.Option(32, help="Texts in a step."),
     learning_rate: float = typer.Option(2e-4, help="Peak learning rate."),
@@ -237,7 +242,7 @@ def train(
     from training.qlora import Listener
     from training.settings import TrainingSettings
     from training.tensorboard import tensorboard_logs
-    from tweetsent.model import choose_device, find_base_model
+    from tweetsent.model import choose_device
 
     require_new(output)
     training_settings = TrainingSettings(
@@ -260,9 +265,7 @@ def train(
         plan = make_plan(parts, valid_parts, keep_near_copies=keep_near_copies)
         for line in plan.lines():
             tell(line)
-        base = find_base_model(
-            base_model or settings.tweetsent_base_model, settings.tweetsent_cache_dir, tell
-        )
+        base = _find_base(settings, base_model, start_from, training_settings, tell)
         expected = estimate(plan, base, training_settings, mode, device)
         tell(expected.line())
         if dry_run:
@@ -281,7 +284,9 @@ def train(
 
             listener = Listener(say, on_step, logs.on_scores, should_stop)
             try:
-                results = run.train(plan, base, training_settings, output, device, listener, mode)
+                results = run.train(
+                    plan, base, training_settings, output, device, listener, mode, start_from
+                )
             except StoppedError:
                 if is_main:
                     raise
@@ -330,6 +335,26 @@ def average(
     )
     report(f"adapter in {output}")
     _print_evaluations(results, json_output)
+
+
+def _find_base(
+    settings: "Settings",
+    name: str | None,
+    start: Path | None,
+    training: "TrainingSettings",
+    tell: Callable[[str], None],
+) -> "BaseModel":
+    """The base model to train on; where there is an adapter to start from, one that it fits."""
+    from training.start import read_start
+    from tweetsent.adapter import read_manifest
+    from tweetsent.classifier import find_base
+
+    if name:
+        settings = settings.model_copy(update={"tweetsent_base_model": name})
+    base = find_base(settings, read_manifest(start) if start else None, tell)
+    if start:
+        tell(f"starting from {read_start(start, base, training).version}")
+    return base
 
 
 def _ignore(_: str) -> None:
