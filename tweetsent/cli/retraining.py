@@ -35,7 +35,7 @@ def retrain(
     if run.state is RunState.PROMOTED:
         report(f"{run.model_version} serves from now on")
     else:
-        report(f"{run.model_version} does not serve: {run.reason}")
+        report(f"{run.model_version} was refused, and what served before serves on: {run.reason}")
 
 
 def _run(settings: "Settings", trigger: Trigger, threads: int) -> Run:

@@ -1,0 +1,14 @@
+"""Signs of life of a retraining run by a clock that nobody sets."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column; runs of before have none."""
+    op.add_column("runs", sa.Column("heartbeat", sa.Float()))
