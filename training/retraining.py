@@ -21,7 +21,6 @@ from training.data import Example, LabelledData
 from training.evaluation import Evaluation
 from training.export import export_snapshot, read_base
 from training.gate import Decision, GateRules
-from training.memory import is_out_of_memory
 from training.qlora import Listener, Progress
 from training.settings import TrainingSettings
 from training.snapshot import MANIFEST, Row, Snapshot, read_snapshot, require_new
@@ -29,6 +28,7 @@ from tweetsent.adapter import shipped_adapter
 from tweetsent.embedded import NAME
 from tweetsent.errors import DataError, ModelError, RunError, StoreError, VersionError
 from tweetsent.figures import comparison_png
+from tweetsent.limits import explaining_memory
 from tweetsent.model import BaseModel
 from tweetsent.readiness import require_ready
 from tweetsent.records import ActivatedBy, Run, RunState, RunStep, Trigger
@@ -247,16 +247,11 @@ def _cleared(shop: Workshop, lease: Lease) -> Iterator[None]:
 def _readable_errors() -> Iterator[None]:
     """Say in one line what the machine lacked."""
     try:
-        yield
+        with explaining_memory():
+            yield
     except OSError as error:
         where = error.filename or "a file"
         raise ModelError(f"{where} can't be read or written: {error.strerror or error}") from error
-    except (MemoryError, RuntimeError) as error:
-        if not (isinstance(error, MemoryError) or is_out_of_memory(error)):
-            raise
-        raise ModelError(
-            "memory ran out: raise TWEETSENT_RETRAIN_MEMORY_GB or choose a smaller base model"
-        ) from error
 
 
 @contextmanager
