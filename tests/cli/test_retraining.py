@@ -3,30 +3,26 @@
 All share one folder, as the runs of a bot do: each begins where the one before was broken off.
 """
 
-import asyncio
 import json
-import logging
 import os
-import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ROOT, Result
+from tests.cli.conftest import ROOT, Failing, Result, Running
 from tests.training.test_retraining import Shop, left_over, make_shop, wait_until
 from training.snapshot import read_snapshot
 from tweetsent.model import BaseModel
-from tweetsent.records import ModelState, Run, RunState, RunStep, Trigger
-from tweetsent.retrainer import Retrainer
+from tweetsent.records import Run, RunState, RunStep, Trigger
 
 REAL = ("-m", "tweetsent", "retrain")
+ENDED = {"model_version": "v-2", "reason": "no better"}
 
 
 @dataclass
@@ -41,8 +37,6 @@ class Bench:
         return ("-m", "tests.cli.faulty_run", act, place, str(self.folder), "retrain")
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        for name in ("held", "go"):
-            (self.folder / name).unlink(missing_ok=True)
         return subprocess.Popen(
             [sys.executable, *arguments],
             env=self.environment | variables,
@@ -61,6 +55,7 @@ class Bench:
     @contextmanager
     def held(self, place: str) -> Iterator[subprocess.Popen[str]]:
         """A run that waits at a place until it is let go; killed with its children at the end."""
+        self.prepare_to_hold()
         with self.start(*self.command("hold", place)) as process:
             try:
                 wait_until(lambda: self.is_held or process.poll() is not None)
@@ -69,6 +64,10 @@ class Bench:
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
+
+    def prepare_to_hold(self) -> None:
+        for name in ("held", "go"):
+            (self.folder / name).unlink(missing_ok=True)
 
     @property
     def is_held(self) -> bool:
@@ -82,15 +81,12 @@ class Bench:
         active = self.shop.workshop.registry.active()
         return active.version if active else None
 
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
     def drafts(self) -> list[str]:
         """What is neither a whole snapshot nor the whole folder of a version."""
         for folder in self.shop.workshop.snapshots.glob("*"):
             read_snapshot(folder)
-        return [path.name for path in self.data.glob("*/.*") if path.name != ".lock"]
+        data = self.shop.workshop.settings.tweetsent_data_dir
+        return [path.name for path in data.glob("*/.*") if path.name != ".lock"]
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +132,6 @@ def error_of(result: Result) -> str:
         ("training.snapshot:_write_parquet", RunStep.EXPORT),
         ("training.run:save_weights", RunStep.TRAINING),
         ("training.challenge:decide", RunStep.EVALUATION),
-        ("tweetsent.registry:shutil.copytree", RunStep.EVALUATION),
         ("tweetsent.registry:Registry.add", RunStep.EVALUATION),
         ("tweetsent.runs:Lease.finish_with", RunStep.PROMOTION),
     ],
@@ -154,25 +149,16 @@ def test_killed_at_any_step_the_old_model_serves(place: str, step: RunStep, benc
     assert bench.serving == before
 
 
-@pytest.mark.parametrize(
-    ("act", "place", "step", "reason"),
-    [
-        ("damage", "training.retraining:export_snapshot", RunStep.EXPORT, "data.parquet was chang"),
-        ("starve", "training.qlora:load_trainable", RunStep.TRAINING, "memory ran out: raise TWEE"),
-        ("abort", "training.challenge:load_from", RunStep.EVALUATION, "ended without a word"),
-    ],
-)
-def test_damaged_data_and_a_lack_of_memory_are_written_down(
-    act: str, place: str, step: RunStep, reason: str, bench: Bench
-) -> None:
+def test_memory_beyond_the_bound_ends_the_run(bench: Bench) -> None:
     before = bench.serving
-    result = bench.run(*bench.command(act, place), TWEETSENT_RETRAIN_MEMORY_GB="8")
+    starving = bench.command("starve", "training.qlora:load_trainable")
+    result = bench.run(*starving, TWEETSENT_RETRAIN_MEMORY_GB="8")
+    assert result.code == 1
     run = swept(bench)
-    assert (run.state, run.step) == (RunState.FAILED, step)
-    assert reason in run.reason
-    if act != "abort":
-        assert error_of(result) == run.reason
-        assert left_over(bench.shop) == []
+    assert (run.state, run.step) == (RunState.FAILED, RunStep.TRAINING)
+    assert run.reason.startswith("memory ran out: raise TWEETSENT_RETRAIN_MEMORY_GB")
+    assert error_of(result) == run.reason
+    assert left_over(bench.shop) == []
     assert bench.serving == before
 
 
@@ -185,24 +171,25 @@ def test_a_bound_that_the_libraries_alone_exceed_is_named(bench: Bench) -> None:
     assert swept(bench).state is not RunState.RUNNING
 
 
-@pytest.mark.parametrize("room", [400_000, 20_000])
-def test_a_full_disk_ends_the_run(room: int, bench: Bench) -> None:
-    """No file may grow beyond so many bytes: the weights, or everything, the database too."""
+def test_a_full_disk_ends_the_run(bench: Bench) -> None:
     before = bench.serving
-    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0})); "
-    command = "from tweetsent.cli import main; main()"
-    result = bench.run("-c", limited.format(room) + command, "retrain")
-    assert result.code in {1, 2}
-    assert error_of(result)
-    run = swept(bench)
-    assert run.state is RunState.FAILED
+    script = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)); "
+        "from tweetsent.cli import main; main()"
+    )
+    result = bench.run("-c", script, "retrain")
+    assert result.code == 2
+    assert "can't be written: " in error_of(result)
+    run = bench.shop.last
+    assert (run.state, run.step) == (RunState.FAILED, RunStep.TRAINING)
+    assert run.reason == error_of(result)
     assert left_over(bench.shop) == []
     assert bench.serving == before
 
 
 def test_ctrl_c_ends_the_run_and_meanwhile_no_other_begins(bench: Bench) -> None:
     with bench.held("training.qlora:load_trainable") as process:
-        other = bench.run_beside(*REAL)
+        other = bench.run(*REAL)
         assert other.code == 1
         assert "is at work since" in error_of(other)
         process.send_signal(signal.SIGINT)
@@ -216,68 +203,52 @@ def test_ctrl_c_ends_the_run_and_meanwhile_no_other_begins(bench: Bench) -> None
     assert left_over(bench.shop) == []
 
 
-def test_of_two_schedules_one_runs_and_the_next_run_after_all_this_is_clean(
-    bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    caplog.set_level(logging.INFO, "tweetsent.retrainer")
-    for name, value in bench.environment.items():
-        monkeypatch.setenv(name, value)
-    for name in ("held", "go"):
-        (bench.folder / name).unlink(missing_ok=True)
-    before = bench.shop.last.id
-
-    async def two() -> None:
-        command = (sys.executable, *bench.command("hold", "training.run:save_weights"))
-        both = [Retrainer(command), Retrainer(command)]
-        for retrainer in both:
-            retrainer.schedule("0 3 * * *")
-            assert retrainer._scheduler
-            (job,) = retrainer._scheduler.get_jobs()
-            job.modify(next_run_time=datetime.now(UTC))
-        await asyncio.to_thread(wait_until, lambda: bench.is_held and bool(caplog.messages))
-        bench.let_go()
-        ended = lambda: bench.shop.last.state is not RunState.RUNNING  # noqa: E731
-        await asyncio.to_thread(wait_until, ended)
-        while any(retrainer._processes for retrainer in both):
-            await asyncio.sleep(0.02)
-        for retrainer in both:
-            await retrainer.close()
-
-    asyncio.run(two())
+def test_after_all_this_a_run_is_clean_and_its_version_serves(bench: Bench) -> None:
+    command = bench.command("nothing", "training.challenge:decide")
+    result = bench.run(*command, "schedule", "--json")
     run = bench.shop.last
-    (heard,) = [line for line in caplog.messages if line.startswith("no retraining")]
-    assert f"run {run.id} is at work since" in heard
-    assert (run.id, run.trigger, run.state) == (before + 1, Trigger.SCHEDULE, RunState.PROMOTED)
-    assert bench.serving == run.model_version
-    assert (left_over(bench.shop), bench.drafts()) == ([], [])
-
-
-def test_killed_after_its_end_a_run_stays_what_it_was(bench: Bench) -> None:
-    with bench.held("tweetsent.runs:Runs.get") as process:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    run = swept(bench)
-    states = {item.version: item.state for item in bench.shop.workshop.registry.list()}
-    assert run.state in {RunState.PROMOTED, RunState.REFUSED}
-    assert states[str(run.model_version)] in {ModelState.ACTIVE, ModelState.REFUSED}
-
-
-def test_a_run_prints_what_came_of_it(bench: Bench) -> None:
-    before = bench.serving
-    result = bench.run(*REAL, "--json")
-    run = bench.shop.last
-    assert result.code == 0, result.err
+    assert (result.code, run.state) == (0, RunState.PROMOTED), result.err
     assert json.loads(result.out) == {
         "id": run.id,
-        "state": run.state,
+        "state": "promoted",
         "model": run.model_version,
         "corrections": run.corrections,
         "snapshot": run.snapshot,
         "started_at": run.started_at.isoformat(),
         "finished_at": run.finished_at.isoformat() if run.finished_at else None,
-        "reason": run.reason,
-        "decision": json.loads(json.dumps(run.decision)),
+        "reason": "",
+        "decision": run.decision,
     }
     assert "Traceback" not in result.err
-    assert bench.serving == (run.model_version if run.state is RunState.PROMOTED else before)
+    assert bench.serving == run.model_version
+    assert run.trigger is Trigger.SCHEDULE
+    assert [other.state for other in bench.shop.workshop.runs.list(100) if other != run] == [
+        RunState.FAILED
+    ] * (len(bench.shop.workshop.runs.list(100)) - 1)
     assert (left_over(bench.shop), bench.drafts()) == ([], [])
+
+
+def test_what_a_run_lacks_is_bad_input(
+    failing: Failing, tweetsent: Running, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # This process is to keep its priority.
+    monkeypatch.setattr("tweetsent.cli.retraining.limit_this_process", lambda _: 1)
+    tweetsent("db", "upgrade")
+    assert failing("retrain").startswith("TWEETSENT_BASE_DATA is not set")
+
+
+@pytest.mark.parametrize("state", [RunState.PROMOTED, RunState.REFUSED])
+def test_a_run_says_what_serves(
+    state: RunState, tweetsent: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(**{field.name: None for field in fields(Run)} | ENDED | {"state": state})
+    monkeypatch.setattr("tweetsent.cli.retraining._run", lambda *_: run)
+    result = tweetsent("retrain")
+    assert (result.code, result.out) == (0, "")
+    assert (
+        result.err
+        == {
+            RunState.PROMOTED: "v-2 serves from now on\n",
+            RunState.REFUSED: "v-2 was refused, and what served before serves on: no better\n",
+        }[state]
+    )

@@ -15,6 +15,7 @@ from tests.training.runs import CPU, PLAIN
 from tests.training.test_challenge import QUIET, RULES, numbered
 from training import retraining
 from training.data import Example
+from training.export import export_snapshot
 from training.qlora import Listener
 from training.retraining import Workshop, retrain
 from training.snapshot import PARQUET, Row, read_snapshot, write_snapshot
@@ -22,7 +23,6 @@ from tweetsent.adapter import read_manifest, write_manifest
 from tweetsent.database import create_engine_for, upgrade
 from tweetsent.errors import (
     DataError,
-    ModelError,
     NotReadyError,
     RunError,
     StoppedError,
@@ -128,7 +128,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def left_over(shop: Shop) -> list[str]:
     """What lies in the data folder, but for the database, the snapshots and the models."""
     data = shop.workshop.settings.tweetsent_data_dir
-    known = {"snapshots", "models", "pseudonym.key"}
+    known = {"snapshots", "models", "pseudonym.key", "pseudonym.lock"}
     names = {path.name for path in data.iterdir()} - known
     return sorted(name for name in names if not name.startswith("tweetsent.db"))
 
@@ -300,6 +300,22 @@ def test_a_snapshot_that_was_damaged_is_no_parent_and_no_obstacle(shop: Shop) ->
     with pytest.raises(StoppedError):
         shop.retrain(replace(QUIET, should_stop=lambda: True))
     assert read_snapshot(snapshots / f"{shop.last.id:06d}").manifest.parent == parent
+
+
+def test_a_snapshot_that_is_damaged_before_it_is_read_ends_the_run(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(folder: Path, *given: object, **named: object) -> None:
+        export_snapshot(folder, *given, **named)  # type: ignore[arg-type]
+        (folder / PARQUET).write_bytes((folder / PARQUET).read_bytes()[:-1])
+
+    monkeypatch.setattr(retraining, "export_snapshot", damaged)
+    with pytest.raises(DataError, match=r"data.parquet was changed"):
+        shop.retrain()
+    assert (shop.last.state, shop.last.step) == (RunState.FAILED, RunStep.EXPORT)
+    assert "data.parquet was changed" in shop.last.reason
+    assert left_over(shop) == []
+    assert not shop.workshop.snapshots.exists()
 
 
 def test_a_run_that_lost_its_place_promotes_nothing(
