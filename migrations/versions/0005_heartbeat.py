@@ -11,4 +11,4 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the column; runs of before have none."""
-    op.add_column("runs", sa.Column("heartbeat", sa.Float()))
+    op.add_column("runs", sa.Column("heartbeat", sa.Double()))
