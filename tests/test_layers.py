@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "bot/handlers/messages.py": "test_messages.py",
     "bot/handlers/model.py": "test_model.py",
     "bot/handlers/replying.py": "test_messages.py",
+    "bot/handlers/retraining.py": "test_reports.py",
     "bot/handlers/review.py": "test_review.py",
     "bot/handlers/stats.py": "test_commands.py",
     "bot/stdin.py": "test_console.py",
