@@ -45,6 +45,7 @@ TESTED_ELSEWHERE = {
     "tweetsent/cli/database.py": "test_cli.py",
     "tweetsent/cli/models.py": "test_models.py",
     "tweetsent/cli/registry.py": "test_registry.py",
+    "tweetsent/cli/retraining.py": "test_retraining.py of the command line",
     "tweetsent/cli/serving.py": "test_processes.py",
     "tweetsent/errors.py": "names only; each is raised in the tests of its module",
     "tweetsent/quiet.py": "test_processes.py: nothing but the results on stdout",

@@ -11,9 +11,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy, log_softmax
 
 from training.batches import Batch
-from training.memory import is_out_of_memory
 from training.weights import TrainedWeights
 from tweetsent.errors import ModelError
+from tweetsent.limits import is_out_of_memory
 from tweetsent.model import LabelScorer
 
 # One in so many positions counts in the next-token loss: the logits of one take a megabyte.

@@ -138,14 +138,3 @@ def make_optimizer(
         weight_decay=settings.weight_decay,
         fused=vector.device.type == "cuda",
     )
-
-
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether this error, or the one it came of, says so; ending a capture hides the first."""
-    while error is not None:
-        if isinstance(error, torch.OutOfMemoryError) or any(
-            words in str(error) for words in ("out of memory", "can't allocate memory")
-        ):
-            return True
-        error = error.__context__
-    return False

@@ -20,11 +20,11 @@ from training.calibration import fit_temperature
 from training.card import model_card
 from training.data import LabelledData
 from training.evaluation import Evaluation, evaluate, make_folder, write_report
-from training.memory import is_out_of_memory
 from tweetsent import __version__, embedded
 from tweetsent.adapter import CONFIG, WEIGHTS, Dataset, Manifest, write_manifest
 from tweetsent.classifier import Classifier, load_from
 from tweetsent.errors import DataError
+from tweetsent.limits import is_out_of_memory
 from tweetsent.model import BaseModel, Quantization
 from tweetsent.prompt import Prompt
 from tweetsent.sealed import sha256_of

@@ -24,18 +24,13 @@ from training.batches import Batches, Row, collate, rounded_width
 from training.checkpoint import Checkpoint, History, Identity
 from training.data import Example
 from training.gradients import CapturedGradientStep, GradientStep
-from training.memory import (
-    Memory,
-    is_out_of_memory,
-    load_trainable,
-    make_optimizer,
-    training_dtype,
-)
+from training.memory import Memory, load_trainable, make_optimizer, training_dtype
 from training.settings import TrainingSettings
 from training.start import read_start
 from training.weights import TrainedWeights
 from tweetsent.adapter import Manifest
 from tweetsent.errors import ModelError, StoppedError
+from tweetsent.limits import is_out_of_memory
 from tweetsent.model import BaseModel, LabelScorer, load_tokenizer
 from tweetsent.prompt import Prompt, PromptEncoder
 

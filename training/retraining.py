@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from sqlalchemy.orm import Session
 
 from training.challenge import Material, compare, gather, make_challenger
 from training.data import Example, LabelledData
@@ -23,12 +24,13 @@ from training.gate import Decision, GateRules
 from training.qlora import Listener, Progress
 from training.screening import screen_corrections
 from training.settings import TrainingSettings
-from training.snapshot import MANIFEST, Row, Snapshot, read_snapshot
+from training.snapshot import MANIFEST, Row, Snapshot, read_snapshot, require_new
 from training.start import read_start
 from tweetsent.adapter import shipped_adapter
 from tweetsent.embedded import NAME
 from tweetsent.errors import DataError, ModelError, RunError, StoreError, VersionError
 from tweetsent.figures import comparison_png
+from tweetsent.limits import explaining_memory
 from tweetsent.model import BaseModel
 from tweetsent.readiness import require_ready
 from tweetsent.records import ActivatedBy, Run, RunState, RunStep, Trigger
@@ -94,18 +96,19 @@ def retrain(
     require_ready(shop.settings, shop.store, shop.runs, trigger, 2 * rules.fewest_corrections)
     lease = shop.runs.start(trigger)
     try:
-        with _beating(lease) as is_lost:
+        with _cleared(shop, lease), _readable_errors(), _beating(lease) as is_lost:
             listener = replace(listener, should_stop=_either(listener.should_stop, is_lost))
             _run(shop, lease, base, recipe, device, listener, rules)
     except RunError:
         raise  # its row is another's to write
     except BaseException as error:
-        lease.finish(RunState.FAILED, _one_line(error))
+        with suppress(StoreError, RunError):  # whoever comes next writes down that it ended
+            lease.finish(RunState.FAILED, _one_line(error))
         raise
-    finally:
-        shutil.rmtree(shop.scratch / str(lease.run_id), ignore_errors=True)
-        with suppress(OSError):  # where this run lost its place, another's folder is beside
-            shop.scratch.rmdir()
+    try:
+        shop.registry.prune(shop.settings.tweetsent_keep_models)
+    except (StoreError, OSError) as error:  # the next run deletes them
+        listener.say(f"old versions are not deleted: {_one_line(error)}")
     run = shop.runs.get(lease.run_id)
     assert run is not None
     return run
@@ -154,13 +157,24 @@ def _run(
     for line in decision.lines():
         listener.say(line)
     lease.progress(RunStep.PROMOTION)
-    if decision.is_promoted:
-        shop.registry.promote(version, ActivatedBy.GATE, f"run {lease.run_id}")
-    else:
-        shop.registry.refuse(version, decision.reason)
+    _settle(shop, lease, version, decision)
+
+
+def _settle(shop: Workshop, lease: Lease, version: str, decision: Decision) -> None:
+    """What serves changes together with what the run says of it, or neither does."""
     state = RunState.PROMOTED if decision.is_promoted else RunState.REFUSED
-    lease.finish(state, decision.reason, decision.as_dict())
-    shop.registry.prune(shop.settings.tweetsent_keep_models)
+
+    def finish(session: Session) -> None:
+        lease.finish_with(session, state, decision.reason, decision.as_dict())
+
+    active = shop.registry.active()
+    if decision.is_promoted:
+        shop.registry.promote(version, ActivatedBy.GATE, f"run {lease.run_id}", finish)
+    elif active is not None and active.version == version:
+        # The same rows made the same weights, which are no better than themselves: they serve on.
+        lease.finish(state, decision.reason, decision.as_dict())
+    else:
+        shop.registry.refuse(version, decision.reason, finish)
 
 
 def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapshot:
@@ -173,8 +187,10 @@ def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapsho
     if waiting:
         say(f"{waiting:,} corrections have improbable labels and wait for a review")
     folder = shop.snapshots / f"{lease.run_id:06d}"
+    require_new(folder)
+    draft = shop.scratch / str(lease.run_id) / folder.name
     export_snapshot(
-        folder,
+        draft,
         shop.store,
         base_data=shop.settings.tweetsent_base_data,
         train_on_forwards=shop.settings.tweetsent_train_on_forwards,
@@ -182,7 +198,9 @@ def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapsho
         say=say,
     )
     # What is trained on is what was written, and not what may have been damaged on the way.
-    snapshot = read_snapshot(folder)
+    snapshot = read_snapshot(draft)
+    folder.parent.mkdir(exist_ok=True)
+    draft.rename(folder)
     corrections = snapshot.manifest.counts["correction"]
     lease.exported(snapshot.manifest.rows_sha256, sum(corrections.values()))
     return snapshot
@@ -242,6 +260,28 @@ def _write_report(adapter: Path, decision: Decision, before: Evaluation, after: 
     matrices = (part.metrics.confusion_matrix for part in (before, after))
     picture = comparison_png(*matrices, title=f"{before.metrics.n} satır")
     (adapter / "evaluation" / "gate.png").write_bytes(picture)
+
+
+@contextmanager
+def _cleared(shop: Workshop, lease: Lease) -> Iterator[None]:
+    """Leave nothing of a run that is not finished; a full disk has room again afterwards."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(shop.scratch / str(lease.run_id), ignore_errors=True)
+        with suppress(OSError):  # where this run lost its place, another's folder is beside
+            shop.scratch.rmdir()
+
+
+@contextmanager
+def _readable_errors() -> Iterator[None]:
+    """Say in one line what the machine lacked."""
+    try:
+        with explaining_memory():
+            yield
+    except OSError as error:
+        where = error.filename or "a file"
+        raise ModelError(f"{where} can't be read or written: {error.strerror or error}") from error
 
 
 @contextmanager

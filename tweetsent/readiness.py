@@ -5,6 +5,7 @@ from tweetsent.records import RunState, Trigger
 from tweetsent.runs import Runs
 from tweetsent.settings import Settings
 from tweetsent.store import Store
+from tweetsent.tables import utc_now
 
 FEWEST_CORRECTIONS = 20
 """Accepted corrections below which no run begins: it learns from some and is tested on others."""
@@ -29,7 +30,9 @@ def require_ready(
     corrections = store.training_corrections(train_on_forwards=settings.tweetsent_train_on_forwards)
     if len(corrections) < fewest:
         raise NotReadyError(Lack.CORRECTIONS, len(corrections), fewest)
-    last = next((run for run in runs.list() if run.state in _ENDED), None)
+    # A run of the future began before the clock was put back: what came since can't be told.
+    ended = (run for run in runs.list() if run.state in _ENDED and run.started_at <= utc_now())
+    last = next(ended, None)
     fresh = [row for row in corrections if last is None or row.created_at > last.started_at]
     wanted = settings.tweetsent_retrain_min_corrections
     if trigger is Trigger.SCHEDULE and len(fresh) < wanted:

@@ -8,7 +8,7 @@ unless a folder is verified.
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,10 +128,17 @@ class Registry:
             raise ModelError(f"adapter {folder} is {manifest.version} now, not {model.version}")
         return folder
 
-    def promote(self, version: str, by: ActivatedBy, reason: str = "") -> ModelVersion:
+    def promote(
+        self,
+        version: str,
+        by: ActivatedBy,
+        reason: str = "",
+        also: Callable[[Session], None] = lambda _: None,
+    ) -> ModelVersion:
         """Let a version serve from now on; one that does already stays as it is.
 
-        Raises VersionError when it is unknown or deleted, ModelError when its folder is damaged.
+        `also` is done in the same transaction: both come true or neither. Raises VersionError when
+        it is unknown or deleted, ModelError when its folder is damaged.
         """
         self.verified_folder(self.get(version))
         shipped = self._shipped_values()
@@ -143,6 +150,7 @@ class Registry:
                 last = _begin_history(session, shipped, by)
             if last is None or last.version != version:
                 _activate(session, row, by, reason, previous_id=last.id if last else None)
+            also(session)
             return _model(row)
 
     def rollback(
@@ -172,14 +180,20 @@ class Registry:
             _activate(session, row, by, reason, previous_id=previous_id)
             return _model(row)
 
-    def refuse(self, version: str, reason: str) -> ModelVersion:
-        """Note that a version is not good enough; VersionError when it is unknown or serves."""
+    def refuse(
+        self, version: str, reason: str, also: Callable[[Session], None] = lambda _: None
+    ) -> ModelVersion:
+        """Note that a version is not good enough; VersionError when it is unknown or serves.
+
+        `also` as in `promote`.
+        """
         with writing(self._engine) as session:
             _lock(session)
             row = _row(session, version)
             if row.state is ModelState.ACTIVE:
                 raise VersionError(f"version {version} serves: promote another one before")
             _decide(row, ModelState.REFUSED, reason)
+            also(session)
             return _model(row)
 
     def prune(self, keep: int) -> Sequence[str]:

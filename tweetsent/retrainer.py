@@ -7,6 +7,7 @@ the same database sees it.
 
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC
@@ -20,6 +21,7 @@ COMMAND = (sys.executable, "-m", "tweetsent", "retrain")
 _LATE_SECONDS = 3600  # a run that fell due while the machine slept is still made up for
 _STOP_SECONDS = 30.0
 _KEPT_LINES = 3
+_HINTS = dict.fromkeys(("SIGKILL", "SIGABRT"), ": memory may have run out")
 _PREFIX = "tweetsent: error: "
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,9 @@ class Retrainer:
             self._processes.discard(process)
         if code == 0:
             return None
+        if code < 0:  # then its last line was about something else
+            name = signal.Signals(-code).name
+            return f"the run was ended by {name}{_HINTS.get(name, '')}"
         return lines[-1].removeprefix(_PREFIX) if lines else f"the run ended with exit code {code}"
 
     async def close(self) -> None:

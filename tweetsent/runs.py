@@ -2,12 +2,14 @@
 
 A run holds a lease that its process renews. When the lease runs out, or the process is seen to be
 gone, the next run takes its place and the old one is written down as failed; should it still be
-alive, its next sign of life is refused and it must stop. Synchronous; every call is one transaction
-and may raise StoreError.
+alive, its next sign of life is refused and it must stop. On the run's own machine the lease is
+measured by a clock that nobody sets: one may put the wall clock forwards or back. Synchronous;
+every call is one transaction and may raise StoreError.
 """
 
 import os
 import socket
+import time
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
@@ -63,9 +65,19 @@ class Lease:
     ) -> None:
         """Write the run's end; afterwards the lease is worth nothing."""
         with writing(self._engine) as session:
-            row = self._row(session)
-            row.state, row.reason, row.decision = state, reason, decision
-            row.finished_at = utc_now()
+            self.finish_with(session, state, reason, decision)
+
+    def finish_with(
+        self,
+        session: Session,
+        state: RunState,
+        reason: str = "",
+        decision: dict[str, Any] | None = None,
+    ) -> None:
+        """As `finish`, in the transaction of what the run's end brings about."""
+        row = self._row(session)
+        row.state, row.reason, row.decision = state, reason, decision
+        row.finished_at = utc_now()
 
     def _row(self, session: Session) -> RunRow:
         row = session.get(RunRow, self.run_id, with_for_update=True)
@@ -74,7 +86,7 @@ class Lease:
                 f"run {self.run_id} gave no sign of life for too long and another may have taken "
                 "its place: it stops here, and the model that serves stays"
             )
-        row.lease_until = utc_now() + LEASE
+        row.lease_until, row.heartbeat = utc_now() + LEASE, time.monotonic()
         return row
 
 
@@ -108,6 +120,7 @@ class Runs:
                 host=socket.gethostname(),
                 process=os.getpid(),
                 lease_until=utc_now() + LEASE,
+                heartbeat=time.monotonic(),
             )
             session.add(row)
             session.flush()
@@ -152,10 +165,12 @@ class Runs:
 
 
 def _is_alive(row: RunRow) -> bool:
-    if row.lease_until < utc_now():
+    if row.host != socket.gethostname() or row.heartbeat is None:
+        return utc_now() <= row.lease_until
+    # The id of a process that is gone may be another's by now, so that it alone proves nothing;
+    # after a restart of the machine the clock begins anew, and the sign of life lies ahead of it.
+    if not 0 <= time.monotonic() - row.heartbeat <= LEASE.total_seconds():
         return False
-    if row.host != socket.gethostname():
-        return True
     try:
         os.kill(row.process, 0)  # sends nothing
     except ProcessLookupError:

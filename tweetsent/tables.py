@@ -198,7 +198,9 @@ class RunRow(Base):
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
     finished_at: Mapped[datetime | None]
     lease_until: Mapped[datetime]
-    """Until when the run counts as alive without another sign of life."""
+    """Until when other machines take the run to be alive without another sign of life."""
+    heartbeat: Mapped[float | None]
+    """`time.monotonic()` of the last sign of life, which all processes of a machine share."""
     token: Mapped[str] = mapped_column(String(32))
     """Known to the run's own process alone."""
     host: Mapped[str]

@@ -8,10 +8,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import os, sys
-from tweetsent.limits import limit_this_process
+from tweetsent.limits import limit_memory, limit_this_process
 before = os.nice(0)
-threads = limit_this_process({threads}, {memory_gb})
+threads = limit_this_process({threads})
 import torch
+limit_memory({memory_gb})
 torch.set_num_threads(threads)
 print(threads, os.environ["OMP_NUM_THREADS"], torch.get_num_threads(), os.nice(0) - before)
 try:

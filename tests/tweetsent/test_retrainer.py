@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import pytest
+from sqlalchemy import Engine
 
-from tweetsent.records import Trigger
+from tweetsent.records import RunState, Trigger
 from tweetsent.retrainer import Retrainer
+from tweetsent.runs import Runs
 
 SAY = """
 import sys
@@ -77,9 +79,10 @@ async def test_the_trigger_reaches_the_run(tmp_path: Path) -> None:
 
 
 @in_loop
-async def test_a_killed_run_is_told_by_its_exit_code() -> None:
-    reason = await retrainer("import os; os.kill(os.getpid(), 9)").run(Trigger.CLI)
-    assert reason == "the run ended with exit code -9"
+async def test_a_killed_run_is_told_by_the_signal_and_not_by_its_last_line() -> None:
+    script = "import os, sys; print('training', file=sys.stderr, flush=True); os.abort()"
+    reason = await retrainer(script).run(Trigger.CLI)
+    assert reason == "the run was ended by SIGABRT: memory may have run out"
 
 
 async def up(path: Path) -> None:
@@ -110,7 +113,7 @@ async def test_a_run_that_does_not_end_is_killed(
     running = asyncio.create_task(runner.run(Trigger.SCHEDULE))
     await asyncio.wait_for(up(path), 10)
     await runner.close()
-    assert await running == "the run ended with exit code -9"
+    assert await running == "the run was ended by SIGKILL: memory may have run out"
 
 
 @in_loop
@@ -132,3 +135,68 @@ async def test_the_schedule_starts_runs_in_utc(tmp_path: Path) -> None:
     assert time.monotonic() - started < 5
     await asyncio.sleep(0)  # the scheduler stops in the next round of the loop
     assert not runner._scheduler.running
+
+
+def fire(runner: Retrainer) -> None:
+    """The time of the schedule has come."""
+    assert runner._scheduler is not None
+    (job,) = runner._scheduler.get_jobs()
+    job.modify(next_run_time=datetime.now(UTC))
+
+
+def of_folder(folder: Path) -> Retrainer:
+    """One whose runs stand in the folder's database and wait for their end."""
+    return Retrainer((sys.executable, "-m", "tests.bot.run_process", str(folder)))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.02)
+
+
+def end(folder: Path) -> None:
+    (folder / "end").write_text('{"state": "refused", "reason": "no better"}')
+
+
+@in_loop
+async def test_of_two_schedules_that_fire_together_one_runs(
+    sqlite_engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tweetsent.retrainer")
+    runs, both = Runs(sqlite_engine), [of_folder(tmp_path), of_folder(tmp_path)]
+    for runner in both:
+        runner.schedule("0 3 * * *")
+        fire(runner)
+    await until(lambda: bool(caplog.messages) and bool(runs.list()))
+    end(tmp_path)
+    await until(lambda: not any(runner._processes for runner in both))
+    (run,) = runs.list()
+    assert (run.trigger, run.state) == (Trigger.SCHEDULE, RunState.REFUSED)
+    (line,) = caplog.messages
+    assert line.startswith("no retraining: ")
+    assert "run 1 is at work since" in line
+    for runner in both:
+        await runner.close()
+
+
+@in_loop
+async def test_a_run_longer_than_its_period_is_let_finish_and_the_next_period_runs_again(
+    sqlite_engine: Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs, runner = Runs(sqlite_engine), of_folder(tmp_path)
+    runner.schedule("0 3 * * *")
+    fire(runner)
+    await until(lambda: bool(runs.list()))
+    fire(runner)
+    await until(lambda: bool(caplog.messages))
+    (skipped,) = caplog.records
+    assert skipped.levelname == "WARNING"
+    assert "skipped: maximum number of running instances reached" in skipped.getMessage()
+    end(tmp_path)
+    await until(lambda: not runner._processes)
+    assert len(runs.list()) == 1  # nothing was queued
+    await asyncio.sleep(0)  # the scheduler hears of the end in the next round of the loop
+    fire(runner)
+    await until(lambda: len(runs.list()) == 2 and not runner._processes)
+    assert [run.state for run in runs.list()] == [RunState.REFUSED] * 2
+    await runner.close()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -38,9 +39,15 @@ def last(runs: Runs) -> Run:
 
 
 def expire(engine: Engine, by: timedelta = timedelta(seconds=1)) -> None:
-    """As if no sign of life had come for longer than the lease, or the clock had jumped."""
+    """As if no sign of life had come for longer than the lease."""
     with writing(engine) as session:
-        session.execute(update(RunRow).values(lease_until=utc_now() - by))
+        heartbeat = time.monotonic() - (LEASE + by).total_seconds()
+        session.execute(update(RunRow).values(lease_until=utc_now() - by, heartbeat=heartbeat))
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """As if somebody had put the wall clock forwards, or back."""
+    monkeypatch.setattr("tweetsent.runs.utc_now", lambda: utc_now() + by)
 
 
 def test_a_run_is_written_down_from_its_start_to_its_end(runs: Runs) -> None:
@@ -141,11 +148,55 @@ def test_signs_of_life_renew_the_lease(runs: Runs, engine: Engine) -> None:
         lambda: lease.exported("s", 1),
         lambda: lease.made("m"),
     ):
-        expire(engine, timedelta(minutes=-1))
+        expire(engine)
+        before = time.monotonic()
         sign()
         with writing(engine) as session:
-            until = session.get_one(RunRow, lease.run_id).lease_until
-        assert until > utc_now() + LEASE - timedelta(seconds=10)
+            row = session.get_one(RunRow, lease.run_id)
+            assert row.lease_until > utc_now() + LEASE - timedelta(minutes=1)
+            assert row.heartbeat is not None
+            assert row.heartbeat >= before
+
+
+@pytest.mark.parametrize("by", [timedelta(days=400), -timedelta(days=400)])
+def test_a_living_run_survives_another_time_of_day(
+    by: timedelta, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = runs.start(Trigger.CLI)
+    set_clock(monkeypatch, by)
+    runs.sweep()
+    with pytest.raises(RunError, match="is at work"):
+        runs.start(Trigger.SCHEDULE)
+    lease.finish(RunState.PROMOTED)
+    assert [run.state for run in runs.list()] == [RunState.PROMOTED]
+
+
+def test_a_dead_run_blocks_nothing_after_the_clock_was_put_back(
+    runs: Runs, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.start(Trigger.CLI)
+    expire(engine)  # though its process's id is alive: another's by now
+    set_clock(monkeypatch, -timedelta(hours=5))
+    runs.start(Trigger.CLI)
+
+
+def test_a_run_of_before_the_machine_was_started_anew_is_dead(runs: Runs, engine: Engine) -> None:
+    runs.start(Trigger.CLI)
+    with writing(engine) as session:
+        session.execute(update(RunRow).values(heartbeat=time.monotonic() + 3600))
+    runs.start(Trigger.CLI)
+
+
+def test_on_another_machine_signs_of_life_heal_a_clock_that_was_put_forwards(
+    runs: Runs, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = runs.start(Trigger.CLI)
+    with writing(engine) as session:
+        session.execute(update(RunRow).values(host="another"))
+    set_clock(monkeypatch, timedelta(hours=5))
+    lease.renew()
+    runs.sweep()
+    assert last(runs).state is RunState.RUNNING
 
 
 def test_a_run_that_lost_its_place_can_write_nothing_more(runs: Runs, engine: Engine) -> None:

@@ -12,7 +12,7 @@ from tweetsent.cli.console import (
     training_progress,
 )
 from tweetsent.cli.database import open_engine, open_store
-from tweetsent.limits import limit_this_process
+from tweetsent.limits import explaining_memory, limit_memory, limit_this_process
 from tweetsent.records import Run, RunState, Trigger
 
 if TYPE_CHECKING:
@@ -25,20 +25,19 @@ def retrain(
 ) -> None:
     """Train a new version with the accepted corrections; it serves if it is better."""
     settings = load_settings()
-    threads = limit_this_process(
-        settings.tweetsent_retrain_threads, settings.tweetsent_retrain_memory_gb
-    )
-    run = _run(settings, trigger, threads)
+    with explaining_memory():
+        run = _run(settings, trigger)
     if json_output:
         print_json(_fields(run))
         return
     if run.state is RunState.PROMOTED:
         report(f"{run.model_version} serves from now on")
     else:
-        report(f"{run.model_version} does not serve: {run.reason}")
+        report(f"{run.model_version} was refused, and what served before serves on: {run.reason}")
 
 
-def _run(settings: "Settings", trigger: Trigger, threads: int) -> Run:
+def _run(settings: "Settings", trigger: Trigger) -> Run:
+    threads = limit_this_process(settings.tweetsent_retrain_threads)
     from tweetsent.registry import Registry
     from tweetsent.runs import Runs
 
@@ -54,6 +53,7 @@ def _run(settings: "Settings", trigger: Trigger, threads: int) -> Run:
         from training.retraining import Workshop, retrain
         from tweetsent.model import choose_device, find_base_model
 
+        limit_memory(settings.tweetsent_retrain_memory_gb)
         base = find_base_model(settings.tweetsent_base_model, settings.tweetsent_cache_dir, report)
         shop = Workshop(settings, store, Runs(engine), Registry.of(settings, engine))
         with training_progress(True) as (bar, say), stop_on_interrupt(report) as should_stop:
