@@ -1,9 +1,11 @@
 """The story of a model that learns from its users: macro-F1 from round to round.
 
     python -m benchmarks.corrections_replay STORY… -- TRAIN VALID TEXT_COLUMN LABEL_COLUMN LABEL_MAP
+    python -m benchmarks.corrections_replay STORY… -- TRAIN VALID … LABEL_MAP ROWS_A_ROUND
 
-A first adapter is trained on a tenth of TRAIN. Other rows come in five rounds as messages of
-simulated users, who correct what serves; one correction in ten has a wrong label. After each round
+A first adapter is trained on a tenth of TRAIN. The rest, or so many rows a round, come in five
+rounds as messages of simulated users, who correct what serves; one correction in ten has a wrong
+label. After each round
 there is a retraining run with the real store, policy, screening, training, gate and registry, and
 what serves then is measured on VALID, which no part of the story sees. The stories:
 
@@ -29,7 +31,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from training.challenge import RECIPE
+from training.challenge import RECIPE, in_enough_steps
 from training.data import Example, LabelledData, Source, parse_label_map, read_labelled
 from training.duplicates import resolve_duplicates
 from training.evaluation import evaluate
@@ -52,14 +54,11 @@ from tweetsent.runs import Runs
 from tweetsent.settings import Settings
 from tweetsent.store import Store
 
-ROUNDS, ROUND_ROWS = 5, 200
-"""Fewer than there are: five rounds on two shared CPU cores take most of an hour."""
+ROUNDS = 5
 BASE_SHARE = FROZEN_SHARE = 0.1
 NOISE = 0.1
 USERS = 300
 SEED = 1
-EPOCHS = 2
-"""Of the recipe's three, and without its next-token loss: five rounds on two CPU cores."""
 ADMIN = 1
 RESULT = Path(__file__).with_suffix(".json")
 NO_POLICY = Policy(
@@ -98,13 +97,15 @@ class World:
     """The adapter that serves at the beginning."""
 
 
-def divide(rows: list[Example], unseen: list[Example], rounds: int = ROUNDS) -> Rows:
-    """Take the rows apart, the same way each time."""
+def divide(
+    rows: list[Example], unseen: list[Example], rounds: int = ROUNDS, most: int | None = None
+) -> Rows:
+    """Take the rows apart, the same way each time; `most` is the most rows of a round."""
     kept = without_near(resolve_duplicates(rows).kept, unseen)
     rest, frozen = hold_out(kept, FROZEN_SHARE, SEED)
     written, base = hold_out(rest, BASE_SHARE, SEED)
     random.Random(SEED).shuffle(written)
-    parts = [written[number::rounds][:ROUND_ROWS] for number in range(rounds)]
+    parts = [written[number::rounds][:most] for number in range(rounds)]
     return Rows(base, parts, frozen, unseen)
 
 
@@ -114,7 +115,7 @@ def make_first(
     """Train what serves at the beginning."""
     dataset = Dataset(name="base", sha256="0" * 64, rows=len(rows.base))
     plan = make_plan([LabelledData(dataset, rows.base)], [])
-    train(plan, base, recipe, folder, device, QUIET)
+    train(plan, base, in_enough_steps(recipe, len(rows.base)), folder, device, QUIET)
     return folder
 
 
@@ -254,7 +255,7 @@ def main(arguments: list[str]) -> None:
         arguments[: arguments.index("--")],
         arguments[arguments.index("--") + 1 :],
     )
-    train_file, valid_file, text, label, codes = files
+    train_file, valid_file, text, label, codes, *most = files
     labels = parse_label_map(codes)
     known, unseen = (
         read_labelled(Source(Path(file), text, label, labels)).examples
@@ -262,12 +263,11 @@ def main(arguments: list[str]) -> None:
     )
     settings = Settings.load()
     base = find_base_model(settings.tweetsent_base_model, settings.tweetsent_cache_dir, say)
-    recipe = replace(RECIPE, epochs=EPOCHS, language_modelling=0.0)
-    rows = divide(known, unseen)
+    rows = divide(known, unseen, most=int(most[0]) if most else None)
     with tempfile.TemporaryDirectory() as scratch:
         device = choose_device(settings.tweetsent_device)
-        first = make_first(rows, base, recipe, device, Path(scratch) / "first")
-        world = World(rows, base, recipe, device, first)
+        first = make_first(rows, base, RECIPE, device, Path(scratch) / "first")
+        world = World(rows, base, RECIPE, device, first)
         for story in stories:
             _keep(story, replay(story, world, Path(scratch) / story), rows)
 
@@ -277,7 +277,7 @@ def _keep(story: str, told: list[dict[str, Any]], rows: Rows) -> None:
     result["stories"][story] = told
     result |= {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} CPU cores ({platform.machine()}), shared",
+        "machine": _machine(),
         "torch": torch.__version__,
         "base_rows": len(rows.base),
         "rows_a_round": [len(written) for written in rows.rounds],
@@ -285,10 +285,15 @@ def _keep(story: str, told: list[dict[str, Any]], rows: Rows) -> None:
         "unseen_rows": len(rows.unseen),
         "noise": NOISE,
         "users": USERS,
-        "epochs": EPOCHS,
     }
     RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     draw(result["stories"], RESULT.with_suffix(".png"))
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), shared"
 
 
 if __name__ == "__main__":

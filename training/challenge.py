@@ -33,6 +33,8 @@ RECIPE = TrainingSettings(
     language_modelling=0.5,
 )
 """The best of those in benchmarks/accuracy.md that train one model only."""
+_FEWEST_STEPS, _SMALLEST_BATCH = 300, 8
+"""Of few rows, large batches make too few steps to learn anything."""
 _FROZEN_SHARE = 0.1
 # The same rows in every run: which rows are frozen depends on nothing but their texts and this.
 _FROZEN_SEED = 0
@@ -107,7 +109,15 @@ def make_challenger(
         replace(row, weight=weight) if row.source == CORRECTIONS else row for row in plan.examples
     ]
     plan = replace(plan, examples=weighted)
+    settings = in_enough_steps(settings, len(weighted))
     train(plan, base, settings, output, device, listener, Memory.AUTO, start)
+
+
+def in_enough_steps(settings: TrainingSettings, rows: int) -> TrainingSettings:
+    """The settings with batches that are small enough for so few rows."""
+    size = settings.epochs * rows // _FEWEST_STEPS
+    smaller = max(_SMALLEST_BATCH, size)
+    return replace(settings, batch_size=min(settings.batch_size, smaller))
 
 
 def compare(

@@ -27,6 +27,7 @@ from training.settings import TrainingSettings
 from training.snapshot import MANIFEST, Row, Snapshot, read_snapshot, require_new
 from training.start import read_start
 from tweetsent.adapter import shipped_adapter
+from tweetsent.classifier import load_classifier
 from tweetsent.embedded import NAME
 from tweetsent.errors import DataError, ModelError, RunError, StoreError, VersionError
 from tweetsent.figures import comparison_png
@@ -152,12 +153,18 @@ def _run(
         listener.should_stop,
     )
     _write_report(adapter, decision, before, after)
-    version = shop.registry.add(adapter).version
-    lease.made(version)
+    model = shop.registry.add(adapter)
+    lease.made(model.version)
     for line in decision.lines():
         listener.say(line)
     lease.progress(RunStep.PROMOTION)
-    _settle(shop, lease, version, decision)
+    if decision.is_promoted:
+        # As the bot will: what can't be loaded must not serve, and merging takes its time here.
+        folder = str(shop.registry.verified_folder(model))
+        load_classifier(
+            shop.settings.model_copy(update={"tweetsent_adapter": folder}), listener.say
+        )
+    _settle(shop, lease, model.version, decision)
 
 
 def _settle(shop: Workshop, lease: Lease, version: str, decision: Decision) -> None:

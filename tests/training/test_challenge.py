@@ -8,7 +8,15 @@ import torch
 
 from tests.training.runs import CPU, PLAIN
 from training import challenge
-from training.challenge import CORRECTIONS, Material, compare, gather, make_challenger
+from training.challenge import (
+    CORRECTIONS,
+    RECIPE,
+    Material,
+    compare,
+    gather,
+    in_enough_steps,
+    make_challenger,
+)
 from training.data import Example, LabelledData
 from training.gate import GateRules
 from training.plan import Plan
@@ -114,6 +122,13 @@ def adapters(
     for name, made_of in (("champion", without), ("challenger", material)):
         make_challenger(made_of, 2.0, tiny_base, SETTINGS, folder / name, CPU, QUIET)
     return folder / "champion", folder / "challenger"
+
+
+@pytest.mark.parametrize(("rows", "batch_size"), [(100, 8), (1500, 15), (20_000, 64)])
+def test_few_rows_come_in_small_batches(rows: int, batch_size: int) -> None:
+    settings = in_enough_steps(RECIPE, rows)
+    assert settings == replace(RECIPE, batch_size=batch_size)
+    assert in_enough_steps(replace(RECIPE, batch_size=4), rows).batch_size == 4
 
 
 def test_corrections_weigh_what_was_asked_for(
