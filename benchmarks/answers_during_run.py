@@ -40,7 +40,7 @@ from tweetsent.store import Store
 SECONDS = 40.0
 PAUSE_SECONDS = 0.3
 """Between an answer and the next text: a chat, not a flood."""
-BASE_ROWS, CORRECTIONS, TEST_ROWS = 600, 120, 300
+BASE_ROWS, CORRECTIONS, TEST_ROWS = 150, 60, 300
 
 
 async def measure(folder: Path, rows: list[Example]) -> dict[str, Any]:
