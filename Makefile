@@ -10,11 +10,12 @@ INSTALLED := $(VENV)/.installed
 run: $(INSTALLED)
 	@$(BIN)/tweetsent run
 
+# One thread for each of several processes: most tests leave one core idle.
 test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # The marker is written last: an interrupted installation is done again.
 $(INSTALLED): requirements.txt pyproject.toml
