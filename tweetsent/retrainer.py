@@ -9,6 +9,7 @@ import asyncio
 import logging
 import signal
 import sys
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC
 
@@ -20,7 +21,6 @@ from tweetsent.records import Trigger
 COMMAND = (sys.executable, "-m", "tweetsent", "retrain")
 _LATE_SECONDS = 3600  # a run that fell due while the machine slept is still made up for
 _STOP_SECONDS = 30.0
-_KEPT_LINES = 3
 _HINTS = dict.fromkeys(("SIGKILL", "SIGABRT"), ": memory may have run out")
 _PREFIX = "tweetsent: error: "
 
@@ -53,25 +53,29 @@ class Retrainer:
         Most of what keeps a run from starting is known within seconds: another one is at work, or
         there is too little to learn from.
         """
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            trigger.value,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        self._processes.add(process)
-        try:
-            lines = await _last_lines(process)
-            code = await process.wait()
-        finally:
-            self._processes.discard(process)
+        # A file and not a pipe: when this process is killed, the run goes on to its end.
+        with tempfile.TemporaryFile() as said:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                trigger.value,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=said,
+            )
+            self._processes.add(process)
+            try:
+                code = await process.wait()
+            finally:
+                self._processes.discard(process)
+            said.seek(0)
+            lines = said.read().decode("utf-8", "replace").split("\n")
         if code == 0:
             return None
         if code < 0:  # then its last line was about something else
             name = signal.Signals(-code).name
             return f"the run was ended by {name}{_HINTS.get(name, '')}"
-        return lines[-1].removeprefix(_PREFIX) if lines else f"the run ended with exit code {code}"
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return last.removeprefix(_PREFIX) or f"the run ended with exit code {code}"
 
     async def close(self) -> None:
         """Stop the schedule, and the runs: they end as after Ctrl-C."""
@@ -94,14 +98,3 @@ class Retrainer:
         reason = await self.run(Trigger.SCHEDULE)
         if reason:
             log.info("no retraining: %s", reason)
-
-
-async def _last_lines(process: asyncio.subprocess.Process) -> list[str]:
-    """Reads what the process says until it ends, and keeps a little."""
-    assert process.stderr is not None
-    lines: list[str] = []
-    while line := await process.stderr.readline():
-        text = line.decode("utf-8", "replace").strip()
-        if text:
-            lines = [*lines[1 - _KEPT_LINES :], text]
-    return lines

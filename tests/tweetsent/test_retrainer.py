@@ -37,6 +37,7 @@ time.sleep(60)
 """
 
 
+ROOT = Path(__file__).parents[2]
 P = ParamSpec("P")
 
 
@@ -101,6 +102,35 @@ async def test_closing_ends_the_runs_as_ctrl_c_does(tmp_path: Path) -> None:
     await runner.close()
     assert await running == "stopped"
     await runner.close()
+
+
+OUTLIVE = """
+import pathlib, sys, time
+folder = pathlib.Path({folder!r})
+(folder / "up").touch()
+while not (folder / "go").exists():
+    time.sleep(0.02)
+for number in range(10_000):
+    print("a line of progress", number, file=sys.stderr)
+(folder / "end").touch()
+"""
+BOT = """
+import asyncio, sys
+from tweetsent.records import Trigger
+from tweetsent.retrainer import Retrainer
+asyncio.run(Retrainer((sys.executable, "-c", {script!r})).run(Trigger.SCHEDULE))
+"""
+
+
+@in_loop
+async def test_a_run_goes_on_when_the_bot_is_killed(tmp_path: Path) -> None:
+    script = BOT.format(script=OUTLIVE.format(folder=str(tmp_path)))
+    bot = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=ROOT)
+    await asyncio.wait_for(up(tmp_path / "up"), 60)
+    bot.kill()
+    await bot.wait()
+    (tmp_path / "go").touch()
+    await asyncio.wait_for(up(tmp_path / "end"), 60)
 
 
 @in_loop
