@@ -182,7 +182,7 @@ def _write(
     shop: Workshop, world: World, rows: list[Example], rng: random.Random, first: int
 ) -> None:
     """Each row is a user's message; what serves answers, and the user says what it should be."""
-    classifier = load_from(world.base, shop.champion(), world.device)
+    classifier = load_from(world.base, shop.champion(world.base), world.device)
     for number, (row, scored) in enumerate(
         zip(rows, classifier.classify([row.text for row in rows]), strict=True), start=first
     ):
@@ -221,7 +221,7 @@ def _truth(rows: Rows) -> dict[str, Label]:
 
 
 def _measure(shop: Workshop, world: World) -> float:
-    classifier = load_from(world.base, shop.champion(), world.device)
+    classifier = load_from(world.base, shop.champion(world.base), world.device)
     return round(evaluate(classifier, world.rows.unseen).metrics.macro_f1, 4)
 
 

@@ -4,13 +4,14 @@ Wherever it starts from, it reads all base data again: an adapter trained furthe
 alone forgets (catastrophic forgetting; replay: Rolnick et al. 2019, arXiv:1811.11682).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from training.data import Example, LabelledData
+from training.duplicates import resolve_duplicates
 from training.evaluation import Evaluation, evaluate, pool
 from training.gate import CORRECTIONS, Decision, GateRules, decide
 from training.memory import Memory
@@ -53,6 +54,15 @@ class Material:
     """The newest corrections, kept out as a test."""
 
 
+def freeze(base: LabelledData) -> LabelledData:
+    """A tenth of the base data as a test set: the same in every run, whatever users correct."""
+    _, kept = hold_out(resolve_duplicates(base.examples).kept, _FROZEN_SHARE, _FROZEN_SEED)
+    dataset = base.dataset.model_copy(
+        update={"name": f"frozen-{base.dataset.name}", "rows": len(kept)}
+    )
+    return LabelledData(dataset, kept)
+
+
 def gather(
     base: LabelledData,
     corrections: list[Example],
@@ -63,23 +73,17 @@ def gather(
     """Take apart what is trained on and what is tested on.
 
     `corrections` are oldest first, `snapshot` is the hash of the data set that they come from.
-    Without frozen sets a tenth of the base data becomes one, in every run the same. Raises
-    ConfigError when there is no base data.
+    Raises ConfigError when there is no base data.
     """
     if not base.examples:
         raise ConfigError("there is no base data: name it in TWEETSENT_BASE_DATA")
-    rows = base.examples
-    if not frozen:
-        rows, kept = hold_out(rows, _FROZEN_SHARE, _FROZEN_SEED)
-        dataset = Dataset(name=f"frozen-{base.dataset.name}", sha256=snapshot, rows=len(kept))
-        frozen = [LabelledData(dataset, kept)]
     count = max(rules.fewest_corrections, int(_HELD_SHARE * len(corrections)))
     first_held = max(0, len(corrections) - count)
     older, held = corrections[:first_held], corrections[first_held:]
     unseen = [row for part in frozen for row in part.examples] + held
     learnt = without_near(older, unseen)
     return Material(
-        base=LabelledData(base.dataset, without_near(rows, unseen)),
+        base=LabelledData(base.dataset, without_near(base.examples, unseen)),
         corrections=LabelledData(
             Dataset(name=CORRECTIONS, sha256=snapshot, rows=len(learnt)), learnt
         ),
@@ -103,13 +107,10 @@ def make_challenger(
     It starts from the adapter `start`, without one from the base model. Errors as
     `training.run.train`.
     """
-    parts = [part for part in (material.base, material.corrections) if part.examples]
-    plan = make_plan(parts, [])
-    weighted = [
-        replace(row, weight=weight) if row.source == CORRECTIONS else row for row in plan.examples
-    ]
-    plan = replace(plan, examples=weighted)
-    settings = in_enough_steps(settings, len(weighted))
+    weighted = [replace(row, weight=weight) for row in material.corrections.examples]
+    corrections = replace(material.corrections, examples=weighted)
+    plan = make_plan([part for part in (material.base, corrections) if part.examples], [])
+    settings = in_enough_steps(settings, len(plan.examples))
     train(plan, base, settings, output, device, listener, Memory.AUTO, start)
 
 
@@ -129,11 +130,13 @@ def compare(
     device: torch.device,
     progress: Callable[[int, int], None],
     should_stop: Callable[[], bool],
+    best: Mapping[str, float] | None = None,
 ) -> tuple[Decision, list[Evaluation]]:
     """Measure two adapters on the frozen sets and on the held corrections, and decide.
 
     Returns the decision, and both evaluations of all frozen rows: the champion's and the
-    challenger's. `champion` None is the untrained model; `progress` gets rows done and in all.
+    challenger's. `champion` None is the untrained model; `progress` gets rows done and in all;
+    `best` as in `decide`.
     Raises ModelError when an adapter can't be loaded, StoppedError when asked to stop.
     """
     sets = {part.dataset.name: part.examples for part in material.frozen}
@@ -156,5 +159,5 @@ def compare(
             held.append(evaluate(classifier, material.held, count))
     before, after = measured
     corrections = (held[0], held[1]) if held else None
-    decision = decide(before, after, corrections=corrections, rules=rules)
+    decision = decide(before, after, corrections=corrections, rules=rules, best=best)
     return decision, [pool(list(results.values())) for results in measured]

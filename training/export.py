@@ -25,17 +25,21 @@ def export_snapshot(
     base_data: Path | None,
     train_on_forwards: bool,
     parent: Path | None = None,
+    screened_only: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Snapshot:
     """Write all that may be trained with now into a new snapshot folder.
 
-    `parent` is the snapshot that this one follows. Raises DataError, or StoreError when the
-    database fails.
+    `parent` is the snapshot that this one follows; with `screened_only` corrections wait for the
+    next one whose labels nobody has looked at. Raises DataError, or StoreError when the database
+    fails.
     """
     require_new(folder)
     previous = read_snapshot(parent).manifest if parent else None
     base, dataset = read_base(base_data, say) if base_data else ([], None)
     corrections = store.training_corrections(train_on_forwards=train_on_forwards)
+    if screened_only:
+        corrections = [row for row in corrections if row.is_screened or row.is_vouched]
     rows = merge(base, corrections)
     if not rows:
         raise DataError(
@@ -51,7 +55,7 @@ def export_snapshot(
 def read_base(
     path: Path, say: Callable[[str], None] = lambda _: None
 ) -> tuple[list[Example], Dataset]:
-    """The rows of a labelled file, or the base rows of a snapshot folder.
+    """The rows of a labelled file, or the base rows of a snapshot folder, masked.
 
     A snapshot's corrections are left out: only those of the database know who still consents.
     `say` gets lines for the user. Raises DataError.
@@ -70,7 +74,7 @@ def read_base(
         ) from error
     for note in data.notes:
         say(note)
-    return data.examples, data.dataset
+    return [_masked(example) for example in data.examples], data.dataset
 
 
 def merge(base: Iterable[Example], corrections: Sequence[TrainingCorrection]) -> list[Row]:

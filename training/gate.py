@@ -24,6 +24,8 @@ class Shortcoming(StrEnum):
 
     MACRO_F1 = "macro_f1"
     """Of a frozen set; it falls."""
+    DRIFT = "drift"
+    """Macro-F1 of a frozen set; it is far below that of the best that served."""
     RECALL = "recall"
     """Of a label on a frozen set; it falls."""
     CALIBRATION = "calibration"
@@ -36,6 +38,7 @@ class Shortcoming(StrEnum):
 
 _WORDS = {
     Shortcoming.MACRO_F1: "macro-F1 falls from {before:.3f} to {after:.3f}",
+    Shortcoming.DRIFT: "macro-F1 {after:.3f} is far below the best that served, {before:.3f}",
     Shortcoming.RECALL: "recall of {label} falls from {before:.3f} to {after:.3f}",
     Shortcoming.CALIBRATION: "calibration error grows from {before:.3f} to {after:.3f}",
     Shortcoming.NO_GAIN: "no better: {after:.3f} of them right, {before:.3f} before",
@@ -70,6 +73,9 @@ class GateRules:
     tolerance: float = 0.01
     """Macro-F1 that a frozen set may lose; less is refused too when it is certain (the 95 %
     interval of the paired difference lies below 0)."""
+    drift: float = 0.03
+    """Macro-F1 that a frozen set may lose to the best that ever served, so that many small losses
+    don't add up."""
     recall_drop: float = 0.05
     """Recall that a label may lose on a frozen set."""
     calibration_drop: float = 0.03
@@ -148,10 +154,13 @@ def decide(
     *,
     corrections: tuple[Evaluation, Evaluation] | None,
     rules: GateRules | None = None,
+    best: Mapping[str, float] | None = None,
 ) -> Decision:
     """Compare two adapters' evaluations of the same frozen sets, at least one, by name.
 
-    `corrections` are the champion's and the challenger's of the held-back corrections. Raises
+    `corrections` are the champion's and the challenger's of the held-back corrections: most are
+    rows that the champion got wrong, so a gain there is easy and the frozen sets are what protects.
+    `best` is the macro-F1 of the best that served, by frozen set, where it is known. Raises
     ValueError when the two were not measured on the same rows.
     """
     rules = rules or GateRules()
@@ -163,6 +172,7 @@ def decide(
         for item in frozen
         for objection in _harm(item, champion[item.name], challenger[item.name], rules)
     ]
+    objections += _drift(frozen, best or {}, rules)
     corrected = None
     if corrections is None or corrections[0].metrics.n < rules.fewest_corrections:
         count = corrections[0].metrics.n if corrections else 0
@@ -210,6 +220,17 @@ def _harm(
     if after.ece - before.ece > rules.calibration_drop:
         found.append(Objection(item.name, Shortcoming.CALIBRATION, before.ece, after.ece))
     return found
+
+
+def _drift(
+    frozen: list[Comparison], best: Mapping[str, float], rules: GateRules
+) -> list[Objection]:
+    """What speaks against the new one beside the best that served, and not only the last."""
+    return [
+        Objection(item.name, Shortcoming.DRIFT, before=best[item.name], after=item.challenger)
+        for item in frozen
+        if best.get(item.name, 0.0) - item.challenger > rules.drift
+    ]
 
 
 def _lack_of_gain(before: Evaluation, after: Evaluation) -> list[Objection]:

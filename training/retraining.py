@@ -16,20 +16,30 @@ from pathlib import Path
 import torch
 from sqlalchemy.orm import Session
 
-from training.challenge import Material, compare, gather, make_challenger
+from training.challenge import Material, compare, freeze, gather, make_challenger
 from training.data import Example, LabelledData
 from training.evaluation import Evaluation
 from training.export import export_snapshot, read_base
 from training.gate import Decision, GateRules
+from training.publish import require_different_names
 from training.qlora import Listener, Progress
 from training.screening import screen_corrections
 from training.settings import TrainingSettings
 from training.snapshot import MANIFEST, Row, Snapshot, read_snapshot, require_new
 from training.start import read_start
-from tweetsent.adapter import shipped_adapter
+from tweetsent.adapter import read_manifest, shipped_adapter
 from tweetsent.classifier import load_classifier
 from tweetsent.embedded import NAME
-from tweetsent.errors import DataError, ModelError, RunError, StoreError, VersionError
+from tweetsent.errors import (
+    DataError,
+    Lack,
+    ModelError,
+    NotReadyError,
+    RunError,
+    StoppedError,
+    StoreError,
+    VersionError,
+)
 from tweetsent.figures import comparison_png
 from tweetsent.limits import explaining_memory
 from tweetsent.model import BaseModel
@@ -42,6 +52,7 @@ from tweetsent.store import Store
 
 _HEARTBEAT_SECONDS = 20.0
 _PROGRESS_SECONDS = 2.0
+_REMEMBERED_RUNS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +78,24 @@ class Workshop:
         """The folder of what a run has not finished."""
         return self._data_dir / "runs"
 
-    def champion(self) -> Path | None:
-        """The adapter that serves; None is the untrained model."""
+    def serving(self) -> Path | None:
+        """The adapter that should serve, on whichever base model; None is the untrained model."""
         model = self.registry.active()
         if model is not None:
             try:
                 return self.registry.verified_folder(model)
             except (ModelError, VersionError):
                 pass  # then the bot, too, serves the adapter of the settings
+        return self._shipped()
+
+    def champion(self, base: BaseModel) -> Path | None:
+        """The adapter that serves on a base model; None is the untrained model."""
+        for folder in (self.serving(), self._shipped()):
+            if folder and read_manifest(folder).base_revision == base.revision:
+                return folder
+        return None
+
+    def _shipped(self) -> Path | None:
         is_embedded = self.settings.tweetsent_base_model in {"auto", NAME}
         return shipped_adapter() if is_embedded else None
 
@@ -95,6 +116,7 @@ def retrain(
     """
     rules = rules or GateRules()
     require_ready(shop.settings, shop.store, shop.runs, trigger, 2 * rules.fewest_corrections)
+    _require_unread_test_data(shop, base)
     lease = shop.runs.start(trigger)
     try:
         with _cleared(shop, lease), _readable_errors(), _beating(lease) as is_lost:
@@ -102,6 +124,12 @@ def retrain(
             _run(shop, lease, base, recipe, device, listener, rules)
     except RunError:
         raise  # its row is another's to write
+    except StoppedError as stop:
+        # Its words promise a checkpoint, which runs don't keep.
+        words = str(stop).split(";")[0]
+        with suppress(StoreError, RunError):
+            lease.finish(RunState.FAILED, words)
+        raise StoppedError(f"{words}; what served before serves on") from stop
     except BaseException as error:
         with suppress(StoreError, RunError):  # whoever comes next writes down that it ended
             lease.finish(RunState.FAILED, _one_line(error))
@@ -142,8 +170,9 @@ def _run(
     make_challenger(material, weight, base, recipe, adapter, device, heard, start)
     lease.progress(RunStep.EVALUATION)
     listener.say("measuring it beside the one that serves")
+    last_activation = shop.registry.last_activation()
     decision, (before, after) = compare(
-        shop.champion(),
+        shop.champion(base),
         adapter,
         material,
         base,
@@ -151,6 +180,7 @@ def _run(
         device,
         lambda done, total: report(RunStep.EVALUATION, done, total),
         listener.should_stop,
+        _best_that_served(shop),
     )
     _write_report(adapter, decision, before, after)
     model = shop.registry.add(adapter)
@@ -164,24 +194,58 @@ def _run(
         load_classifier(
             shop.settings.model_copy(update={"tweetsent_adapter": folder}), listener.say
         )
-    _settle(shop, lease, model.version, decision)
+    _settle(shop, lease, model.version, decision, last_activation)
 
 
-def _settle(shop: Workshop, lease: Lease, version: str, decision: Decision) -> None:
+def _settle(
+    shop: Workshop, lease: Lease, version: str, decision: Decision, last_activation: int
+) -> None:
     """What serves changes together with what the run says of it, or neither does."""
-    state = RunState.PROMOTED if decision.is_promoted else RunState.REFUSED
+    state, reason = RunState.REFUSED, decision.reason
 
     def finish(session: Session) -> None:
-        lease.finish_with(session, state, decision.reason, decision.as_dict())
+        lease.finish_with(session, state, reason, decision.as_dict())
 
-    active = shop.registry.active()
     if decision.is_promoted:
-        shop.registry.promote(version, ActivatedBy.GATE, f"run {lease.run_id}", finish)
-    elif active is not None and active.version == version:
+        state = RunState.PROMOTED
+        try:
+            shop.registry.promote(
+                version, ActivatedBy.GATE, f"run {lease.run_id}", finish, after=last_activation
+            )
+        except VersionError as error:  # an admin was quicker: it was compared with another one
+            state, reason = RunState.REFUSED, str(error)
+        else:
+            return
+    active = shop.registry.active()
+    if active is not None and active.version == version:
         # The same rows made the same weights, which are no better than themselves: they serve on.
-        lease.finish(state, decision.reason, decision.as_dict())
+        lease.finish(state, reason, decision.as_dict())
     else:
-        shop.registry.refuse(version, decision.reason, finish)
+        shop.registry.refuse(version, reason, finish)
+
+
+def _best_that_served(shop: Workshop) -> dict[str, float]:
+    """Macro-F1 by frozen set, over all promotions that were measured on as many rows of it."""
+    best: dict[str, float] = {}
+    for run in shop.runs.list(_REMEMBERED_RUNS):
+        if run.state is RunState.PROMOTED and run.decision:
+            for part in run.decision["frozen"]:
+                reached = max(part["champion"], part["challenger"])
+                best[part["name"]] = max(reached, best.get(part["name"], 0.0))
+    return best
+
+
+def _require_unread_test_data(shop: Workshop, base: BaseModel) -> None:
+    """A part of the base data tests nothing of an adapter that was trained on all of it."""
+    champion, base_data = shop.champion(base), shop.settings.tweetsent_base_data
+    if champion is None or base_data is None or shop.settings.tweetsent_test_data:
+        return
+    manifest = read_manifest(champion)
+    if any(run.model_version == manifest.version for run in shop.runs.list(_REMEMBERED_RUNS)):
+        return  # runs keep their test data out
+    _, dataset = read_base(base_data)
+    if dataset.sha256 in {data.sha256 for data in manifest.datasets}:
+        raise NotReadyError(Lack.TEST_DATA)
 
 
 def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapshot:
@@ -202,6 +266,7 @@ def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapsho
         base_data=shop.settings.tweetsent_base_data,
         train_on_forwards=shop.settings.tweetsent_train_on_forwards,
         parent=_newest(shop.snapshots),
+        screened_only=True,
         say=say,
     )
     # What is trained on is what was written, and not what may have been damaged on the way.
@@ -216,14 +281,19 @@ def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapsho
 def _material(
     snapshot: Snapshot, settings: Settings, rules: GateRules, say: Callable[[str], None]
 ) -> Material:
-    frozen = []
-    for path in settings.tweetsent_test_data:
-        examples, dataset = read_base(path, say)
-        frozen.append(LabelledData(dataset, examples))
     assert snapshot.manifest.base is not None
+    assert settings.tweetsent_base_data is not None
+    frozen = [_read(path, say) for path in settings.tweetsent_test_data]
+    frozen = frozen or [freeze(_read(settings.tweetsent_base_data, say))]
+    require_different_names(frozen)
     base = LabelledData(snapshot.manifest.base, _examples(snapshot.rows, "base"))
     corrections = _examples(snapshot.rows, "correction")
     return gather(base, corrections, snapshot.manifest.rows_sha256, frozen, rules)
+
+
+def _read(path: Path, say: Callable[[str], None]) -> LabelledData:
+    examples, dataset = read_base(path, say)
+    return LabelledData(dataset, examples)
 
 
 def _start(
@@ -232,7 +302,7 @@ def _start(
     """The adapter that the challenger starts from; None is the base model."""
     if shop.settings.tweetsent_retrain_from == "base":
         return None
-    champion = shop.champion()
+    champion = shop.champion(base)
     if champion is None:
         say("starting from the base model: there is no adapter yet")
         return None
@@ -327,7 +397,8 @@ def _throttled(lease: Lease) -> Callable[[RunStep, int, int], None]:
         now = time.monotonic()
         if now - told_at > _PROGRESS_SECONDS or done == total:
             told_at = now
-            lease.progress(step, done, total)
+            with suppress(StoreError):  # a database that is busy for a moment
+                lease.progress(step, done, total)
 
     return report
 

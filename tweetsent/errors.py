@@ -55,6 +55,8 @@ class Lack(StrEnum):
 
     FREE_ADAPTER = "free_adapter"
     BASE_DATA = "base_data"
+    TEST_DATA = "test_data"
+    FILE = "file"
     CORRECTIONS = "corrections"
     NEW_CORRECTIONS = "new_corrections"
 
@@ -63,6 +65,9 @@ _LACKS = {
     Lack.FREE_ADAPTER: "TWEETSENT_ADAPTER names the adapter: whatever a run made would not serve",
     Lack.BASE_DATA: "TWEETSENT_BASE_DATA is not set: corrections alone are too little to train on; "
     "name the labelled file that they are to be added to",
+    Lack.TEST_DATA: "TWEETSENT_TEST_DATA is not set, and what serves was trained on all of the "
+    "base data: a part of it would flatter what serves; name a labelled file to test on",
+    Lack.FILE: "there is no {path}: TWEETSENT_BASE_DATA or TWEETSENT_TEST_DATA names it",
     Lack.CORRECTIONS: "{found} accepted corrections are too few to learn from some and test on "
     "others: {needed} are needed",
     Lack.NEW_CORRECTIONS: "{found} accepted corrections came since the last run, and "
@@ -73,11 +78,12 @@ _LACKS = {
 class NotReadyError(RunError):
     """A retraining run can't begin; `found` and `needed` count corrections."""
 
-    def __init__(self, lack: Lack, found: int = 0, needed: int = 0) -> None:
-        super().__init__(_LACKS[lack].format(found=found, needed=needed))
+    def __init__(self, lack: Lack, found: int = 0, needed: int = 0, path: str = "") -> None:
+        super().__init__(_LACKS[lack].format(found=found, needed=needed, path=path))
         self.lack = lack
         self.found = found
         self.needed = needed
+        self.path = path
 
 
 class StoppedError(TweetsentError):

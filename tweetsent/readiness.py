@@ -12,6 +12,17 @@ FEWEST_CORRECTIONS = 20
 _ENDED = {RunState.PROMOTED, RunState.REFUSED}
 
 
+def require_material(settings: Settings) -> None:
+    """Raise NotReadyError where the settings let no run begin, whatever users correct."""
+    if settings.tweetsent_adapter != "auto":
+        raise NotReadyError(Lack.FREE_ADAPTER)
+    if settings.tweetsent_base_data is None:
+        raise NotReadyError(Lack.BASE_DATA)
+    for path in (settings.tweetsent_base_data, *settings.tweetsent_test_data):
+        if not path.exists():
+            raise NotReadyError(Lack.FILE, path=str(path))
+
+
 def require_ready(
     settings: Settings,
     store: Store,
@@ -23,10 +34,7 @@ def require_ready(
 
     Only a scheduled run waits for new corrections: who asks for one wants it now.
     """
-    if settings.tweetsent_adapter != "auto":
-        raise NotReadyError(Lack.FREE_ADAPTER)
-    if settings.tweetsent_base_data is None:
-        raise NotReadyError(Lack.BASE_DATA)
+    require_material(settings)
     corrections = store.training_corrections(train_on_forwards=settings.tweetsent_train_on_forwards)
     if len(corrections) < fewest:
         raise NotReadyError(Lack.CORRECTIONS, len(corrections), fewest)

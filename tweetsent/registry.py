@@ -99,6 +99,12 @@ class Registry:
             row = _active(session)
             return None if row is None else _model(row)
 
+    def last_activation(self) -> int:
+        """The id of the last change of what serves; 0 before the first."""
+        with reading(self._engine) as session:
+            last = _last(session)
+            return last.id if last else 0
+
     def serving(self) -> Serving | None:
         """The version that serves, with its history; None means as in `active`."""
         with reading(self._engine) as session:
@@ -134,11 +140,14 @@ class Registry:
         by: ActivatedBy,
         reason: str = "",
         also: Callable[[Session], None] = lambda _: None,
+        *,
+        after: int | None = None,
     ) -> ModelVersion:
         """Let a version serve from now on; one that does already stays as it is.
 
-        `also` is done in the same transaction: both come true or neither. Raises VersionError when
-        it is unknown or deleted, ModelError when its folder is damaged.
+        `also` is done in the same transaction: both come true or neither. `after` is what
+        `last_activation` must be still. Raises VersionError when it isn't or the version is unknown
+        or deleted, ModelError when its folder is damaged.
         """
         self.verified_folder(self.get(version))
         shipped = self._shipped_values()
@@ -146,6 +155,8 @@ class Registry:
             _lock(session)
             row = _row(session, version)
             last = _last(session)
+            if after is not None and after != (last.id if last else 0):
+                raise VersionError("another version was activated in the meantime")
             if last is None and shipped is not None and shipped["version"] != version:
                 last = _begin_history(session, shipped, by)
             if last is None or last.version != version:

@@ -6,7 +6,7 @@ Knows nothing of Telegram. The runs themselves are other processes (`tweetsent/r
 import asyncio
 
 from tweetsent.errors import RunError
-from tweetsent.readiness import require_ready
+from tweetsent.readiness import require_material, require_ready
 from tweetsent.records import Run, Trigger
 from tweetsent.retrainer import Retrainer
 from tweetsent.runs import Runs
@@ -27,8 +27,12 @@ class RetrainingService:
         self._processes: set[asyncio.Task[str | None]] = set()
 
     def schedule(self) -> None:
-        """Start runs from now on when the settings say so; within a running event loop."""
+        """Start runs from now on when the settings say so; within a running event loop.
+
+        Raises NotReadyError for a schedule that would never do anything.
+        """
         if self._settings.tweetsent_retrain_cron:
+            require_material(self._settings)
             self._retrainer.schedule(self._settings.tweetsent_retrain_cron)
 
     async def start(self) -> Run:

@@ -129,7 +129,8 @@ class Runs:
     def sweep(self) -> None:
         """Write down as failed a run whose process is gone."""
         with writing(self._engine) as session:
-            for row in session.scalars(select(RunRow).where(RunRow.state == RunState.RUNNING)):
+            running = select(RunRow).where(RunRow.state == RunState.RUNNING).with_for_update()
+            for row in session.scalars(running):
                 if not _is_alive(row):
                     _bury(row)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tweetsent.errors import ConfigError
@@ -128,21 +128,16 @@ class Settings(BaseSettings):
     def _split_paths(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(Path(part.strip()) for part in value.split(",") if part.strip())
+        parts = [Path(part.strip()) for part in value.split(",") if part.strip()]
+        return tuple(cls._expand_home(part) for part in parts)
 
     @field_validator("tweetsent_retrain_cron")
     @classmethod
-    def _crontab(cls, value: str | None, others: ValidationInfo) -> str | None:
-        if value is None:
-            return None
-        from tweetsent.crontab import parse_crontab
+    def _crontab(cls, value: str | None) -> str | None:
+        if value is not None:
+            from tweetsent.crontab import parse_crontab
 
-        parse_crontab(value)  # its ValueErrors are readable
-        # Found out at the start, and not by a schedule that never does anything.
-        if others.data.get("tweetsent_base_data", value) is None:
-            raise ValueError("needs TWEETSENT_BASE_DATA: corrections alone are too little")
-        if others.data.get("tweetsent_adapter", "auto") != "auto":
-            raise ValueError("is of no use while TWEETSENT_ADAPTER names the adapter")
+            parse_crontab(value)  # its ValueErrors are readable
         return value
 
     @field_validator("tweetsent_data_dir", "tweetsent_cache_dir", "tweetsent_base_data")

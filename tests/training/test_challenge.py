@@ -13,6 +13,7 @@ from training.challenge import (
     RECIPE,
     Material,
     compare,
+    freeze,
     gather,
     in_enough_steps,
     make_challenger,
@@ -59,7 +60,8 @@ def texts(rows: list[Example]) -> set[str]:
 
 def test_the_newest_corrections_and_a_tenth_of_the_base_are_only_measured_on() -> None:
     base, corrections = numbered(100), numbered(40, first=200)
-    found = gather(labelled("b", base), corrections, "5" * 64, [], RULES)
+    frozen_tenth = freeze(labelled("b", base))
+    found = gather(labelled("b", base), corrections, "5" * 64, [frozen_tenth], RULES)
     assert found.held == corrections[-8:]
     assert found.corrections.examples == corrections[:-8]
     assert found.corrections.dataset == Dataset(name=CORRECTIONS, sha256="5" * 64, rows=32)
@@ -72,9 +74,8 @@ def test_the_newest_corrections_and_a_tenth_of_the_base_are_only_measured_on() -
 
 def test_the_same_rows_are_frozen_in_every_run() -> None:
     base = numbered(100)
-    first = gather(labelled("b", base), numbered(5, first=200), "5" * 64, [], RULES)
-    later = gather(labelled("b", base[::-1]), numbered(60, first=300), "6" * 64, [], RULES)
-    assert texts(first.frozen[0].examples) == texts(later.frozen[0].examples)
+    first, later = freeze(labelled("b", base)), freeze(labelled("b", [*base[::-1], *base[:7]]))
+    assert texts(first.examples) == texts(later.examples)
 
 
 def test_nothing_like_what_is_measured_on_is_trained_on() -> None:
@@ -92,6 +93,7 @@ def test_nothing_like_what_is_measured_on_is_trained_on() -> None:
 
 def test_few_corrections_are_all_held_and_none_learnt() -> None:
     found = gather(labelled("b", numbered(50)), numbered(2, first=90), "5" * 64, [], RULES)
+    assert found.frozen == []
     assert (len(found.held), found.corrections.examples) == (2, [])
 
 

@@ -78,6 +78,17 @@ def test_a_small_loss_that_is_certain_is_refused() -> None:
     assert objection.before - objection.after == pytest.approx(25 / 3000, abs=1e-4)
 
 
+def test_many_small_losses_do_not_add_up() -> None:
+    slightly_worse = answers(TRUTH, same(21))
+    assert decided(slightly_worse).is_promoted
+    decision = decide({"a": CHAMPION}, {"a": slightly_worse}, corrections=LEARNT, best={"a": 0.94})
+    (objection,) = decision.objections
+    assert objection.what is Shortcoming.DRIFT
+    assert str(objection) == "a: macro-F1 0.895 is far below the best that served, 0.940"
+    other = decide({"a": CHAMPION}, {"a": slightly_worse}, corrections=LEARNT, best={"b": 0.99})
+    assert other.is_promoted
+
+
 def test_one_set_that_loses_is_enough() -> None:
     worse, better = answers(TRUTH, same(26)), answers(TRUTH, same(15))
     decision = decide({"a": CHAMPION, "b": CHAMPION}, {"a": better, "b": worse}, corrections=LEARNT)

@@ -1,6 +1,7 @@
 """Whole runs with the tiny model on a real database: what serves afterwards, whatever happens."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, update
 
 from tests.training.runs import CPU, PLAIN
 from tests.training.test_challenge import QUIET, RULES, numbered
+from tests.tweetsent.adapters import make_adapter
 from training import retraining
 from training.data import Example
 from training.export import export_snapshot
@@ -23,6 +25,7 @@ from tweetsent.adapter import read_manifest, write_manifest
 from tweetsent.database import create_engine_for, upgrade
 from tweetsent.errors import (
     DataError,
+    Lack,
     NotReadyError,
     RunError,
     StoppedError,
@@ -32,7 +35,7 @@ from tweetsent.errors import (
 from tweetsent.labels import Label, Scores
 from tweetsent.model import BaseModel
 from tweetsent.pseudonyms import Pseudonymiser
-from tweetsent.records import Incoming, ModelState, Run, RunState, RunStep, Trigger
+from tweetsent.records import ActivatedBy, Incoming, ModelState, Run, RunState, RunStep, Trigger
 from tweetsent.registry import Registry
 from tweetsent.runs import Lease, Runs
 from tweetsent.sessions import reading, writing
@@ -41,7 +44,7 @@ from tweetsent.store import Store
 from tweetsent.tables import RunRow
 
 RECIPE = replace(PLAIN, epochs=5, batch_size=8, learning_rate=1e-2)
-LENIENT = replace(RULES, tolerance=1.0, recall_drop=1.0, calibration_drop=1.0)
+LENIENT = replace(RULES, tolerance=1.0, drift=1.0, recall_drop=1.0, calibration_drop=1.0)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 STRICT = replace(RULES, tolerance=0.0, recall_drop=0.0, calibration_drop=0.0)
 CORRECTED = [
@@ -416,7 +419,84 @@ def test_a_damaged_champion_is_what_the_settings_name_instead(shop: Shop) -> Non
     active = shop.workshop.registry.active()
     assert active is not None
     folder = shop.workshop.registry.verified_folder(active)
-    assert shop.workshop.champion() == folder
+    assert shop.workshop.champion(shop.base) == folder
     manifest = read_manifest(folder)
     write_manifest(folder, manifest.model_copy(update={"version": "another"}))
-    assert shop.workshop.champion() is None
+    assert shop.workshop.champion(shop.base) is None
+
+
+def test_a_version_of_another_base_model_is_no_champion(shop: Shop, tmp_path: Path) -> None:
+    registry = shop.workshop.registry
+    registry.promote(
+        registry.add(make_adapter(tmp_path / "made", "other-1")).version, ActivatedBy.CLI
+    )
+    assert shop.workshop.serving() is not None
+    assert shop.workshop.champion(shop.base) is None
+    assert shop.retrain().state is RunState.PROMOTED
+
+
+def test_what_an_admin_promoted_meanwhile_stays(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = shop.workshop.registry
+    other = registry.add(make_adapter(tmp_path / "made", "other-1")).version
+    compare = retraining.compare
+
+    def interrupted(*args: object, **named: object) -> object:
+        registry.promote(other, ActivatedBy.CLI)
+        return compare(*args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(retraining, "compare", interrupted)
+    run = shop.retrain()
+    assert (run.state, run.reason) == (
+        RunState.REFUSED,
+        "another version was activated in the meantime",
+    )
+    active = registry.active()
+    assert active is not None
+    assert active.version == other
+    assert run.model_version is not None
+    assert registry.get(run.model_version).state is ModelState.REFUSED
+
+
+def test_a_database_that_is_busy_for_a_moment_ends_no_run(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(self: object, step: RunStep, done: int = 0, total: int = 0) -> None:
+        if done:
+            raise StoreError("database is locked")
+
+    monkeypatch.setattr("tweetsent.runs.Lease.progress", busy)
+    assert shop.retrain().state is RunState.PROMOTED
+
+
+def test_test_sets_need_names_of_their_own(shop: Shop, tmp_path: Path) -> None:
+    (path,) = shop.workshop.settings.tweetsent_test_data
+    (tmp_path / "other").mkdir()
+    twin = shutil.copy(path, tmp_path / "other" / path.name)
+    shop.set(tweetsent_test_data=(path, twin))
+    with pytest.raises(DataError, match="need different names"):
+        shop.retrain()
+
+
+def test_the_base_data_can_not_test_what_was_trained_on_all_of_it(shop: Shop) -> None:
+    base_data = shop.workshop.settings.tweetsent_base_data
+    assert base_data is not None
+    shop.set(tweetsent_test_data=())
+    shop.retrain()
+    shop.retrain()  # of a champion that a run has made a part of it is unread
+    active = shop.workshop.registry.active()
+    assert active is not None
+    with writing(shop.engine) as session:
+        session.execute(update(RunRow).values(model_version="another"))
+    with pytest.raises(NotReadyError) as raised:
+        shop.retrain()
+    assert raised.value.lack is Lack.TEST_DATA
+
+
+def test_many_small_losses_are_measured_against_the_best_that_served(shop: Shop) -> None:
+    first = shop.retrain()
+    assert first.decision is not None
+    (frozen,) = first.decision["frozen"]
+    best = max(frozen["champion"], frozen["challenger"])
+    assert retraining._best_that_served(shop.workshop) == {"test.csv": best}

@@ -130,10 +130,25 @@ def test_what_an_admin_says_is_not_questioned(
     assert waiting(engine) == set()
 
 
-def test_too_few_rows_judge_nobody(store: Store, engine: Engine, tmp_path: Path) -> None:
+def test_too_few_rows_judge_nobody_and_keep_nobody_waiting(
+    store: Store, engine: Engine, tmp_path: Path
+) -> None:
     few = tmp_path / "few.csv"
     few.write_text("text,label\ngüzel bir gün,positive\n", encoding="utf-8")
     correct(store, turned(wordy(2, first=600)), first=1)
     assert screen_corrections(store, base_data=few, train_on_forwards=False) == 0
     with reading(engine) as session:
-        assert list(session.scalars(select(CorrectionRow.screened_at))) == [None, None]
+        assert None not in set(session.scalars(select(CorrectionRow.screened_at)))
+
+
+def test_what_came_after_the_look_waits_for_the_next_snapshot(
+    store: Store, base_data: Path, tmp_path: Path
+) -> None:
+    correct(store, wordy(10, first=300), first=1)
+    screen_corrections(store, base_data=base_data, train_on_forwards=False)
+    correct(store, wordy(3, first=600), first=50)
+    made = export_snapshot(
+        tmp_path / "s", store, base_data=base_data, train_on_forwards=False, screened_only=True
+    )
+    assert {row.text for row in made.rows}.isdisjoint(row.text for row in wordy(3, first=600))
+    assert len(made.rows) == 90 + 10

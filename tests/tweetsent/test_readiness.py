@@ -34,6 +34,7 @@ def correct(store: Store, count: int, *, first: int = 0) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "base.csv").touch()
     return Settings(
         _env_file=None,
         tweetsent_base_data=tmp_path / "base.csv",
@@ -52,6 +53,8 @@ def test_the_settings_must_leave_the_adapter_free_and_name_base_data(
     for change, lack in (
         ({"tweetsent_adapter": str(tmp_path)}, Lack.FREE_ADAPTER),
         ({"tweetsent_base_data": None}, Lack.BASE_DATA),
+        ({"tweetsent_base_data": tmp_path / "typo.csv"}, Lack.FILE),
+        ({"tweetsent_test_data": (tmp_path / "typo.csv",)}, Lack.FILE),
     ):
         with pytest.raises(NotReadyError) as raised:
             require_ready(settings.model_copy(update=change), store, runs, Trigger.CLI)

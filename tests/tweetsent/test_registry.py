@@ -82,6 +82,22 @@ def test_an_adapter_is_copied_whole_and_recorded(registry: Registry, tmp_path: P
     assert registry.active() is None
 
 
+def test_a_promotion_may_ask_that_nothing_changed_meanwhile(
+    registry: Registry, tmp_path: Path
+) -> None:
+    for version in ("a-1", "b-2"):
+        registry.add(make_adapter(tmp_path / "made", version))
+    before = registry.last_activation()
+    assert before == 0
+    registry.promote("a-1", CLI, after=before)
+    done: list[str] = []
+    with pytest.raises(VersionError, match="another version was activated in the meantime"):
+        registry.promote("b-2", CLI, "", lambda _: done.append("b-2"), after=before)
+    assert (active(registry), done) == ("a-1", [])
+    registry.promote("b-2", CLI, after=registry.last_activation())
+    assert active(registry) == "b-2"
+
+
 def test_adding_twice_is_harmless_and_repairs_a_damaged_copy(
     registry: Registry, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ class Bench:
         self.folder = folder
         self.runs = Runs(engine)
         self.store = Store(engine, Pseudonymiser(b"a key for the tests only"), admin_ids={ADMIN})
+        (folder / "base.csv").touch()
         self.settings = Settings(_env_file=None, tweetsent_base_data=folder / "base.csv")
 
     def service(self, *command: str, cron: str | None = None) -> RetrainingService:
@@ -98,3 +99,11 @@ async def test_a_schedule_starts_only_where_the_settings_say_so(bench: Bench) ->
         scheduler = service._retrainer._scheduler
         assert (len(scheduler.get_jobs()) if scheduler else 0) == count
         await service.close()
+
+
+@in_loop
+async def test_a_schedule_that_would_never_do_anything_is_refused(bench: Bench) -> None:
+    bench.settings = bench.settings.model_copy(update={"tweetsent_base_data": None})
+    bench.service().schedule()
+    with pytest.raises(NotReadyError, match="TWEETSENT_BASE_DATA is not set"):
+        bench.service(cron="0 3 * * *").schedule()

@@ -35,6 +35,10 @@ def test_defaults_need_nothing(tmp_path: Path) -> None:
         ("TWEETSENT_DEVICE", "tpu"),
         ("TWEETSENT_TRAIN_ON_FORWARDS", "belki"),
         ("TWEETSENT_LOG_LEVEL", "loud"),
+        ("TWEETSENT_RETRAIN_CRON", "every night"),
+        ("TWEETSENT_RETRAIN_MIN_CORRECTIONS", "0"),
+        ("TWEETSENT_RETRAIN_FROM", "scratch"),
+        ("TWEETSENT_TEST_DATA", "~nobody-of-this-name/x"),
     ],
 )
 def test_a_wrong_variable_names_itself_in_one_line(
@@ -71,12 +75,16 @@ def test_values_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setenv("TELEGRAM_API_BASE_URL", "http://127.0.0.1:8081/")
     monkeypatch.setenv("TWEETSENT_ADMIN_IDS", " 12, 9876543210 ")
     monkeypatch.setenv("TWEETSENT_DATA_DIR", "~/veri")
+    monkeypatch.setenv("TWEETSENT_TEST_DATA", " a.csv, ~/b.csv ,")
+    monkeypatch.setenv("TWEETSENT_RETRAIN_CRON", "0 3 * * *")
     settings = Settings.load()
     assert settings.telegram_bot_token is not None
     assert settings.telegram_bot_token.get_secret_value() == TOKEN
     assert settings.telegram_api_base_url == "http://127.0.0.1:8081"
     assert settings.tweetsent_admin_ids == {12, 9876543210}
     assert settings.tweetsent_data_dir == tmp_path / "veri"
+    assert settings.tweetsent_test_data == (Path("a.csv"), tmp_path / "b.csv")
+    assert settings.tweetsent_retrain_cron == "0 3 * * *"
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,12 +38,16 @@ def retrain(
 
 def _run(settings: "Settings", trigger: Trigger) -> Run:
     threads = limit_this_process(settings.tweetsent_retrain_threads)
+    from tweetsent.adapter import read_manifest
+    from tweetsent.readiness import require_ready
     from tweetsent.registry import Registry
     from tweetsent.runs import Runs
 
     engine = open_engine(settings)
     store = open_store(settings, engine)
+    runs = Runs(engine)
     try:
+        require_ready(settings, store, runs, trigger)  # said before the libraries are loaded
         import torch
 
         torch.set_num_threads(threads)
@@ -51,11 +55,13 @@ def _run(settings: "Settings", trigger: Trigger) -> Run:
         from training.challenge import RECIPE
         from training.qlora import Listener
         from training.retraining import Workshop, retrain
-        from tweetsent.model import choose_device, find_base_model
+        from tweetsent.classifier import find_base
+        from tweetsent.model import choose_device
 
         limit_memory(settings.tweetsent_retrain_memory_gb)
-        base = find_base_model(settings.tweetsent_base_model, settings.tweetsent_cache_dir, report)
-        shop = Workshop(settings, store, Runs(engine), Registry.of(settings, engine))
+        shop = Workshop(settings, store, runs, Registry.of(settings, engine))
+        serving = shop.serving()
+        base = find_base(settings, read_manifest(serving) if serving else None, report)
         with training_progress(True) as (bar, say), stop_on_interrupt(report) as should_stop:
             return retrain(
                 shop,
