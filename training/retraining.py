@@ -304,7 +304,7 @@ def _start(
         return None
     champion = shop.champion(base)
     if champion is None:
-        say("starting from the base model: there is no adapter yet")
+        say("starting from the base model: no adapter of it serves")
         return None
     try:
         manifest = read_start(champion, base, recipe)
