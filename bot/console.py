@@ -30,7 +30,8 @@ async def run_chat(
     """Answers every line of stdin on stdout, in order, until it ends or SIGINT comes.
 
     The user is an admin and has consented to training, until they take it back: it is the owner's
-    own data. The caller closes the services. Raises BrokenPipeError when nobody reads stdout.
+    own data. Runs are shown to who asks for one; the reports are left to the bot of the admins. The
+    caller closes the services. Raises BrokenPipeError when nobody reads stdout.
     """
     if isinstance(stdout, io.TextIOWrapper):
         # A terminal without emoji gets question marks, not an end of the conversation.
@@ -46,7 +47,6 @@ async def run_chat(
     chat = _Chat(application, api)
     prompt = "> " if stdin.isatty() else ""
     try:
-        reporter.start(application.bot)
         with stop_on_signals() as stop:
             async for line in read_lines(stdin, stop, lambda: _show(stdout, prompt)):
                 await chat.say(line)

@@ -6,25 +6,35 @@ Both come from the database: it does not matter which process started a run.
 import asyncio
 import logging
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from telegram import Bot, Message
-from telegram.error import Forbidden, TelegramError
+from telegram.constants import MessageLimit
+from telegram.error import BadRequest, Forbidden, TelegramError
 
 from bot import texts
 from bot.handlers.replying import edit
 from bot.redaction import describe
-from tweetsent.errors import StoreError
 from tweetsent.figures import comparison_png
 from tweetsent.records import Run, RunState
 from tweetsent.retraining import RetrainingService
 
 FOLLOW_SECONDS = 5.0
 """Between two looks at a run; Telegram allows some twenty changes of a message in a minute."""
-_LONGEST_CAPTION = 1024
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What an admin is told of a run."""
+
+    admin_id: int
+    run_id: int
+    text: str
+    picture: bytes | None
 
 
 class Reporter:
@@ -34,13 +44,19 @@ class Reporter:
         self._retraining = retraining
         self._admin_ids = admin_ids
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unsent: list[_Report] = []
+        self._is_started = False
 
     def start(self, bot: Bot) -> None:
         """Report every run that ended, those before the start too; within a running loop."""
+        self._is_started = True
         self._begin(self._report_all(bot))
 
     def follow(self, message: Message, run: Run) -> None:
-        """Keep a message of the bot, which shows a run, up to date until the run ends."""
+        """Keep a message of the bot, which shows a run, up to date until the run ends.
+
+        Its last state is the report, where no other message brings that.
+        """
         self._begin(self._follow(message, run))
 
     async def close(self) -> None:
@@ -56,44 +72,108 @@ class Reporter:
 
     async def _follow(self, message: Message, run: Run) -> None:
         shown = run
+        failure = ""
         while shown.state is RunState.RUNNING:
             await asyncio.sleep(FOLLOW_SECONDS)
             try:
                 run = await self._retraining.get(run.id) or run
-                if texts.run_progress(run) != texts.run_progress(shown):
-                    await edit(message, texts.run_progress(run), None)
+                if self._text(run) != self._text(shown):
+                    await edit(message, self._text(run), None)
                 shown = run
             except Forbidden:  # the chat is closed to the bot, which the message is in
                 return
-            except (StoreError, TelegramError) as error:
-                log.warning("run %d can't be shown: %s", run.id, describe(error))
+            except Exception as error:  # noqa: BLE001 - the next look may succeed
+                failure = _log_once(failure, f"run {run.id} can't be shown: {describe(error)}")
+
+    def _text(self, run: Run) -> str:
+        if self._is_started or run.state is RunState.RUNNING:
+            return texts.run_progress(run)
+        return _cut(_report_text(run), MessageLimit.MAX_TEXT_LENGTH)
 
     async def _report_all(self, bot: Bot) -> None:
-        is_failing = False
+        failure = ""
         while True:
             try:
-                while (run := await self._retraining.claim_report()) is not None:
-                    await self._report(bot, run)
-                is_failing = False
-            except StoreError as error:
-                if not is_failing:
-                    log.warning("runs can't be looked up: %s", describe(error))
-                is_failing = True
+                await self._report_new(bot)
+                failure = ""
+            except Exception as error:  # noqa: BLE001 - later runs are to be reported all the same
+                failure = _log_once(failure, f"runs can't be reported: {describe(error)}")
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    async def _report(self, bot: Bot, run: Run) -> None:
-        """Send a picture with a short text to each admin."""
-        log.info("run %d: %s %s", run.id, run.state, run.reason)
-        text = texts.run_report(run)[:_LONGEST_CAPTION]
-        picture = await asyncio.to_thread(_picture, run) if run.decision else None
-        for admin_id in sorted(self._admin_ids):
-            try:
-                if picture:
-                    await bot.send_photo(admin_id, picture, caption=text)
-                else:
-                    await bot.send_message(admin_id, text)
-            except TelegramError as error:  # an admin who never wrote to the bot, for one
-                log.warning("run %d can't be reported to an admin: %s", run.id, describe(error))
+    async def _report_new(self, bot: Bot) -> None:
+        """Report what ended since the last time, and before it what could not be sent then."""
+        self._unsent = [report for report in self._unsent if not await _is_settled(bot, report)]
+        while (run := await self._retraining.claim_report()) is not None:
+            log.info("run %d: %s %s", run.id, run.state, run.reason)
+            text, picture = _report_text(run), await _report_picture(run)
+            for admin_id in sorted(self._admin_ids):
+                report = _Report(admin_id, run.id, text, picture)
+                if not await _is_settled(bot, report):
+                    log.warning("run %d can't be reported to an admin yet: trying again", run.id)
+                    self._unsent.append(report)
+
+
+async def _is_settled(bot: Bot, report: _Report) -> bool:
+    """Send a report; False when that failed for a reason that passes, and is to be repeated.
+
+    One that may have arrived is repeated too: told twice is better than not at all.
+    """
+    try:
+        await _send(bot, report)
+    except Exception as error:  # noqa: BLE001 - one report must not stop the others
+        is_final = isinstance(error, (BadRequest, Forbidden))  # who never wrote to the bot, for one
+        if isinstance(error, TelegramError) and not is_final:
+            return False
+        log.error("run %d can't be reported to an admin: %s", report.run_id, describe(error))
+    return True
+
+
+async def _send(bot: Bot, report: _Report) -> None:
+    """The picture with the text, or the text alone when that fails."""
+    refusal = None
+    if report.picture:
+        caption = _cut(report.text, MessageLimit.CAPTION_LENGTH)
+        try:
+            await bot.send_photo(report.admin_id, report.picture, caption=caption)
+            return
+        except TelegramError as error:
+            refusal = error
+    await bot.send_message(report.admin_id, _cut(report.text, MessageLimit.MAX_TEXT_LENGTH))
+    if refusal:
+        log.warning("run %d is reported without a picture: %s", report.run_id, describe(refusal))
+
+
+def _report_text(run: Run) -> str:
+    """The report; no more than how the run ended where its decision can't be read."""
+    try:
+        return texts.run_report(run)
+    except Exception as error:  # noqa: BLE001 - another version may have written it
+        log.error("the decision of run %d can't be read: %s", run.id, describe(error))
+        return texts.run_progress(run)
+
+
+async def _report_picture(run: Run) -> bytes | None:
+    """The picture that goes with the report, where there is one."""
+    try:
+        return await asyncio.to_thread(_picture, run) if run.decision else None
+    except Exception as error:  # noqa: BLE001 - the text says the most
+        log.error("the decision of run %d can't be drawn: %s", run.id, describe(error))
+        return None
+
+
+def _cut(text: str, longest: int) -> str:
+    """The text's beginning, in UTF-16 units as Telegram counts them."""
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * longest:
+        return text
+    return units[: 2 * (longest - 1)].decode("utf-16-le", "ignore") + "…"
+
+
+def _log_once(before: str, failure: str) -> str:
+    """Logs what failed unless it failed like that before; returns it."""
+    if failure != before:
+        log.error("%s", failure)
+    return failure
 
 
 def _picture(run: Run) -> bytes:

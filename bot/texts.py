@@ -160,7 +160,7 @@ _ENDS = {
     RunState.FAILED: "⚠️ Yarıda kaldı; şimdiki model çalışmaya devam ediyor.",
 }
 _TRIGGERS = {
-    Trigger.SCHEDULE: "zamanı gelince başladı",
+    Trigger.SCHEDULE: "zamanlamayla başladı",
     Trigger.ADMIN: "/egit ile başladı",
     Trigger.CLI: "komut satırından başladı",
 }
@@ -367,19 +367,22 @@ def run_progress(run: Run) -> str:
 
 
 def run_report(run: Run) -> str:
-    """How a retraining run ended, with the gate's numbers, for admins."""
+    """How a retraining run ended, with the gate's numbers, for admins.
+
+    What matters most comes first: Telegram cuts captions short.
+    """
     lines = [f"🎓 Eğitim #{run.id}", _ENDS[run.state]]
-    if run.state is RunState.FAILED:
-        lines.append(f"Kaldığı adım: {_STEP_NAMES[run.step]}. Ayrıntı: {run.reason}")
-    if run.model_version:
-        lines.append(f"🤖 {run.model_version}")
-    if run.decision:
-        lines += ["", *_measured(run.decision)]
-        if run.decision["objections"]:
-            lines += ["", "Neden alınmadı?", *map(_objection, run.decision["objections"])]
-    lines += ["", " · ".join(_facts(run))]
     if run.state is RunState.PROMOTED:
         lines.append("↩️ Geri dönmek için: /geri_al")
+    if run.model_version:
+        lines.append(f"🤖 {run.model_version}")
+    lines.append(" · ".join(_facts(run)))
+    if run.state is RunState.FAILED:
+        lines += ["", f"Kaldığı adım: {_STEP_NAMES[run.step]}. Ayrıntı: {run.reason}"]
+    if run.decision:
+        if run.decision["objections"]:
+            lines += ["", "Neden devreye alınmadı?", *map(_objection, run.decision["objections"])]
+        lines += ["", *_measured(run.decision)]
     return "\n".join(lines)
 
 
@@ -398,6 +401,7 @@ def _measured(decision: dict[str, Any]) -> list[str]:
 
 
 def _objection(objection: dict[str, Any]) -> str:
+    # The gate's Shortcoming would bring the model library along.
     name, before, after = (objection[key] for key in ("name", "before", "after"))
     change = f"{_decimal(before)} → {_decimal(after)}"
     match objection["what"]:
@@ -410,8 +414,10 @@ def _objection(objection: dict[str, Any]) -> str:
             words = f"güven puanları daha az güvenilir (ECE {change})"
         case "no_gain":
             words = f"isabeti artmadı ({_percent(before)} → {_percent(after)})"
-        case _:
+        case "too_few":
             words = f"test için yalnızca {_count(int(after))} satır ayrılabildi; bu çok az"
+        case _:  # of a newer version
+            words = f"ölçütü karşılamadı ({change})"
     return f"• {_set_name(name)}: {words}"
 
 

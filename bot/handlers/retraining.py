@@ -6,7 +6,7 @@ from bot import texts
 from bot.context import BotContext
 from bot.handlers.replying import reply, sender_id, typing
 from tweetsent.errors import NotReadyError, RunError
-from tweetsent.records import RunState
+from tweetsent.records import Run, RunState
 
 
 async def on_retrain(message: Message, context: BotContext, _rest: str) -> None:
@@ -15,14 +15,21 @@ async def on_retrain(message: Message, context: BotContext, _rest: str) -> None:
         await reply(message, texts.ADMINS_ONLY)
         return
     async with typing(message):
-        run = await context.retraining.newest()
-        if run is None or run.state is not RunState.RUNNING:
+        run = await _at_work(context)
+        if run is None:
             try:
                 run = await context.retraining.start()
             except NotReadyError as error:
                 await reply(message, texts.not_ready(error))
                 return
             except RunError as error:
-                await reply(message, texts.run_not_started(str(error)))
-                return
+                run = await _at_work(context)  # another process may have been faster
+                if run is None:
+                    await reply(message, texts.run_not_started(str(error)))
+                    return
         context.reporter.follow(await reply(message, texts.run_progress(run)), run)
+
+
+async def _at_work(context: BotContext) -> Run | None:
+    run = await context.retraining.newest()
+    return run if run and run.state is RunState.RUNNING else None

@@ -15,9 +15,12 @@ from typing import IO
 
 import pytest
 
-from bot import texts
+from bot import reports, texts
 from bot.console import run_chat
 from tests.bot.tiny import TinyClassifier, open_services, settings_for
+from tweetsent.database import create_engine_for
+from tweetsent.records import RunState, Trigger
+from tweetsent.runs import Runs
 from tweetsent.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +117,41 @@ def test_a_broken_model_does_not_end_the_conversation(settings: Settings) -> Non
 
     assert answers[0] == texts.MODEL_ERROR
     assert answers[1].startswith("😊")
+
+
+def test_a_run_is_followed_to_its_report_and_left_for_the_admins_to_hear_of(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "FOLLOW_SECONDS", 0.02)
+    engine = create_engine_for(settings.database_url)
+    runs = Runs(engine)
+    runs.start(Trigger.SCHEDULE).finish(RunState.FAILED, "no space left")
+    lease = runs.start(Trigger.CLI)
+    stdout = Recorder()
+
+    async def until(words: str) -> None:
+        async with asyncio.timeout(20):
+            while words not in "".join(stdout.written):
+                await asyncio.sleep(0.01)
+
+    async def main() -> None:
+        service, retraining = open_services(settings, TinyClassifier())
+        reading, writing = os.pipe()
+        os.write(writing, b"/egit\n")
+        with os.fdopen(reading) as stdin:
+            talk = run_chat(settings, service, retraining, stdin=stdin, stdout=stdout)
+            conversation = asyncio.create_task(talk)
+            await until("🎓 Eğitim #2\n⏳ veriler")
+            lease.finish(RunState.FAILED, "stopped")
+            await until("Ayrıntı: stopped")
+            os.close(writing)
+            await conversation
+        await service.close()
+
+    asyncio.run(main())
+    assert "no space left" not in "".join(stdout.written)
+    assert [run.id for run in iter(runs.claim_report, None) if run] == [1, 2]
+    engine.dispose()
 
 
 def start(settings: Settings, stdin: int | IO[bytes]) -> subprocess.Popen[bytes]:

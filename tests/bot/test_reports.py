@@ -6,7 +6,7 @@ Only the training is played: `tests/bot/run_process.py`.
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -108,13 +108,12 @@ def test_a_run_is_followed_and_reported(telegram: BotApi, settings: Settings, ad
     assert report["caption"].splitlines() == [
         "🎓 Eğitim #1",
         "✅ Bitti: yeni model devrede.",
+        "↩️ Geri dönmek için: /geri_al",
         "🤖 v-2",
+        "31 düzeltme · 1 dakikadan kısa · /egit ile başladı",
         "",
         "🎯 trkcetwit.csv (600 satır): Makro-F1 0,90 → 0,90",
         "🎯 son düzeltmeler (40 satır): Makro-F1 0,32 → 0,77",
-        "",
-        "31 düzeltme · 1 dakikadan kısa · /egit ile başladı",
-        "↩️ Geri dönmek için: /geri_al",
     ]
     assert telegram.of("sendPhoto")[0].files["photo"].startswith(b"\x89PNG")
 
@@ -130,7 +129,7 @@ def test_a_run_of_another_process_is_followed_too(
     report = telegram.wait_sent(2, admin)[1]["caption"]
     assert "🟡 Bitti: yeni model devreye alınmadı." in report
     assert (
-        "Neden alınmadı?\n"
+        "Neden devreye alınmadı?\n"
         "• trkcetwit.csv: Makro-F1 düştü (0,90 → 0,80)\n"
         "• trkcetwit.csv: Olumsuz mesajların daha azını buluyor (0,90 → 0,80)\n"
         "• trkcetwit.csv: Tarafsız mesajların daha azını buluyor (0,90 → 0,80)\n"
@@ -138,7 +137,7 @@ def test_a_run_of_another_process_is_followed_too(
         "• trkcetwit.csv: güven puanları daha az güvenilir (ECE 0,00 → 0,10)\n"
         "• son düzeltmeler: test için yalnızca 0 satır ayrılabildi; bu çok az\n"
     ) in report
-    assert report.endswith("komut satırından başladı")
+    assert report.splitlines()[2] == "1 dakikadan kısa · komut satırından başladı"
 
 
 def test_a_run_that_was_killed_is_reported_without_a_picture(
@@ -150,8 +149,10 @@ def test_a_run_that_was_killed_is_reported_without_a_picture(
     run.kill()
     run.wait()
     report = telegram.wait_sent(1, admin)[0]["text"]
-    assert report.splitlines()[1:3] == [
+    assert report.splitlines()[1:] == [
         "⚠️ Yarıda kaldı; şimdiki model çalışmaya devam ediyor.",
+        "31 düzeltme · 1 dakikadan kısa · zamanlamayla başladı",
+        "",
         "Kaldığı adım: eğitim. Ayrıntı: its process ended without a word during training",
     ]
 
@@ -168,6 +169,112 @@ def test_a_run_is_reported_once_though_an_admin_can_not_be_reached(
     assert "Ayrıntı: stopped" in api.wait_sent(1, admin)[0]["text"]
     bot.stop()
     assert Runs(database).claim_report() is None
+
+
+def test_a_decision_that_can_not_be_read_keeps_no_run_unreported(
+    telegram: BotApi, database: Engine, admin: int, redacted_log: Callable[[], str]
+) -> None:
+    telegram.message("merhaba", user=admin)
+    Runs(database).start(Trigger.CLI).finish(RunState.PROMOTED, "", {"sets": []})
+    assert telegram.wait_sent(1, admin)[0]["text"] == (
+        "🎓 Eğitim #1\n✅ Bitti: yeni model devrede."
+    )
+    drawn = REFUSED.as_dict() | {"frozen": []}  # nothing to draw, but words
+    Runs(database).start(Trigger.CLI).finish(RunState.REFUSED, "", drawn)
+    assert "Neden devreye alınmadı?" in telegram.wait_sent(2, admin)[1]["text"]
+    assert "the decision of run 1 can't be read: KeyError" in redacted_log()
+    assert "the decision of run 2 can't be drawn" in redacted_log()
+
+
+def test_an_unexpected_error_is_logged_once_and_ends_no_reports(
+    telegram: BotApi,
+    database: Engine,
+    admin: int,
+    monkeypatch: pytest.MonkeyPatch,
+    redacted_log: Callable[[], str],
+) -> None:
+    rounds = []
+
+    def fail(runs: Runs) -> None:
+        rounds.append(runs)
+        raise RuntimeError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Runs, "sweep", fail)
+        telegram.wait(lambda: len(rounds) > 2)
+    telegram.message("merhaba", user=admin)
+    Runs(database).start(Trigger.CLI).finish(RunState.FAILED, "stopped")
+    assert "Ayrıntı: stopped" in telegram.wait_sent(1, admin)[0]["text"]
+    assert redacted_log().count("runs can't be reported: RuntimeError") == 1
+
+
+def test_an_unexpected_error_does_not_end_a_message_that_follows_a_run(
+    telegram: BotApi, database: Engine, admin: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def fail(runs: Runs, run_id: int) -> None:
+        looks.append(run_id)
+        raise RuntimeError
+
+    lease = Runs(database).start(Trigger.CLI)
+    telegram.send("/egit", user=admin)
+    with monkeypatch.context() as broken:
+        broken.setattr(Runs, "get", fail)
+        telegram.wait(lambda: len(looks) > 1)
+    lease.finish(RunState.FAILED, "stopped")
+    telegram.wait(lambda: "⚠️ Yarıda kaldı" in last_edit(telegram))
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.of(400, "Bad Request: PHOTO_INVALID_DIMENSIONS"), Fault(502)]
+)
+def test_without_the_photo_the_text_is_sent(
+    telegram: BotApi, database: Engine, admin: int, fault: Fault
+) -> None:
+    telegram.message("merhaba", user=admin)
+    telegram.faults["sendPhoto"].append(fault)
+    Runs(database).start(Trigger.CLI).finish(RunState.PROMOTED, "", PROMOTED.as_dict())
+    assert "🎯 trkcetwit.csv" in telegram.wait_sent(1, admin)[0]["text"]
+
+
+def test_a_caption_is_cut_after_what_matters_and_a_message_later(
+    telegram: BotApi, database: Engine, admin: int
+) -> None:
+    telegram.message("merhaba", user=admin)
+    long = PROMOTED.as_dict()
+    long["frozen"] = [part | {"name": "🙂" * 120} for part in long["frozen"] * 20]
+    Runs(database).start(Trigger.CLI).finish(RunState.PROMOTED, "", long)
+    caption = telegram.wait_sent(1, admin)[0]["caption"]
+    assert "/geri_al" in caption
+    assert caption.endswith("…")
+    Runs(database).start(Trigger.CLI).finish(RunState.FAILED, "🙂" * 5000)
+    text = telegram.wait_sent(2, admin)[1]["text"]
+    assert len(text.encode("utf-16-le")) // 2 in {4095, 4096}
+
+
+def test_a_report_is_sent_when_telegram_is_there_again(
+    telegram: BotApi, database: Engine, admin: int
+) -> None:
+    telegram.message("merhaba", user=admin)
+    telegram.faults["sendPhoto"].extend([Fault(502)] * 2)
+    telegram.faults["sendMessage"].extend([Fault(502)] * 2)
+    Runs(database).start(Trigger.CLI).finish(RunState.PROMOTED, "", PROMOTED.as_dict())
+    assert "caption" in telegram.wait_sent(1, admin)[0]
+    Runs(database).start(Trigger.CLI).finish(RunState.FAILED, "stopped")
+    assert "Ayrıntı: stopped" in telegram.wait_sent(2, admin)[1]["text"]  # and nothing twice
+
+
+@pytest.mark.usefixtures("corrections")
+def test_a_run_that_another_process_began_meanwhile_is_followed(
+    telegram: BotApi, database: Engine, admin: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tweetsent.retraining.require_ready", lambda *_: Runs(database).start(Trigger.CLI)
+    )
+    telegram.send("/egit", user=admin)
+    assert telegram.wait_sent(1, admin)[0]["text"].startswith("🎓 Eğitim #1\n⏳ veriler")
+    assert len(Runs(database).list()) == 1
 
 
 @pytest.mark.usefixtures("corrections")

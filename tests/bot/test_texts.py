@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bot import texts
+from training.gate import Shortcoming
 from tweetsent.labels import Label, Scores
 from tweetsent.records import (
     Correction,
@@ -13,7 +14,11 @@ from tweetsent.records import (
     Prediction,
     Reason,
     ReviewItem,
+    Run,
+    RunState,
+    RunStep,
     Stats,
+    Trigger,
 )
 
 PREDICTION = Prediction(1, "a", Scores(0.1, 0.2, 0.7), "v", 1.0, datetime.now(UTC), None)
@@ -102,6 +107,38 @@ def test_a_correction_to_review_fits_into_a_message(reason: Reason) -> None:
     assert len(text.encode("utf-16-le")) // 2 <= 4096
     assert "kalan: 1.234" in text
     assert "👥 Başkaları: 😐 Tarafsız ×2 · 😊 Olumlu ×1" in text
+
+
+def refused(what: str) -> str:
+    """The line that says why a run's model does not serve."""
+    now = datetime.now(UTC)
+    objection = {"name": "corrections", "what": what, "before": 0.5, "after": 0.25}
+    objection["label"] = Label.NEGATIVE
+    decision = {"frozen": [], "corrections": None, "objections": [objection]}
+    run = Run(
+        id=1,
+        trigger=Trigger.CLI,
+        state=RunState.REFUSED,
+        step=RunStep.PROMOTION,
+        done=0,
+        total=0,
+        started_at=now,
+        finished_at=now,
+        corrections=None,
+        snapshot=None,
+        model_version=None,
+        decision=decision,
+        reason="",
+    )
+    (line,) = (line for line in texts.run_report(run).splitlines() if line.startswith("•"))
+    return line
+
+
+def test_an_unknown_objection_is_told_in_general_words_and_each_known_one_in_its_own() -> None:
+    unknown = refused("speed")
+    assert unknown == "• son düzeltmeler: ölçütü karşılamadı (0,50 → 0,25)"
+    known = {refused(what) for what in Shortcoming}
+    assert len(known - {unknown}) == len(Shortcoming)
 
 
 def test_long_words_are_cut() -> None:

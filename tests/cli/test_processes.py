@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.bot.tiny import TinyClassifier
 from tests.cli.conftest import ROOT, Result, Running
 from tests.sentences import SENTENCES
+from tweetsent import database
 from tweetsent.adapter import read_manifest
-from tweetsent.cli import console
+from tweetsent.batching import BatchingClassifier
+from tweetsent.cli import console, serving
 from tweetsent.labels import LABELS
+from tweetsent.retraining import RetrainingService
+from tweetsent.service import SentimentService
 
 TOKEN = "123456789:AA-not-a-real_token"
 ANSWERS = [label.turkish for label in LABELS]
@@ -260,3 +265,29 @@ def test_two_processes_make_one_adapter_and_say_each_line_once(
     assert results.count(manifest.version) == 1
     written = {path.name for path in empty_home.iterdir()} - {"logs", "data", "cache"}
     assert written == {"rows.csv", "valid.csv", "yeni"}
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_run_that_can_not_be_stopped_keeps_nothing_else_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed = []
+
+    async def fail(_: RetrainingService) -> None:
+        raise ProcessLookupError
+
+    async def close_service(_: SentimentService) -> None:
+        closed.append("service")
+
+    async def transport(_service: SentimentService, _retraining: RetrainingService) -> None:
+        pass
+
+    settings = console.load_settings()
+    database.upgrade(settings.database_url)
+    monkeypatch.setattr("tweetsent.classifier.load_classifier", lambda *_: TinyClassifier())
+    monkeypatch.setattr(RetrainingService, "close", fail)
+    monkeypatch.setattr(SentimentService, "close", close_service)
+    monkeypatch.setattr(BatchingClassifier, "close", lambda _: closed.append("classifier"))
+    with pytest.raises(ProcessLookupError):
+        serving._serve(settings, transport)
+    assert closed == ["service", "classifier"]

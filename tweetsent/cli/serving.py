@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,19 +96,17 @@ def _serve(settings: Settings, transport: "Transport") -> None:
     batching = BatchingClassifier(watcher.first() if watcher else load(None))
 
     async def serve() -> None:
-        service = SentimentService(
-            store, batching, registry, train_on_forwards=settings.tweetsent_train_on_forwards
-        )
-        retraining = RetrainingService(settings, store, Runs(engine), Retrainer())
-        retraining.schedule()
-        watching = asyncio.create_task(watcher.run(batching)) if watcher else None
-        try:
+        async with AsyncExitStack() as stack:  # one that can't be closed keeps none of the others
+            stack.callback(batching.close)
+            service = SentimentService(
+                store, batching, registry, train_on_forwards=settings.tweetsent_train_on_forwards
+            )
+            stack.push_async_callback(service.close)
+            if watcher:
+                stack.callback(asyncio.create_task(watcher.run(batching)).cancel)
+            retraining = RetrainingService(settings, store, Runs(engine), Retrainer())
+            stack.push_async_callback(retraining.close)
+            retraining.schedule()
             await transport(service, retraining)
-        finally:
-            await retraining.close()
-            if watching:
-                watching.cancel()
-            await service.close()
-            batching.close()
 
     asyncio.run(serve())
