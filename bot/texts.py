@@ -169,6 +169,9 @@ _LACKS = {
     "devreye giremez.",
     Lack.BASE_DATA: "Temel eğitim verisi ayarlanmamış (TWEETSENT_BASE_DATA). Yalnızca "
     "düzeltmelerle iyi bir model çıkmaz.",
+    Lack.TEST_DATA: "Şimdiki model temel verinin tümüyle eğitilmiş; verinin bir parçası onu "
+    "ölçmeye yaramaz. Test verisini TWEETSENT_TEST_DATA ile göster.",
+    Lack.FILE: "Ayarlarda adı geçen veri dosyası yok: {path}",
     Lack.CORRECTIONS: "Eğitimde kullanılabilecek {found} düzeltme var; en az {needed} gerekiyor. "
     "Bekleyenlere /inceleme ile bakabilirsin.",
     Lack.NEW_CORRECTIONS: "Son eğitimden beri {found} yeni düzeltme geldi; en az {needed} "
@@ -286,7 +289,7 @@ def stats(numbers: Stats) -> str:
         f"(son 24 saatte {_count(numbers.predictions_last_day)})",
         f"     {labels}",
         f"✏️ Düzeltme: {_count(numbers.corrections)} "
-        f"(eğitimde kullanılabilir: {_count(numbers.trainable_corrections)})",
+        f"(eğitim izni olan: {_count(numbers.trainable_corrections)})",
         _quality(numbers),
     ]
     if numbers.latency_ms_p50 is not None and numbers.latency_ms_p95 is not None:
@@ -343,7 +346,9 @@ def rolled_back(version: str) -> str:
 
 def not_ready(error: NotReadyError) -> str:
     """Why a retraining run can't begin."""
-    text = _LACKS[error.lack].format(found=_count(error.found), needed=_count(error.needed))
+    text = _LACKS[error.lack].format(
+        found=_count(error.found), needed=_count(error.needed), path=error.path
+    )
     return f"🎓 Eğitim başlamadı. {text}"
 
 
@@ -407,6 +412,8 @@ def _objection(objection: dict[str, Any]) -> str:
     match objection["what"]:
         case "macro_f1":
             words = f"Makro-F1 düştü ({change})"
+        case "drift":
+            words = f"Makro-F1 şimdiye dek çalışan en iyi modelin çok altında ({change})"
         case "recall":
             label = Label(objection["label"])
             words = f"{label.turkish} mesajların daha azını buluyor ({change})"

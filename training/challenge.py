@@ -44,7 +44,7 @@ _HELD_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a challenger is made of and measured on; no row, nor a near-copy of one, is in two."""
+    """What a challenger learns from and is measured on; of the latter no near-copy is learnt."""
 
     base: LabelledData
     corrections: LabelledData
@@ -73,7 +73,7 @@ def gather(
     """Take apart what is trained on and what is tested on.
 
     `corrections` are oldest first, `snapshot` is the hash of the data set that they come from.
-    Raises ConfigError when there is no base data.
+    Raises ConfigError when there is no base data, or only what is tested on.
     """
     if not base.examples:
         raise ConfigError("there is no base data: name it in TWEETSENT_BASE_DATA")
@@ -82,8 +82,11 @@ def gather(
     older, held = corrections[:first_held], corrections[first_held:]
     unseen = [row for part in frozen for row in part.examples] + held
     learnt = without_near(older, unseen)
+    rows = without_near(base.examples, unseen)
+    if not rows:
+        raise ConfigError("every row of the base data is in the test data, or nearly so")
     return Material(
-        base=LabelledData(base.dataset, without_near(base.examples, unseen)),
+        base=LabelledData(base.dataset, rows),
         corrections=LabelledData(
             Dataset(name=CORRECTIONS, sha256=snapshot, rows=len(learnt)), learnt
         ),

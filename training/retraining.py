@@ -116,6 +116,7 @@ def retrain(
     """
     rules = rules or GateRules()
     require_ready(shop.settings, shop.store, shop.runs, trigger, 2 * rules.fewest_corrections)
+    _require_readable_data(shop.settings)
     _require_unread_test_data(shop, base)
     lease = shop.runs.start(trigger)
     try:
@@ -235,6 +236,13 @@ def _best_that_served(shop: Workshop) -> dict[str, float]:
     return best
 
 
+def _require_readable_data(settings: Settings) -> None:
+    """What is wrong with the files is said before a run begins."""
+    assert settings.tweetsent_base_data is not None
+    read_base(settings.tweetsent_base_data)
+    require_different_names([_read(path, lambda _: None) for path in settings.tweetsent_test_data])
+
+
 def _require_unread_test_data(shop: Workshop, base: BaseModel) -> None:
     """A part of the base data tests nothing of an adapter that was trained on all of it."""
     champion, base_data = shop.champion(base), shop.settings.tweetsent_base_data
@@ -285,10 +293,16 @@ def _material(
     assert settings.tweetsent_base_data is not None
     frozen = [_read(path, say) for path in settings.tweetsent_test_data]
     frozen = frozen or [freeze(_read(settings.tweetsent_base_data, say))]
-    require_different_names(frozen)
     base = LabelledData(snapshot.manifest.base, _examples(snapshot.rows, "base"))
     corrections = _examples(snapshot.rows, "correction")
-    return gather(base, corrections, snapshot.manifest.rows_sha256, frozen, rules)
+    material = gather(base, corrections, snapshot.manifest.rows_sha256, frozen, rules)
+    say(
+        f"{len(material.base.examples):,} rows of base data and "
+        f"{len(material.corrections.examples):,} corrections to learn from; to test on: "
+        f"{sum(len(part.examples) for part in material.frozen):,} frozen rows and the newest "
+        f"{len(material.held):,} corrections"
+    )
+    return material
 
 
 def _read(path: Path, say: Callable[[str], None]) -> LabelledData:

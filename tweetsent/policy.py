@@ -32,8 +32,9 @@ class Policy:
     """… when they are more than this share of those that change the model's label. With calibrated
     confidences an honest user stays far below it: the model is seldom wrong where it is sure."""
     suspicious_share: float = 0.1
-    """At most this share of the new corrections of a run waits because confident learning finds
-    their labels improbable: the least credible first, as many as an admin has patience for."""
+    """At most this share of the new corrections of a run, rounded up, waits because confident
+    learning finds their labels improbable: the least credible first, as many as an admin has
+    patience for."""
     corrections_per_user: int = 50
     """At most so many of one user that admins know are in a training set …"""
     share_per_user: float = 0.2

@@ -114,7 +114,7 @@ class Run:
     """UTC."""
     finished_at: datetime | None
     corrections: int | None
-    """Accepted corrections that it trained on; None before its export."""
+    """Accepted corrections of its data set, the held-back ones too; None before its export."""
     snapshot: str | None
     """Hash of its data set."""
     model_version: str | None

@@ -59,11 +59,13 @@ class RetrainingService:
 
     async def newest(self) -> Run | None:
         """The run that was begun last, by whichever process; None before the first."""
+        await asyncio.to_thread(self._runs.sweep)
         runs = await asyncio.to_thread(self._runs.list, 1)
         return runs[0] if runs else None
 
     async def get(self, run_id: int) -> Run | None:
         """One run."""
+        await asyncio.to_thread(self._runs.sweep)
         return await asyncio.to_thread(self._runs.get, run_id)
 
     async def claim_report(self) -> Run | None:

@@ -78,7 +78,7 @@ def test_stats_with_corrections_come_with_a_picture(telegram: BotApi, admin: int
     text, picture = telegram.wait_sent(2, admin)
 
     assert "doğruluk: %0 · Makro-F1: 0,00" in text["text"]
-    assert "✏️ Düzeltme: 1 (eğitimde kullanılabilir: 0)" in text["text"]
+    assert "✏️ Düzeltme: 1 (eğitim izni olan: 0)" in text["text"]
     assert "🤖 tiny-1: 1 tahmin" in text["text"]
     assert picture["caption"] == texts.STATS_PICTURE_CAPTION
     assert telegram.of("sendPhoto")[0].files["photo"].startswith(b"\x89PNG")

@@ -105,7 +105,7 @@ def test_the_same_line_in_a_later_conversation_is_a_new_message(settings: Settin
 def test_stats_save_the_picture(settings: Settings) -> None:
     answers = chat(settings, "harika", "/1", "/stats")
 
-    assert "eğitimde kullanılabilir: 1" in answers[2]
+    assert "eğitim izni olan: 1" in answers[2]
     caption, path = answers[3].splitlines()
     assert caption == texts.STATS_PICTURE_CAPTION
     assert Path(path).parent == settings.tweetsent_data_dir / "chat"

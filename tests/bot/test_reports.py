@@ -42,6 +42,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Settings:
     """A bot that may retrain."""
+    (tmp_path / "base.csv").touch()
     return settings.model_copy(update={"tweetsent_base_data": tmp_path / "base.csv"})
 
 

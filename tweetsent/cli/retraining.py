@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def retrain(
-    trigger: Trigger = typer.Argument(Trigger.CLI, hidden=True),
+    trigger: Trigger = typer.Argument(Trigger.CLI, hidden=True, metavar=""),
     json_output: bool = typer.Option(False, "--json", help="Print the run as JSON on stdout."),
 ) -> None:
     """Train a new version with the accepted corrections; it serves if it is better."""
