@@ -5,9 +5,9 @@
 
 A first adapter is trained on a tenth of TRAIN. The rest, or so many rows a round, come in five
 rounds as messages of simulated users, who correct what serves; one correction in ten has a wrong
-label. After each round
-there is a retraining run with the real store, policy, screening, training, gate and registry, and
-what serves then is measured on VALID, which no part of the story sees. The stories:
+label. After each round there is a retraining run with the real store, policy, screening, training,
+gate and registry, and what serves then is measured on VALID, which no part of the story sees. The
+stories:
 
     careful    policy, screening, gate, and an admin who knows the truth of what waits for a review
     open       no policy, no screening, no review, no gate: every run's result serves

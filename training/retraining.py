@@ -116,8 +116,7 @@ def retrain(
     """
     rules = rules or GateRules()
     require_ready(shop.settings, shop.store, shop.runs, trigger, 2 * rules.fewest_corrections)
-    _require_readable_data(shop.settings)
-    _require_unread_test_data(shop, base)
+    _require_usable_data(shop, base)
     lease = shop.runs.start(trigger)
     try:
         with _cleared(shop, lease), _readable_errors(), _beating(lease) as is_lost:
@@ -226,7 +225,7 @@ def _settle(
 
 
 def _best_that_served(shop: Workshop) -> dict[str, float]:
-    """Macro-F1 by frozen set, over all promotions that were measured on as many rows of it."""
+    """The highest macro-F1 of all promotions, by the name of the frozen set."""
     best: dict[str, float] = {}
     for run in shop.runs.list(_REMEMBERED_RUNS):
         if run.state is RunState.PROMOTED and run.decision:
@@ -236,22 +235,19 @@ def _best_that_served(shop: Workshop) -> dict[str, float]:
     return best
 
 
-def _require_readable_data(settings: Settings) -> None:
+def _require_usable_data(shop: Workshop, base: BaseModel) -> None:
     """What is wrong with the files is said before a run begins."""
+    settings = shop.settings
     assert settings.tweetsent_base_data is not None
-    read_base(settings.tweetsent_base_data)
+    _, dataset = read_base(settings.tweetsent_base_data)
     require_different_names([_read(path, lambda _: None) for path in settings.tweetsent_test_data])
-
-
-def _require_unread_test_data(shop: Workshop, base: BaseModel) -> None:
-    """A part of the base data tests nothing of an adapter that was trained on all of it."""
-    champion, base_data = shop.champion(base), shop.settings.tweetsent_base_data
-    if champion is None or base_data is None or shop.settings.tweetsent_test_data:
+    champion = shop.champion(base)
+    if champion is None or settings.tweetsent_test_data:
         return
     manifest = read_manifest(champion)
     if any(run.model_version == manifest.version for run in shop.runs.list(_REMEMBERED_RUNS)):
         return  # runs keep their test data out
-    _, dataset = read_base(base_data)
+    # A part of the base data tests nothing of an adapter that was trained on all of it.
     if dataset.sha256 in {data.sha256 for data in manifest.datasets}:
         raise NotReadyError(Lack.TEST_DATA)
 

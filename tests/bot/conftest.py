@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from bot.polling import run_polling
 from bot.redaction import install_redaction
 from tests.bot.botapi import TOKEN, BotApi
 from tests.bot.tiny import ADMIN, TinyClassifier, migrated_database, open_services, settings_for
+from tweetsent.database import create_engine_for
 from tweetsent.retrainer import COMMAND
 from tweetsent.settings import Settings
 
@@ -69,6 +71,14 @@ def api() -> Iterator[BotApi]:
 @pytest.fixture
 def settings(tmp_path: Path, api: BotApi, empty_database: Path) -> Settings:
     return settings_for(tmp_path, empty_database, api.base_url, TOKEN)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Engine]:
+    """The bot's database, beside the bot."""
+    engine = create_engine_for(settings.database_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """/model and /geri_al: what admins see and may do, and that nobody else may."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,19 +11,11 @@ from tests.bot.conftest import RunningBot
 from tests.bot.test_corrections import buttons
 from tests.tweetsent.adapters import damage, make_adapter
 from tweetsent.adapter import read_manifest, shipped_adapter
-from tweetsent.database import create_engine_for
 from tweetsent.records import ActivatedBy
 from tweetsent.registry import Registry
 from tweetsent.settings import Settings
 
 SHIPPED_VERSION = read_manifest(shipped_adapter()).version
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Engine]:
-    engine = create_engine_for(settings.database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ Only the training is played: `tests/bot/run_process.py`.
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,6 @@ from tests.bot.botapi import BotApi, Fault
 from tests.bot.conftest import RunningBot
 from tests.training.test_gate import CHAMPION, LEARNT, TRUTH, answers, same
 from training.gate import Decision, decide
-from tweetsent.database import create_engine_for
 from tweetsent.errors import Lack, NotReadyError
 from tweetsent.labels import Label, Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
@@ -44,13 +43,6 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
     """A bot that may retrain."""
     (tmp_path / "base.csv").touch()
     return settings.model_copy(update={"tweetsent_base_data": tmp_path / "base.csv"})
-
-
-@pytest.fixture
-def database(settings: Settings) -> Iterator[Engine]:
-    engine = create_engine_for(settings.database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
