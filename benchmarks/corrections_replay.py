@@ -1,7 +1,7 @@
 """The story of a model that learns from its users: macro-F1 from round to round.
 
-    python -m benchmarks.corrections_replay STORY… -- TRAIN VALID TEXT_COLUMN LABEL_COLUMN LABEL_MAP
-    python -m benchmarks.corrections_replay STORY… -- TRAIN VALID … LABEL_MAP ROWS_A_ROUND
+    python -m benchmarks.corrections_replay STORY… -- TRAIN VALID TEXT_COLUMN LABEL_COLUMN \
+        LABEL_MAP SEED [ROWS_A_ROUND]
 
 A first adapter is trained on a tenth of TRAIN. The rest, or so many rows a round, come in five
 rounds as messages of simulated users, who correct what serves; one correction in ten has a wrong
@@ -13,16 +13,19 @@ stories:
     open       no policy, no screening, no review, no gate: every run's result serves
     onward     careful, but each run starts from the adapter that serves, for one epoch
 
-Each story's rounds are written into corrections_replay.json beside this file as they end, and the
-picture is drawn from what is there.
+The seed decides who writes what and when, which corrections are wrong, and the trainings. Each
+story's rounds are written into corrections_replay.json beside this file as they end, and the
+picture is drawn from what is there: the means over the seeds, and each seed as a thin line.
 """
 
 import json
 import os
 import platform
 import random
+import statistics
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +33,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from filelock import FileLock
 
 from training.challenge import RECIPE, in_enough_steps
 from training.data import Example, LabelledData, Source, parse_label_map, read_labelled
@@ -58,7 +62,6 @@ ROUNDS = 5
 BASE_SHARE = FROZEN_SHARE = 0.1
 NOISE = 0.1
 USERS = 300
-SEED = 1
 ADMIN = 1
 RESULT = Path(__file__).with_suffix(".json")
 NO_POLICY = Policy(
@@ -95,16 +98,21 @@ class World:
     device: torch.device
     first: Path
     """The adapter that serves at the beginning."""
+    seed: int = 1
 
 
 def divide(
-    rows: list[Example], unseen: list[Example], rounds: int = ROUNDS, most: int | None = None
+    rows: list[Example],
+    unseen: list[Example],
+    seed: int,
+    rounds: int = ROUNDS,
+    most: int | None = None,
 ) -> Rows:
-    """Take the rows apart, the same way each time; `most` is the most rows of a round."""
+    """Take the rows apart, the same way for the same seed; `most` is the most rows of a round."""
     kept = without_near(resolve_duplicates(rows).kept, unseen)
-    rest, frozen = hold_out(kept, FROZEN_SHARE, SEED)
-    written, base = hold_out(rest, BASE_SHARE, SEED)
-    random.Random(SEED).shuffle(written)
+    rest, frozen = hold_out(kept, FROZEN_SHARE, seed)
+    written, base = hold_out(rest, BASE_SHARE, seed)
+    random.Random(seed).shuffle(written)
     parts = [written[number::rounds][:most] for number in range(rounds)]
     return Rows(base, parts, frozen, unseen)
 
@@ -123,7 +131,7 @@ def replay(story: str, world: World, folder: Path) -> list[dict[str, Any]]:
     """One story in an empty folder; a dictionary of figures for the beginning and each round."""
     shop = _open(story, world, folder)
     is_open = story == "open"
-    rng = random.Random(SEED)
+    rng = random.Random(world.seed)
     told = [{"round": 0, "macro_f1": _measure(shop, world)}]
     recipe = replace(world.recipe, epochs=1) if story == "onward" else world.recipe
     for number, rows in enumerate(world.rows.rounds, start=1):
@@ -225,16 +233,18 @@ def _measure(shop: Workshop, world: World) -> float:
     return round(evaluate(classifier, world.rows.unseen).metrics.macro_f1, 4)
 
 
-def draw(stories: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """Macro-F1 per round, a line for each story."""
+def draw(stories: dict[str, dict[str, list[float]]], path: Path) -> None:
+    """Macro-F1 per round by story and seed: the mean of each story, and its seeds thinly."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 4.6), layout="constrained")
     axes = figure.add_subplot()
-    for name, told in stories.items():
-        axes.plot(
-            [at["round"] for at in told], [at["macro_f1"] for at in told], marker="o", label=name
-        )
+    for number, (name, by_seed) in enumerate(stories.items()):
+        for told in by_seed.values():
+            axes.plot(told, color=f"C{number}", linewidth=0.8, alpha=0.4)
+        mean = [statistics.mean(at) for at in zip(*by_seed.values(), strict=True)]
+        label = f"{name} ({len(by_seed)} seeds)"
+        axes.plot(mean, color=f"C{number}", linewidth=2.2, marker="o", label=label)
     axes.set_xlabel("round")
     axes.set_ylabel("macro-F1 of what serves, on unseen rows")
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -255,7 +265,7 @@ def main(arguments: list[str]) -> None:
         arguments[: arguments.index("--")],
         arguments[arguments.index("--") + 1 :],
     )
-    train_file, valid_file, text, label, codes, *most = files
+    train_file, valid_file, text, label, codes, seed, *most = files
     labels = parse_label_map(codes)
     known, unseen = (
         read_labelled(Source(Path(file), text, label, labels)).examples
@@ -263,31 +273,42 @@ def main(arguments: list[str]) -> None:
     )
     settings = Settings.load()
     base = find_base_model(settings.tweetsent_base_model, settings.tweetsent_cache_dir, say)
-    rows = divide(known, unseen, most=int(most[0]) if most else None)
+    rows = divide(known, unseen, int(seed), most=int(most[0]) if most else None)
+    recipe = replace(RECIPE, seed=int(seed))
     with tempfile.TemporaryDirectory() as scratch:
         device = choose_device(settings.tweetsent_device)
-        first = make_first(rows, base, RECIPE, device, Path(scratch) / "first")
-        world = World(rows, base, RECIPE, device, first)
+        first = make_first(rows, base, recipe, device, Path(scratch) / "first")
+        world = World(rows, base, recipe, device, first, int(seed))
         for story in stories:
-            _keep(story, replay(story, world, Path(scratch) / story), rows)
+            started = time.monotonic()
+            told = replay(story, world, Path(scratch) / story)
+            _keep(story, told, world, time.monotonic() - started)
 
 
-def _keep(story: str, told: list[dict[str, Any]], rows: Rows) -> None:
-    result = json.loads(RESULT.read_text()) if RESULT.exists() else {"stories": {}}
-    result["stories"][story] = told
-    result |= {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": _machine(),
-        "torch": torch.__version__,
-        "base_rows": len(rows.base),
-        "rows_a_round": [len(written) for written in rows.rounds],
-        "gate_rows": len(rows.frozen),
-        "unseen_rows": len(rows.unseen),
-        "noise": NOISE,
-        "users": USERS,
-    }
-    RESULT.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-    draw(result["stories"], RESULT.with_suffix(".png"))
+def _keep(story: str, told: list[dict[str, Any]], world: World, seconds: float) -> None:
+    rows = world.rows
+    with FileLock(RESULT.with_suffix(".lock")):  # other processes may tell other stories
+        kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+        kept.setdefault(story, {})[str(world.seed)] = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": _machine(),
+            "torch": torch.__version__,
+            "seconds": round(seconds),
+            "base_rows": len(rows.base),
+            "rows_a_round": [len(written) for written in rows.rounds],
+            "gate_rows": len(rows.frozen),
+            "unseen_rows": len(rows.unseen),
+            "noise": NOISE,
+            "users": USERS,
+            "rounds": told,
+        }
+        text = json.dumps(kept, indent=2, ensure_ascii=False, sort_keys=True)
+        RESULT.write_text(text + "\n", encoding="utf-8")
+        figures = {
+            name: {seed: [at["macro_f1"] for at in run["rounds"]] for seed, run in by_seed.items()}
+            for name, by_seed in sorted(kept.items())
+        }
+        draw(figures, RESULT.with_suffix(".png"))
 
 
 def _machine() -> str:

@@ -9,14 +9,17 @@ accuracy where a file has no neutral), and mean ± standard deviation over the r
 
 import statistics
 import sys
+import tempfile
 from collections import defaultdict
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from training.crossfit import with_expectations
 from training.data import Example, Source, parse_label_map, read_labelled
 from training.duplicates import resolve_duplicates
 from training.evaluation import evaluate
+from training.memory import Memory
 from training.qlora import Listener, fine_tune
 from training.settings import TrainingSettings
 from training.splits import folds
@@ -27,6 +30,7 @@ from tweetsent.settings import Settings
 
 COUNT = 5
 SPLIT_SEED = 0
+QUIET = Listener(lambda _: None, lambda _: None, lambda *_: None, lambda: False)
 
 
 def main(arguments: list[str]) -> None:
@@ -65,14 +69,11 @@ def main(arguments: list[str]) -> None:
                 scores.update(_scores(classifier, unseen))
                 return {}
 
-            fine_tune(
-                base,
-                training,
-                replace(base_settings, seed=seed),
-                device,
-                Listener(_say, lambda _: None, lambda *_: None, lambda: False),
-                score=score,
-            )
+            seeded = replace(base_settings, seed=seed)
+            with tempfile.TemporaryDirectory() as scratch:
+                done = Path(scratch) / "folds"
+                rows = with_expectations(base, training, seeded, device, QUIET, Memory.AUTO, done)
+            fine_tune(base, rows, seeded, device, QUIET, score=score)
             for name, value in scores.items():
                 results[name].append(value)
             _say(f"fold {fold}, seed {seed}: {_line({n: [v] for n, v in scores.items()})}")

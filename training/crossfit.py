@@ -28,6 +28,30 @@ from tweetsent.prompt import PromptEncoder
 FOLDS = 5
 
 
+def with_expectations(
+    base: BaseModel,
+    examples: list[Example],
+    settings: TrainingSettings,
+    device: torch.device,
+    listener: Listener,
+    memory: Memory,
+    done: Path,
+) -> list[Example]:
+    """The same rows, each with `expected`, if the settings want self-distillation.
+
+    Parameters and errors as of `out_of_fold_probabilities`.
+    """
+    if not settings.self_distillation:
+        return examples
+    probabilities = out_of_fold_probabilities(
+        base, examples, settings, device, listener, memory, done
+    )
+    return [
+        replace(row, expected=(negative, neutral, positive))
+        for row, (negative, neutral, positive) in zip(examples, probabilities.tolist(), strict=True)
+    ]
+
+
 def out_of_fold_probabilities(
     base: BaseModel,
     examples: list[Example],

@@ -10,7 +10,7 @@ import torch
 from accelerate import PartialState
 from filelock import FileLock, Timeout
 
-from training.crossfit import out_of_fold_probabilities
+from training.crossfit import with_expectations
 from training.data import LabelledData
 from training.evaluation import Evaluation, evaluate, make_folder
 from training.memory import Memory
@@ -75,18 +75,8 @@ def _train(
     begun = read_start(start, base, settings) if start else None
     checkpoint = checkpoint_of(output)
     folds = output.with_name(f"{output.name}.folds")
-    examples = plan.examples
-    if settings.self_distillation:
-        # The folds never start from an adapter: it may have seen the rows that they leave out.
-        probabilities = out_of_fold_probabilities(
-            base, examples, settings, device, listener, memory, folds
-        )
-        examples = [
-            replace(row, expected=(negative, neutral, positive))
-            for row, (negative, neutral, positive) in zip(
-                examples, probabilities.tolist(), strict=True
-            )
-        ]
+    # The folds never start from an adapter: it may have seen the rows that they leave out.
+    examples = with_expectations(base, plan.examples, settings, device, listener, memory, folds)
     trained = fine_tune(
         base,
         examples,
