@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from training.card import AVERAGE_OF
 from training.data import LabelledData
 from training.evaluation import Evaluation
 from training.publish import (
@@ -98,7 +99,7 @@ def _origin(manifests: list[Manifest], rank: int) -> Origin:
     return Origin(
         quantization=first.quantization,
         prompt=first.prompt,
-        training=common | {"lora_rank": rank, "average of": averaged},
+        training=common | {"lora_rank": rank, AVERAGE_OF: averaged},
         datasets=[data for data in datasets.values() if data.name not in measured],
         epoch=None,
         machine=first.machine,

@@ -48,6 +48,15 @@ class PairedDifference:
     """Share of the resamples, from 0 to 1, in which the first is better; a tie is not."""
 
 
+class PairedLosses(NamedTuple):
+    """What a first model loses to a second one on the same rows, in each resample."""
+
+    macro_f1: np.ndarray
+    """(resamples,) macro-F1."""
+    recall: np.ndarray
+    """(resamples, 3) recall by label, in label order; 0 for a label that wasn't drawn."""
+
+
 def bootstrap_intervals(
     confusion_matrix: np.ndarray, *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> Intervals:
@@ -73,18 +82,38 @@ def paired_bootstrap(
     Statistical Significance Tests for Machine Translation Evaluation). Raises ValueError when the
     three do not have the same, non-zero length.
     """
-    if not 0 < len(first) == len(second) == len(truth):
-        raise ValueError(f"{len(first)}, {len(second)} and {len(truth)} labels can't be paired")
-    # (3, 3, 3) counts: truth, label of the first model, label of the second.
-    counts = np.zeros((len(LABELS),) * 3, dtype=np.int64)
-    np.add.at(counts, (_indices(truth), _indices(first), _indices(second)), 1)
-    drawn = _resample(counts, resamples, seed)
-    differences = _difference(drawn)
+    counts = _paired_counts(first, second, truth)
+    differences = _difference(_resample(counts, resamples, seed))
     return PairedDifference(
         difference=float(_difference(counts)),
         interval=_percentiles(differences),
         share_better=float((differences > 0).mean()),
     )
+
+
+def paired_losses(
+    first: Sequence[Label],
+    second: Sequence[Label],
+    truth: Sequence[Label],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> PairedLosses:
+    """The scores behind `paired_bootstrap`, of the same resamples; errors as there."""
+    drawn = _resample(_paired_counts(first, second, truth), resamples, seed)
+    recall = _recall_of(drawn.sum(axis=-2)) - _recall_of(drawn.sum(axis=-1))
+    return PairedLosses(-_difference(drawn), recall)
+
+
+def _paired_counts(
+    first: Sequence[Label], second: Sequence[Label], truth: Sequence[Label]
+) -> np.ndarray:
+    """(3, 3, 3) counts: truth, label of the first model, label of the second."""
+    if not 0 < len(first) == len(second) == len(truth):
+        raise ValueError(f"{len(first)}, {len(second)} and {len(truth)} labels can't be paired")
+    counts = np.zeros((len(LABELS),) * 3, dtype=np.int64)
+    np.add.at(counts, (_indices(truth), _indices(first), _indices(second)), 1)
+    return counts
 
 
 def accuracy_of(counts: np.ndarray) -> np.ndarray:
@@ -103,6 +132,13 @@ def macro_f1_of(counts: np.ndarray) -> np.ndarray:
     f1 = 2 * np.diagonal(counts, axis1=-2, axis2=-1) / np.maximum(size, 1)
     mean: np.ndarray = f1.sum(axis=-1) / (size > 0).sum(axis=-1)
     return mean
+
+
+def _recall_of(counts: np.ndarray) -> np.ndarray:
+    """Recall (..., 3) by label of confusion matrices (..., 3, 3); 0 for a label without rows."""
+    right: np.ndarray = np.diagonal(counts, axis1=-2, axis2=-1)
+    recall: np.ndarray = right / np.maximum(counts.sum(axis=-1), 1)
+    return recall
 
 
 def _difference(counts: np.ndarray) -> np.ndarray:

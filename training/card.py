@@ -5,6 +5,9 @@ from typing import Any
 from tweetsent.adapter import Manifest
 from tweetsent.labels import LABELS
 
+AVERAGE_OF = "average of"
+"""The setting that names the adapters of which one is the mean."""
+
 
 def model_card(manifest: Manifest) -> str:
     """Markdown after Mitchell et al. 2019, arXiv:1810.03993."""
@@ -22,7 +25,7 @@ def model_card(manifest: Manifest) -> str:
 
 A LoRA adapter that makes `{manifest.base_model}` (revision `{manifest.base_revision[:12]}`,
 quantisation {manifest.quantization}) tell whether a Turkish message is Olumsuz, Tarafsız or
-Olumlu. Trained by `tweetsent train` on {manifest.created_at[:10]}{_started(manifest.started_from)}.
+Olumlu. {_made(manifest.training)} on {manifest.created_at[:10]}{_started(manifest.started_from)}.
 
 **Meant for** short Turkish messages and tweets, as an aid to a person. **Not meant for** decisions
 about people, for other languages or for long documents. Irony, news about bad events told
@@ -36,7 +39,8 @@ Scores are divided by the temperature {manifest.temperature}.
 
 The temperature was fitted on these rows; where a seed or a setting was chosen by them as well, they
 flatter. The interval is for other rows of the same kind, by bootstrap; another training seed moves
-the score as well. Measured on {manifest.measured_on}.
+the score as well. Where a file has no neutral rows, macro-F1 counts a label that can't be right
+there: look at the accuracy between the other two. Measured on {manifest.measured_on}.
 
 {_results(manifest.metrics)}
 
@@ -57,6 +61,12 @@ included{_kept(manifest.epoch)}; {libraries}.
 """
 
 
+def _made(training: dict[str, Any]) -> str:
+    if AVERAGE_OF in training:
+        return "Averaged by `tweetsent average` from adapters of `tweetsent train`"
+    return "Trained by `tweetsent train`"
+
+
 def _started(version: str | None) -> str:
     return "" if version is None else f", further than `{version}`, which it started from"
 
@@ -67,15 +77,20 @@ def _kept(epoch: int | None) -> str:
 
 def _results(metrics: dict[str, Any]) -> str:
     lines = [
-        "| file | n | accuracy | macro-F1 | weighted F1 | MCC | ECE | macro-F1, 95 % interval |",
-        "|---|---|---|---|---|---|---|---|",
+        "| file | n | accuracy | macro-F1 | weighted F1 | MCC | ECE | macro-F1, 95 % interval "
+        "| two-class accuracy |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, result in metrics.items():
         values = " | ".join(
             f"{result[key]:.3f}" for key in ("accuracy", "macro_f1", "weighted_f1", "mcc", "ece")
         )
         low, high = result["intervals"]["macro_f1"]
-        lines.append(f"| {name} | {result['n']:,} | {values} | {low:.3f} to {high:.3f} |")
+        two_class = result["two_class_accuracy"]
+        lines.append(
+            f"| {name} | {result['n']:,} | {values} | {low:.3f} to {high:.3f} "
+            f"| {'' if two_class is None else f'{two_class:.3f}'} |"
+        )
     for name, result in metrics.items():
         lines += ["", f"{name}:", "", "| label | precision | recall | F1 | rows |"]
         lines.append("|---|---|---|---|---|")

@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from training.bootstrap import PairedDifference, paired_bootstrap
+import numpy as np
+
+from training.bootstrap import PairedDifference, paired_bootstrap, paired_losses
 from training.evaluation import Evaluation
 from tweetsent.errors import ConfigError
 from tweetsent.labels import LABELS, Label
@@ -73,6 +75,9 @@ class GateRules:
     tolerance: float = 0.01
     """Macro-F1 that a frozen set may lose; less is refused too when it is certain (the 95 %
     interval of the paired difference lies below 0)."""
+    certainty: float = 0.8
+    """Share of the resamples in which macro-F1 or a recall must lose more than it may: of few rows
+    a loss is often chance, and a gate that refuses by chance keeps the worse model."""
     drift: float = 0.03
     """Macro-F1 that a frozen set may lose to the best that ever served, so that many small losses
     don't add up."""
@@ -90,6 +95,8 @@ class GateRules:
         for name, value in asdict(self).items():
             if not value >= 0:
                 raise ConfigError(f"gate: {name} must be 0 or more")
+        if self.certainty > 1:
+            raise ConfigError("gate: certainty must be at most 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,19 +214,28 @@ def _harm(
     """What speaks against the new one on a frozen set."""
     found = []
     change = item.difference
-    if change.difference < -rules.tolerance or change.interval.high < 0:
+    lost = paired_losses(after.predicted, before.predicted, before.truth)
+    is_certain = change.interval.high < 0
+    if is_certain or _is_beyond(rules.tolerance, -change.difference, lost.macro_f1, rules):
         found.append(
             Objection(item.name, Shortcoming.MACRO_F1, before=item.champion, after=item.challenger)
         )
-    for label in LABELS:
+    for index, label in enumerate(LABELS):
         old, new = before.metrics.per_class[label], after.metrics.per_class[label]
-        if old.support >= rules.fewest_of_a_label and old.recall - new.recall > rules.recall_drop:
+        is_known = old.support >= rules.fewest_of_a_label
+        drop = old.recall - new.recall
+        if is_known and _is_beyond(rules.recall_drop, drop, lost.recall[:, index], rules):
             found.append(
                 Objection(item.name, Shortcoming.RECALL, old.recall, new.recall, label=label)
             )
     if after.ece - before.ece > rules.calibration_drop:
         found.append(Objection(item.name, Shortcoming.CALIBRATION, before.ece, after.ece))
     return found
+
+
+def _is_beyond(amount: float, loss: float, resampled: np.ndarray, rules: GateRules) -> bool:
+    """Whether more is lost than the amount, on the rows as they are and in enough resamples."""
+    return loss > amount and float((resampled > amount).mean()) >= rules.certainty
 
 
 def _drift(

@@ -10,6 +10,7 @@ from training.bootstrap import (
     bootstrap_intervals,
     macro_f1_of,
     paired_bootstrap,
+    paired_losses,
 )
 from tweetsent.labels import LABELS, Label
 from tweetsent.metrics import compute_metrics
@@ -138,6 +139,21 @@ def test_pairing_matches_brute_force_and_is_sharper_than_two_intervals() -> None
     assert found.interval == pytest.approx(np.quantile(differences, [0.025, 0.975]), abs=0.008)
     alone = bootstrap_intervals(compute_metrics(truth, first).confusion_matrix).macro_f1
     assert found.interval.high - found.interval.low < (alone.high - alone.low) / 2
+
+
+def test_the_losses_are_those_of_the_same_resamples() -> None:
+    truth = [label for label in LABELS for _ in range(100)]
+    first, second = noisy(truth, 0.7, 1), noisy(truth, 0.8, 2)
+    losses = paired_losses(first, second, truth)
+    compared = paired_bootstrap(first, second, truth)
+    assert losses.macro_f1.shape == (2000,)
+    assert losses.recall.shape == (2000, 3)
+    assert (losses.macro_f1 < 0).mean() == compared.share_better
+    assert losses.macro_f1.mean() == pytest.approx(-compared.difference, abs=0.005)
+    before, after = (compute_metrics(truth, answers) for answers in (second, first))
+    for index, label in enumerate(LABELS):
+        drop = before.per_class[label].recall - after.per_class[label].recall
+        assert losses.recall[:, index].mean() == pytest.approx(drop, abs=0.01)
 
 
 def test_what_has_no_partner_can_not_be_paired() -> None:

@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from training.card import model_card
+from training.card import AVERAGE_OF, model_card
 from tweetsent.adapter import Dataset, Manifest
 from tweetsent.prompt import Prompt
 
 
-def result(n: int, f1: float) -> dict[str, Any]:
+def result(n: int, f1: float, two_class: float | None = None) -> dict[str, Any]:
     row = {"precision": 0.111, "recall": 0.222, "f1": 0.333, "support": 77}
     return {
         "n": n,
@@ -16,6 +16,7 @@ def result(n: int, f1: float) -> dict[str, Any]:
         "weighted_f1": 0.7777,
         "mcc": 0.5555,
         "ece": 0.0321,
+        "two_class_accuracy": two_class,
         "intervals": {"accuracy": [0.7, 0.9], "macro_f1": [f1 - 0.1, f1 + 0.1]},
         "per_class": {
             "negative": row,
@@ -37,7 +38,7 @@ def manifest(**more: Any) -> Manifest:
             "files": {},
             "datasets": [Dataset(name="tweetler.csv", sha256="feedbeef" * 8, rows=12345)],
             "training": {"epochs": 4, "learning_rate": 0.0003},
-            "metrics": {"deneme.csv": result(1234, 0.6789), "oteki.csv": result(9, 0.8876)},
+            "metrics": {"deneme.csv": result(1234, 0.6789), "oteki.csv": result(9, 0.8876, 0.9123)},
             "machine": "2 CPU cores (x86_64)",
             "training_seconds": 61.7,
             "measured_on": "2 CPU cores",
@@ -53,8 +54,12 @@ def card() -> str:
 
 
 def test_it_says_what_was_measured_to_three_places(card: str) -> None:
-    assert "| deneme.csv | 1,234 | 0.812 | 0.679 | 0.778 | 0.555 | 0.032 | 0.579 to 0.779 |" in card
-    assert "| oteki.csv | 9 | 0.812 | 0.888 | 0.778 | 0.555 | 0.032 | 0.788 to 0.988 |" in card
+    assert (
+        "| deneme.csv | 1,234 | 0.812 | 0.679 | 0.778 | 0.555 | 0.032 | 0.579 to 0.779 |  |" in card
+    )
+    assert (
+        "| oteki.csv | 9 | 0.812 | 0.888 | 0.778 | 0.555 | 0.032 | 0.788 to 0.988 | 0.912 |" in card
+    )
 
 
 def test_it_has_a_row_for_each_label_of_each_file(card: str) -> None:
@@ -107,3 +112,10 @@ def test_its_tables_are_whole(card: str) -> None:
         assert set(rule) <= {"|", "-"}
         assert rows
         assert {line.count("|") for line in (head, rule, *rows)} == {head.count("|")}
+
+
+def test_it_says_whether_it_is_a_mean(card: str) -> None:
+    assert "Trained by `tweetsent train` on 2031-05-06" in card
+    mean = model_card(manifest(training={AVERAGE_OF: "kucuk-1, kucuk-2"}))
+    assert "Averaged by `tweetsent average` from adapters of `tweetsent train` on" in mean
+    assert "| average of | kucuk-1, kucuk-2 |" in mean

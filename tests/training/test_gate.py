@@ -104,9 +104,35 @@ def test_a_label_that_is_forgotten_is_refused_even_where_the_mean_holds() -> Non
     assert decision.reason == "a: recall of neutral falls from 0.900 to 0.830"
 
 
+def test_a_loss_that_may_be_chance_is_no_loss() -> None:
+    # Of 60 negative rows the new one gets 8 right that the old one got wrong, and 12 wrong that it
+    # got right; all else is the same.
+    def changed(times: int) -> Decision:
+        truth = [label for label in LABELS for _ in range(60 * times)]
+        before, after = np.array(truth), np.array(truth)
+        before[: 15 * times] = Label.NEUTRAL
+        after[8 * times : 27 * times] = Label.NEUTRAL
+        champion, challenger = (given_by(labels, truth) for labels in (before, after))
+        return decide({"a": champion}, {"a": challenger}, corrections=LEARNT)
+
+    few, many = changed(1), changed(20)
+    assert few.is_promoted
+    assert [str(objection) for objection in many.objections] == [
+        f"a: macro-F1 falls from {few.frozen[0].champion:.3f} to {few.frozen[0].challenger:.3f}",
+        "a: recall of negative falls from 0.750 to 0.683",
+    ]
+
+
+def given_by(labels: np.ndarray, truth: list[Label]) -> Evaluation:
+    probabilities = np.full((len(truth), 3), 0.05)
+    for row, label in enumerate(labels):
+        probabilities[row, LABELS.index(label)] = 0.9
+    return summarise(probabilities, truth, 1.0, "m")
+
+
 def test_a_label_of_few_rows_has_no_say() -> None:
     truth = [*TRUTH[:400], *[Label.POSITIVE] * 19]
-    before, after = answers(truth, same(0)), answers(truth, {Label.POSITIVE: 2})
+    before, after = answers(truth, same(0)), answers(truth, {Label.POSITIVE: 3})
     rules = GateRules(tolerance=0.5)
     decision = decide({"a": before}, {"a": after}, corrections=LEARNT, rules=rules)
     assert decision.is_promoted
@@ -166,3 +192,5 @@ def test_rules_below_zero_are_refused() -> None:
         GateRules(tolerance=-0.1)
     with pytest.raises(ConfigError, match="gate: recall_drop"):
         GateRules(recall_drop=float("nan"))
+    with pytest.raises(ConfigError, match="gate: certainty must be at most 1"):
+        GateRules(certainty=1.1)

@@ -8,12 +8,20 @@ import typer
 from tweetsent.cli.console import can_ask, load_settings, print_json, report
 from tweetsent.cli.database import open_engine, open_store
 from tweetsent.errors import DataError
-from tweetsent.records import OWNER_ID, ReviewItem
+from tweetsent.records import OWNER_ID, Reason, ReviewItem
 
 if TYPE_CHECKING:
     from tweetsent.store import Store
 
 _ANSWERS = {"k": True, "r": False, "a": None}
+_WHY = {
+    Reason.DISAGREEMENT: "users disagree",
+    Reason.SINGLE_VOICE: "one user's word, who did not send the message",
+    Reason.MODEL_IS_SURE: "the model is very sure of another label",
+    Reason.OFTEN_OVERRULED: "most corrections of its user were rejected",
+    Reason.OFTEN_CONTRARY: "its user often contradicts a very sure model",
+    Reason.SUSPICIOUS_LABEL: "models trained without it find its label improbable",
+}
 _KEYS = "k accepts, r rejects, a skips, q ends"
 
 
@@ -107,7 +115,7 @@ def _show(item: ReviewItem, left: int) -> None:
     others = ", ".join(f"{label.turkish} x{count}" for label, count in item.others.items())
     typer.echo(f"\n{item.text}\n  model {model}, user {item.label.turkish}", nl=False)
     typer.echo(f", others {others}" if others else "")
-    typer.echo(f"  {item.reason.value}; {left:,} left")
+    typer.echo(f"  {_WHY[item.reason]}; {left:,} left")
 
 
 def _ask() -> str:
