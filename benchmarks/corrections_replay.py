@@ -13,7 +13,8 @@ stories:
     open       no policy, no screening, no review, no gate: every run's result serves
     onward     careful, but each run starts from the adapter that serves, for one epoch
 
-The seed decides who writes what and when, which corrections are wrong, and the trainings. Each
+Users say of every message what it is, also where the answer was right. The seed decides which rows
+are whose, who writes what and when, which labels are wrong, and the trainings. Each
 story's rounds are written into corrections_replay.json beside this file as they end, and the
 picture is drawn from what is there: the means over the seeds, and each seed as a thin line.
 """
@@ -98,7 +99,6 @@ class World:
     device: torch.device
     first: Path
     """The adapter that serves at the beginning."""
-    seed: int = 1
 
 
 def divide(
@@ -131,7 +131,7 @@ def replay(story: str, world: World, folder: Path) -> list[dict[str, Any]]:
     """One story in an empty folder; a dictionary of figures for the beginning and each round."""
     shop = _open(story, world, folder)
     is_open = story == "open"
-    rng = random.Random(world.seed)
+    rng = random.Random(world.recipe.seed)
     told = [{"round": 0, "macro_f1": _measure(shop, world)}]
     recipe = replace(world.recipe, epochs=1) if story == "onward" else world.recipe
     for number, rows in enumerate(world.rows.rounds, start=1):
@@ -278,18 +278,19 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         device = choose_device(settings.tweetsent_device)
         first = make_first(rows, base, recipe, device, Path(scratch) / "first")
-        world = World(rows, base, recipe, device, first, int(seed))
+        world = World(rows, base, recipe, device, first)
         for story in stories:
             started = time.monotonic()
             told = replay(story, world, Path(scratch) / story)
-            _keep(story, told, world, time.monotonic() - started)
+            keep(story, told, world, time.monotonic() - started)
 
 
-def _keep(story: str, told: list[dict[str, Any]], world: World, seconds: float) -> None:
+def keep(story: str, told: list[dict[str, Any]], world: World, seconds: float) -> None:
+    """Add a story to the record, and draw all that is there."""
     rows = world.rows
     with FileLock(RESULT.with_suffix(".lock")):  # other processes may tell other stories
         kept = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
-        kept.setdefault(story, {})[str(world.seed)] = {
+        kept.setdefault(story, {})[str(world.recipe.seed)] = {
             "date": datetime.now(UTC).date().isoformat(),
             "machine": _machine(),
             "torch": torch.__version__,

@@ -72,8 +72,10 @@ def main(arguments: list[str]) -> None:
             seeded = replace(base_settings, seed=seed)
             with tempfile.TemporaryDirectory() as scratch:
                 done = Path(scratch) / "folds"
-                rows = with_expectations(base, training, seeded, device, QUIET, Memory.AUTO, done)
-            fine_tune(base, rows, seeded, device, QUIET, score=score)
+                expected = with_expectations(
+                    base, training, seeded, device, QUIET, Memory.AUTO, done
+                )
+            fine_tune(base, expected, seeded, device, QUIET, score=score)
             for name, value in scores.items():
                 results[name].append(value)
             _say(f"fold {fold}, seed {seed}: {_line({n: [v] for n, v in scores.items()})}")

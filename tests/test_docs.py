@@ -59,4 +59,6 @@ def test_figures_of_the_shipped_adapter_are_those_of_its_manifest() -> None:
 
     manifest = read_manifest(shipped_adapter())
     for name, result in manifest.metrics.items():
-        assert f"| {name} | {result['n']:,} | {result['macro_f1']:.3f} |" in README
+        two_class = result["two_class_accuracy"]
+        figure = result["macro_f1"] if two_class is None else two_class
+        assert f"| {name} | {result['n']:,} | {figure:.3f} |" in README

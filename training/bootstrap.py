@@ -99,7 +99,10 @@ def paired_losses(
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> PairedLosses:
-    """The scores behind `paired_bootstrap`, of the same resamples; errors as there."""
+    """What the first loses to the second in the resamples that `paired_bootstrap` draws.
+
+    The seed makes them the same. Raises ValueError as that does.
+    """
     drawn = _resample(_paired_counts(first, second, truth), resamples, seed)
     recall = _recall_of(drawn.sum(axis=-2)) - _recall_of(drawn.sum(axis=-1))
     return PairedLosses(-_difference(drawn), recall)

@@ -6,7 +6,7 @@ from tweetsent.adapter import Manifest
 from tweetsent.labels import LABELS
 
 AVERAGE_OF = "average of"
-"""The setting that names the adapters of which one is the mean."""
+"""The setting that lists the adapters that were averaged."""
 
 
 def model_card(manifest: Manifest) -> str:

@@ -39,7 +39,7 @@ def with_expectations(
 ) -> list[Example]:
     """The same rows, each with `expected`, if the settings want self-distillation.
 
-    Parameters and errors as of `out_of_fold_probabilities`.
+    Parameters and errors as in `out_of_fold_probabilities`.
     """
     if not settings.self_distillation:
         return examples

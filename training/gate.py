@@ -1,8 +1,8 @@
 """Decides whether a new adapter may take the place of the one that serves.
 
 Both are measured on the same rows: frozen test sets, which no run ever trains on, and the newest
-corrections, which this run held back. The new one must be better on the corrections and must not be
-worse anywhere else.
+corrections, which this run held back. The new one must be better on the corrections, and nothing
+may show it to be worse anywhere else.
 """
 
 from collections.abc import Mapping
@@ -73,14 +73,15 @@ class GateRules:
     """How much worse is still no worse."""
 
     tolerance: float = 0.01
-    """Macro-F1 that a frozen set may lose; less is refused too when it is certain (the 95 %
-    interval of the paired difference lies below 0)."""
+    """Macro-F1 that a frozen set may lose; less is refused too when the 95 % interval of the paired
+    difference lies below 0."""
     certainty: float = 0.8
-    """Share of the resamples in which macro-F1 or a recall must lose more than it may: of few rows
-    a loss is often chance, and a gate that refuses by chance keeps the worse model."""
+    """A loss beyond `tolerance` or `recall_drop` counts only if at least this share of bootstrap
+    resamples is beyond it too: of few rows a loss is often chance, and a gate that refuses by
+    chance keeps the worse model."""
     drift: float = 0.03
     """Macro-F1 that a frozen set may lose to the best that ever served, so that many small losses
-    don't add up."""
+    don't add up; chance is no excuse here."""
     recall_drop: float = 0.05
     """Recall that a label may lose on a frozen set."""
     calibration_drop: float = 0.03
@@ -215,8 +216,8 @@ def _harm(
     found = []
     change = item.difference
     lost = paired_losses(after.predicted, before.predicted, before.truth)
-    is_certain = change.interval.high < 0
-    if is_certain or _is_beyond(rules.tolerance, -change.difference, lost.macro_f1, rules):
+    is_below_zero = change.interval.high < 0
+    if is_below_zero or _is_beyond(rules.tolerance, -change.difference, lost.macro_f1, rules):
         found.append(
             Objection(item.name, Shortcoming.MACRO_F1, before=item.champion, after=item.challenger)
         )

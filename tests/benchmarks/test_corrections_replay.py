@@ -1,12 +1,14 @@
 """The story of benchmarks/corrections_replay.py in short, with the tiny model."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from benchmarks import corrections_replay
-from benchmarks.corrections_replay import World, divide, draw, make_first, replay
+from benchmarks.corrections_replay import World, divide, keep, make_first, replay
 from tests.training.runs import CPU, PLAIN
 from tests.training.test_challenge import numbered
 from training.splits import without_near
@@ -53,7 +55,22 @@ def test_a_model_learns_from_its_users(story: str, world: World, tmp_path: Path)
         assert rounds[-1]["corrections"] < corrected
 
 
-def test_the_picture_shows_every_story(tmp_path: Path) -> None:
-    told = {"1": [0.5, 0.6], "2": [0.52, 0.58]}
-    draw({"careful": told, "open": told}, tmp_path / "picture.png")
-    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+def test_the_record_grows_and_the_picture_shows_all_of_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(corrections_replay, "RESULT", tmp_path / "replay.json")
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    scores = {("careful", 1): [0.5, 0.6], ("open", 1): [0.4, 0.8], ("careful", 2): [0.7, 0.9]}
+    for (story, seed), values in scores.items():
+        told = [{"round": number, "macro_f1": value} for number, value in enumerate(values)]
+        seeded = replace(world, recipe=replace(RECIPE, seed=seed))
+        keep(story, told, seeded, seconds=1.0)
+    kept = json.loads((tmp_path / "replay.json").read_text("utf-8"))
+    assert {name: sorted(by_seed) for name, by_seed in kept.items()} == {
+        "careful": ["1", "2"],
+        "open": ["1"],
+    }
+    lines = {line.get_label(): line for line in drawn[-1].axes[0].get_lines()}
+    assert list(lines["careful (2 seeds)"].get_ydata()) == pytest.approx([0.6, 0.75])
+    assert list(lines["open (1 seeds)"].get_ydata()) == pytest.approx([0.4, 0.8])

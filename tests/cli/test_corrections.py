@@ -99,7 +99,8 @@ def test_review_at_a_terminal(tweetsent: Running, store: Store) -> None:
         correct(store, number, confidence=0.98)
     code, screen = at_terminal("x\nk\nA\nr\n")
     assert code == 0
-    assert "yorum 1\r\n  model Olumlu (98%), user Olumsuz\r\n  model_is_sure; 3 left" in screen
+    assert "yorum 1\r\n  model Olumlu (98%), user Olumsuz\r\n" in screen
+    assert "  the model is very sure of another label; 3 left" in screen
     assert "end of the queue, 1 skipped" in screen
     waiting = json.loads(tweetsent("review", "--json").out)
     assert [item["correction_id"] for item in waiting] == [2]

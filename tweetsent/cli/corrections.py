@@ -115,7 +115,7 @@ def _show(item: ReviewItem, left: int) -> None:
     others = ", ".join(f"{label.turkish} x{count}" for label, count in item.others.items())
     typer.echo(f"\n{item.text}\n  model {model}, user {item.label.turkish}", nl=False)
     typer.echo(f", others {others}" if others else "")
-    typer.echo(f"  {_WHY[item.reason]}; {left:,} left")
+    typer.echo(f"  {_WHY.get(item.reason, item.reason)}; {left:,} left")
 
 
 def _ask() -> str:
