@@ -1,9 +1,11 @@
-"""What a swap of the model costs those who write meanwhile: `python -m benchmarks.hot_swap`.
+"""What a swap of the model costs those who write meanwhile.
+
+    python -m benchmarks.hot_swap TEXTS_PER_SECOND
 
 Two versions of the shipped adapter are promoted in turn while texts come at a constant rate, with
 the real registry, watcher and batching. A text is lost when it gets no answer; its wait counts as
 one of a swap when it overlaps the time from the promotion to a second after the new version serves.
-Writes hot_swap.json beside this file.
+Writes hot_swap.json beside this file, where the figures of each rate are kept.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -34,7 +37,6 @@ from tweetsent.settings import Settings
 from tweetsent.watcher import Watcher
 
 SWAPS = 20
-TEXTS_PER_SECOND = 5
 QUIET_SECONDS = 3.0
 TEXTS = [
     "Yeni telefonum bugün geldi, bayıldım 😍",
@@ -55,15 +57,18 @@ class Answer:
     positive: float
 
 
-def main() -> None:
-    """Measure, and write the result."""
+def main(rate: int) -> None:
+    """Measure, and add the result to what is there."""
     with tempfile.TemporaryDirectory() as scratch:
-        result = asyncio.run(measure(Path(scratch)))
+        result = asyncio.run(measure(Path(scratch), rate))
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
-    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=2) + "\n")
+    path = Path(__file__).with_suffix(".json")
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept[f"{rate} texts a second"] = result
+    path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
 
 
-async def measure(scratch: Path) -> dict[str, Any]:
+async def measure(scratch: Path, rate: int) -> dict[str, Any]:
     """The figures of one run in an empty folder."""
     settings = prepare(scratch)
     upgrade(settings.database_url)
@@ -90,7 +95,7 @@ async def measure(scratch: Path) -> dict[str, Any]:
     async def keep_asking() -> None:
         while True:
             asking.append(asyncio.create_task(ask(next(texts))))
-            await asyncio.sleep(1 / TEXTS_PER_SECOND)
+            await asyncio.sleep(1 / rate)
 
     load_task = asyncio.create_task(keep_asking())
     await asyncio.sleep(10)
@@ -129,11 +134,11 @@ def report(
     for answer in answers:
         waits[in_swap(answer)].append(answer.answered - answer.asked)
     return {
+        "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{torch.get_num_threads()} CPU cores ({platform.machine()}), shared",
         "torch": torch.__version__,
         "swaps": len(swaps),
         "texts": asked,
-        "texts_per_second": TEXTS_PER_SECOND,
         "lost": asked - len(answers),
         "of_other_versions": sum(answer.version not in versions for answer in answers),
         "largest_difference_of_one_texts_scores": spread(answers),
@@ -197,4 +202,4 @@ def memory_mb() -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))
