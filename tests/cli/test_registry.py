@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,9 @@ import pytest
 
 from tests.cli.conftest import ROOT, Failing, Running
 from tests.tweetsent.adapters import damage, make_adapter
-from tweetsent.adapter import read_manifest, shipped_adapter
+from tweetsent.adapter import read_manifest, shipped_adapter, write_manifest
+from tweetsent.embedded import GGUF_SHA256
+from tweetsent.sealed import seal
 
 SHIPPED_VERSION = read_manifest(shipped_adapter()).version
 
@@ -171,3 +174,40 @@ def test_a_running_chat_follows(
         chat.close()
     by_model = json.loads(tweetsent("stats", "--json").out)["by_model"]
     assert set(by_model) == {one, two}
+
+
+@pytest.fixture
+def on_embedded(tiny_folder: Path, tiny_adapters: tuple[Path, Path], database: Path) -> list[Path]:
+    """The tiny model in the embedded one's place, and its adapters, as if trained on that."""
+    cached = database / "cache" / f"gemma-3-270m-{GGUF_SHA256[:8]}"
+    shutil.copytree(tiny_folder, cached)
+    seal(cached)
+    folders = []
+    for number, adapter in enumerate(tiny_adapters):
+        folder = shutil.copytree(adapter, database / str(number))
+        names = {"base_model": "embedded", "base_revision": GGUF_SHA256}
+        write_manifest(folder, read_manifest(folder).model_copy(update=names))
+        folders.append(folder)
+    return folders
+
+
+def test_a_version_is_merged_before_it_serves(
+    tweetsent: Running, on_embedded: list[Path], database: Path
+) -> None:
+    for folder in on_embedded:
+        version = json.loads(tweetsent("models", "add", str(folder), "--json").out)["version"]
+        assert "merging the adapter" in tweetsent("models", "promote", version).err
+        assert "merging" not in tweetsent("models", "promote", version).err
+    assert len(list((database / "cache").glob("served-*/model.safetensors"))) == 2
+
+
+def test_one_that_can_not_be_loaded_here_is_promoted_with_a_warning(
+    tweetsent: Running, on_embedded: list[Path], database: Path
+) -> None:
+    folder, _ = on_embedded
+    other = read_manifest(folder).model_copy(update={"base_revision": "r" * 64})
+    write_manifest(folder, other)
+    tweetsent("models", "add", str(folder))
+    result = tweetsent("models", "promote", other.version)
+    assert result.out == f"{other.version} is active\n"
+    assert "serve on with the version before: " in result.err

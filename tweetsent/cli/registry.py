@@ -9,7 +9,8 @@ import typer
 
 from tweetsent.cli.console import load_settings, print_json, report
 from tweetsent.cli.database import open_engine
-from tweetsent.errors import DataError
+from tweetsent.embedded import NAME
+from tweetsent.errors import DataError, ModelError
 from tweetsent.records import ActivatedBy, Activation, ModelVersion
 from tweetsent.settings import Settings
 
@@ -63,8 +64,9 @@ def show(version: str = _VERSION, json_output: bool = _JSON) -> None:
 def promote(version: str = _VERSION, reason: str = _REASON, json_output: bool = _JSON) -> None:
     """Let a version serve; running bots switch to it without a restart."""
     settings = load_settings()
-    model = _open(settings).promote(version, ActivatedBy.CLI, reason)
-    _tell_active(settings, model, json_output)
+    registry = _open(settings)
+    _merge(settings, registry.verified_folder(registry.get(version)))
+    _tell_active(settings, registry.promote(version, ActivatedBy.CLI, reason), json_output)
 
 
 @group.command()
@@ -98,6 +100,22 @@ def _open(settings: Settings) -> "Registry":
     from tweetsent.registry import Registry
 
     return Registry.of(settings, open_engine(settings))
+
+
+def _merge(settings: Settings, folder: Path) -> None:
+    """Merge a version's weights before it serves, so that the bots of this machine need not.
+
+    Only those of the embedded model are kept when they are merged.
+    """
+    from tweetsent.adapter import read_manifest
+    from tweetsent.classifier import load_classifier
+
+    if read_manifest(folder).base_model != NAME:
+        return
+    try:
+        load_classifier(settings.model_copy(update={"tweetsent_adapter": str(folder)}), report)
+    except ModelError as error:
+        report(f"bots that can't load it, as here, serve on with the version before: {error}")
 
 
 def _tell_active(settings: Settings, model: ModelVersion, json_output: bool) -> None:
