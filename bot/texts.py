@@ -62,7 +62,7 @@ Ne saklıyorum?
 • Senin ve sohbetin takma kimliği (adın ve Telegram numaran değil, onlardan türetilen bir kod)
 • Sonuç, puanları ve yaptığın düzeltmeler
 • Yanıtım yarıda kalmasın diye, Telegram'dan gelen iletinin kendisi: işlenene kadar, \
-işlenemezse birkaç gün
+işlenemezse bir hafta
 
 Neden? Sana yanıt verebilmek, düzeltmeni doğru mesaja yazmak ve ne kadar isabetli olduğumu \
 ölçmek için. Gruplarda yalnızca bana yöneltilen mesajları değerlendiririm.

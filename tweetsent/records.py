@@ -271,11 +271,13 @@ class ModelVersion:
 
     @property
     def macro_f1(self) -> dict[str, float]:
-        """Macro-F1 by validation file, where it was measured."""
+        """Macro-F1 by validation file, where it was measured and no label is missing."""
         return {
             name: result["macro_f1"]
             for name, result in self.metrics.items()
-            if isinstance(result, dict) and isinstance(result.get("macro_f1"), float)
+            if isinstance(result, dict)
+            and isinstance(result.get("macro_f1"), float)
+            and result.get("two_class_accuracy") is None
         }
 
 

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     """Folder of the database and of everything else the bot keeps."""
 
     tweetsent_cache_dir: Path = Path("~/.cache/tweetsent")
-    """Folder of the converted models (up to 1.7 GB); may be deleted at any time."""
+    """Folder of the converted models (up to 2.6 GB); may be deleted at any time."""
 
     tweetsent_database_url: str | None = Field(default=None, repr=False)
     """SQLAlchemy URL; by default SQLite in the data folder."""

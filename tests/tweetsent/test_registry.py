@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -353,3 +354,10 @@ def test_the_rows_hold_the_manifests_hashes(registry: Registry, tmp_path: Path) 
     model = registry.add(made)
     assert model.weights_sha256 == manifest["files"][WEIGHTS]
     assert (model.base_model, model.base_revision) == ("tiny", "r" * 64)
+
+
+def test_a_file_without_a_neutral_has_no_macro_f1(registry: Registry, tmp_path: Path) -> None:
+    model = registry.add(make_adapter(tmp_path / "made", "a-1"))
+    without = {"n": 6, "macro_f1": 0.3, "two_class_accuracy": 0.9}
+    measured = replace(model, metrics=model.metrics | {"pn.csv": without})
+    assert measured.macro_f1 == {"v.csv": 0.5}
