@@ -9,7 +9,6 @@ import typer
 
 from tweetsent.cli.console import load_settings, print_json, report
 from tweetsent.cli.database import open_engine
-from tweetsent.embedded import NAME
 from tweetsent.errors import DataError, ModelError
 from tweetsent.records import ActivatedBy, Activation, ModelVersion
 from tweetsent.settings import Settings
@@ -109,6 +108,7 @@ def _merge(settings: Settings, folder: Path) -> None:
     """
     from tweetsent.adapter import read_manifest
     from tweetsent.classifier import load_classifier
+    from tweetsent.embedded import NAME
 
     if read_manifest(folder).base_model != NAME:
         return
