@@ -243,7 +243,8 @@ def draw(stories: dict[str, dict[str, list[float]]], path: Path) -> None:
         for told in by_seed.values():
             axes.plot(told, color=f"C{number}", linewidth=0.8, alpha=0.4)
         mean = [statistics.mean(at) for at in zip(*by_seed.values(), strict=True)]
-        label = f"{name} ({len(by_seed)} seeds)"
+        count = len(by_seed)
+        label = f"{name} ({count} seed{'s' if count > 1 else ''})"
         axes.plot(mean, color=f"C{number}", linewidth=2.2, marker="o", label=label)
     axes.set_xlabel("round")
     axes.set_ylabel("macro-F1 of what serves, on unseen rows")

@@ -5,7 +5,7 @@
 Two simulated models answer the same rows, and on a fifth of them one alone is right; both are
 calibrated, and the old one is the best that served so far. The new one is by so much better or
 worse. Writes gate_power.json beside this file: the share of 150 pairs that no frozen-set rule
-refuses, under the rules as they are and under the same without regard to chance (certainty 0).
+refuses, under the rules as they are and under the same with no regard to chance (certainty 0).
 """
 
 import json

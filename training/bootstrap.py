@@ -46,15 +46,8 @@ class PairedDifference:
     """Of the difference; above 0 as a whole, it says that the first is better."""
     share_better: float
     """Share of the resamples, from 0 to 1, in which the first is better; a tie is not."""
-
-
-class PairedLosses(NamedTuple):
-    """What a first model loses to a second one on the same rows, in each resample."""
-
-    macro_f1: np.ndarray
-    """(resamples,) macro-F1."""
-    recall: np.ndarray
-    """(resamples, 3) recall by label, in label order; 0 for a label that wasn't drawn."""
+    share_worse: float
+    """Share in which the first is worse by more than the tolerance."""
 
 
 def bootstrap_intervals(
@@ -73,12 +66,14 @@ def paired_bootstrap(
     second: Sequence[Label],
     truth: Sequence[Label],
     *,
+    tolerance: float = 0.0,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> PairedDifference:
     """Compare the labels that two models gave to the same rows, at least one.
 
-    Each resample holds the same rows for both, so what is hard for both cancels (Koehn 2004,
+    `tolerance` is the macro-F1 by which the first may be below the second and not yet be called
+    worse. Each resample holds the same rows for both, so what is hard for both cancels (Koehn 2004,
     Statistical Significance Tests for Machine Translation Evaluation). Raises ValueError when the
     three do not have the same, non-zero length.
     """
@@ -88,24 +83,8 @@ def paired_bootstrap(
         difference=float(_difference(counts)),
         interval=_percentiles(differences),
         share_better=float((differences > 0).mean()),
+        share_worse=float((differences < -tolerance).mean()),
     )
-
-
-def paired_losses(
-    first: Sequence[Label],
-    second: Sequence[Label],
-    truth: Sequence[Label],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
-) -> PairedLosses:
-    """What the first loses to the second in the resamples that `paired_bootstrap` draws.
-
-    The seed makes them the same. Raises ValueError as that does.
-    """
-    drawn = _resample(_paired_counts(first, second, truth), resamples, seed)
-    recall = _recall_of(drawn.sum(axis=-2)) - _recall_of(drawn.sum(axis=-1))
-    return PairedLosses(-_difference(drawn), recall)
 
 
 def _paired_counts(
@@ -135,13 +114,6 @@ def macro_f1_of(counts: np.ndarray) -> np.ndarray:
     f1 = 2 * np.diagonal(counts, axis1=-2, axis2=-1) / np.maximum(size, 1)
     mean: np.ndarray = f1.sum(axis=-1) / (size > 0).sum(axis=-1)
     return mean
-
-
-def _recall_of(counts: np.ndarray) -> np.ndarray:
-    """Recall (..., 3) by label of confusion matrices (..., 3, 3); 0 for a label without rows."""
-    right: np.ndarray = np.diagonal(counts, axis1=-2, axis2=-1)
-    recall: np.ndarray = right / np.maximum(counts.sum(axis=-1), 1)
-    return recall
 
 
 def _difference(counts: np.ndarray) -> np.ndarray:

@@ -10,9 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
-
-from training.bootstrap import PairedDifference, paired_bootstrap, paired_losses
+from training.bootstrap import PairedDifference, paired_bootstrap
 from training.evaluation import Evaluation
 from tweetsent.errors import ConfigError
 from tweetsent.labels import LABELS, Label
@@ -76,14 +74,14 @@ class GateRules:
     """Macro-F1 that a frozen set may lose; less is refused too when the 95 % interval of the paired
     difference lies below 0."""
     certainty: float = 0.8
-    """A loss beyond `tolerance` or `recall_drop` counts only if at least this share of bootstrap
-    resamples is beyond it too: of few rows a loss is often chance, and a gate that refuses by
-    chance keeps the worse model."""
+    """A loss beyond `tolerance` counts only if at least this share of bootstrap resamples is beyond
+    it too: of few rows a loss is often chance, and a gate that refuses by chance keeps the worse
+    model."""
     drift: float = 0.03
     """Macro-F1 that a frozen set may lose to the best that ever served, so that many small losses
     don't add up; chance is no excuse here."""
     recall_drop: float = 0.05
-    """Recall that a label may lose on a frozen set."""
+    """Recall that a label may lose on a frozen set; chance is no excuse here either."""
     calibration_drop: float = 0.03
     """Expected calibration error that a frozen set may gain."""
     fewest_corrections: int = 10
@@ -174,7 +172,7 @@ def decide(
     rules = rules or GateRules()
     if not champion or champion.keys() != challenger.keys():
         raise ValueError("both must be measured on the same frozen sets, and on one at least")
-    frozen = [_compare(name, before, challenger[name]) for name, before in champion.items()]
+    frozen = [_compare(name, before, challenger[name], rules) for name, before in champion.items()]
     objections = [
         objection
         for item in frozen
@@ -186,27 +184,25 @@ def decide(
         count = corrections[0].metrics.n if corrections else 0
         objections.append(Objection(CORRECTIONS, Shortcoming.TOO_FEW, before=0, after=count))
     else:
-        corrected = _compare(CORRECTIONS, *corrections)
+        corrected = _compare(CORRECTIONS, *corrections, rules)
         objections += _lack_of_gain(*corrections)
     return Decision(frozen, corrected, tuple(objections), rules)
 
 
-def _compare(name: str, before: Evaluation, after: Evaluation) -> Comparison:
+def _compare(name: str, before: Evaluation, after: Evaluation, rules: GateRules) -> Comparison:
+    if before.truth != after.truth:
+        raise ValueError("the two evaluations are not of the same rows")
     return Comparison(
         name=name,
         rows=before.metrics.n,
         champion=before.metrics.macro_f1,
         challenger=after.metrics.macro_f1,
-        difference=_difference(before, after),
+        difference=paired_bootstrap(
+            after.predicted, before.predicted, before.truth, tolerance=rules.tolerance
+        ),
         champion_confusion=before.metrics.confusion_matrix.tolist(),
         challenger_confusion=after.metrics.confusion_matrix.tolist(),
     )
-
-
-def _difference(before: Evaluation, after: Evaluation) -> PairedDifference:
-    if before.truth != after.truth:
-        raise ValueError("the two evaluations are not of the same rows")
-    return paired_bootstrap(after.predicted, before.predicted, before.truth)
 
 
 def _harm(
@@ -215,28 +211,22 @@ def _harm(
     """What speaks against the new one on a frozen set."""
     found = []
     change = item.difference
-    lost = paired_losses(after.predicted, before.predicted, before.truth)
-    is_below_zero = change.interval.high < 0
-    if is_below_zero or _is_beyond(rules.tolerance, -change.difference, lost.macro_f1, rules):
+    is_certain = change.interval.high < 0
+    is_large = change.difference < -rules.tolerance and change.share_worse >= rules.certainty
+    if is_certain or is_large:
         found.append(
             Objection(item.name, Shortcoming.MACRO_F1, before=item.champion, after=item.challenger)
         )
-    for index, label in enumerate(LABELS):
+    for label in LABELS:
         old, new = before.metrics.per_class[label], after.metrics.per_class[label]
         is_known = old.support >= rules.fewest_of_a_label
-        drop = old.recall - new.recall
-        if is_known and _is_beyond(rules.recall_drop, drop, lost.recall[:, index], rules):
+        if is_known and old.recall - new.recall > rules.recall_drop:
             found.append(
                 Objection(item.name, Shortcoming.RECALL, old.recall, new.recall, label=label)
             )
     if after.ece - before.ece > rules.calibration_drop:
         found.append(Objection(item.name, Shortcoming.CALIBRATION, before.ece, after.ece))
     return found
-
-
-def _is_beyond(amount: float, loss: float, resampled: np.ndarray, rules: GateRules) -> bool:
-    """Whether more is lost than the amount, on the rows as they are and in enough resamples."""
-    return loss > amount and float((resampled > amount).mean()) >= rules.certainty
 
 
 def _drift(

@@ -10,7 +10,6 @@ from training.bootstrap import (
     bootstrap_intervals,
     macro_f1_of,
     paired_bootstrap,
-    paired_losses,
 )
 from tweetsent.labels import LABELS, Label
 from tweetsent.metrics import compute_metrics
@@ -141,19 +140,17 @@ def test_pairing_matches_brute_force_and_is_sharper_than_two_intervals() -> None
     assert found.interval.high - found.interval.low < (alone.high - alone.low) / 2
 
 
-def test_the_losses_are_those_of_the_same_resamples() -> None:
+def test_a_tolerance_narrows_what_is_worse() -> None:
     truth = [label for label in LABELS for _ in range(100)]
-    first, second = noisy(truth, 0.7, 1), noisy(truth, 0.8, 2)
-    losses = paired_losses(first, second, truth)
-    compared = paired_bootstrap(first, second, truth)
-    assert losses.macro_f1.shape == (2000,)
-    assert losses.recall.shape == (2000, 3)
-    assert (losses.macro_f1 < 0).mean() == compared.share_better
-    assert losses.macro_f1.mean() == pytest.approx(-compared.difference, abs=0.005)
-    before, after = (compute_metrics(truth, answers) for answers in (second, first))
-    for index, label in enumerate(LABELS):
-        drop = before.per_class[label].recall - after.per_class[label].recall
-        assert losses.recall[:, index].mean() == pytest.approx(drop, abs=0.01)
+    first, second = noisy(truth, 0.7, 1), noisy(truth, 0.72, 2)
+    shares = [
+        paired_bootstrap(first, second, truth, tolerance=amount).share_worse
+        for amount in (0.0, 0.02, 0.05, 1.0)
+    ]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > shares[1] > shares[-1] == 0
+    found = paired_bootstrap(first, second, truth)
+    assert found.share_worse + found.share_better == pytest.approx(1, abs=0.02)  # but for ties
 
 
 def test_what_has_no_partner_can_not_be_paired() -> None:

@@ -104,7 +104,7 @@ def test_a_label_that_is_forgotten_is_refused_even_where_the_mean_holds() -> Non
     assert decision.reason == "a: recall of neutral falls from 0.900 to 0.830"
 
 
-def test_a_loss_that_may_be_chance_is_no_loss() -> None:
+def test_a_loss_of_macro_f1_that_may_be_chance_is_no_loss() -> None:
     # Of 60 negative rows the new one gets 8 right that the old one got wrong, and 12 wrong that it
     # got right; all else is the same.
     def changed(times: int) -> Decision:
@@ -113,14 +113,15 @@ def test_a_loss_that_may_be_chance_is_no_loss() -> None:
         before[: 15 * times] = Label.NEUTRAL
         after[8 * times : 27 * times] = Label.NEUTRAL
         champion, challenger = (given_by(labels, truth) for labels in (before, after))
-        return decide({"a": champion}, {"a": challenger}, corrections=LEARNT)
+        rules = GateRules(recall_drop=0.1)
+        return decide({"a": champion}, {"a": challenger}, corrections=LEARNT, rules=rules)
 
     few, many = changed(1), changed(20)
+    assert few.frozen[0].difference.difference < -0.01
     assert few.is_promoted
-    assert [str(objection) for objection in many.objections] == [
-        f"a: macro-F1 falls from {few.frozen[0].champion:.3f} to {few.frozen[0].challenger:.3f}",
-        "a: recall of negative falls from 0.750 to 0.683",
-    ]
+    assert many.reason == (
+        f"a: macro-F1 falls from {few.frozen[0].champion:.3f} to {few.frozen[0].challenger:.3f}"
+    )
 
 
 def given_by(labels: np.ndarray, truth: list[Label]) -> Evaluation:
@@ -132,7 +133,7 @@ def given_by(labels: np.ndarray, truth: list[Label]) -> Evaluation:
 
 def test_a_label_of_few_rows_has_no_say() -> None:
     truth = [*TRUTH[:400], *[Label.POSITIVE] * 19]
-    before, after = answers(truth, same(0)), answers(truth, {Label.POSITIVE: 3})
+    before, after = answers(truth, same(0)), answers(truth, {Label.POSITIVE: 2})
     rules = GateRules(tolerance=0.5)
     decision = decide({"a": before}, {"a": after}, corrections=LEARNT, rules=rules)
     assert decision.is_promoted
