@@ -168,6 +168,7 @@ def test_a_running_chat_follows(
         chat.say("merhaba", f"🤖 Model: {one}")
         tweetsent("models", "promote", two)
         chat.say("çok güzel", f"🤖 Model: {two}")
+        chat.say("harika", f"🤖 Model: {two}")  # the one before may have been answered by the old
         chat.say("/geri_al", f"Önceki sürüme, {one}, dönülsün mü?")
         chat.say("/1", f"🤖 Model: {one}")
     finally:
@@ -198,7 +199,11 @@ def test_a_version_is_merged_before_it_serves(
         version = json.loads(tweetsent("models", "add", str(folder), "--json").out)["version"]
         assert "merging the adapter" in tweetsent("models", "promote", version).err
         assert "merging" not in tweetsent("models", "promote", version).err
-    assert len(list((database / "cache").glob("served-*/model.safetensors"))) == 2
+    kept = list((database / "cache").glob("served-*"))
+    assert len(list((database / "cache").glob("served-*/model.safetensors"))) == len(kept) == 2
+    for folder in kept:
+        shutil.rmtree(folder)
+    assert "merging the adapter" in tweetsent("models", "rollback").err
 
 
 def test_one_that_can_not_be_loaded_here_is_promoted_with_a_warning(

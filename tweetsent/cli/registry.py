@@ -72,7 +72,11 @@ def promote(version: str = _VERSION, reason: str = _REASON, json_output: bool = 
 def rollback(reason: str = _REASON, json_output: bool = _JSON) -> None:
     """Let the version before serve again; repeated, it goes back further."""
     settings = load_settings()
-    model = _open(settings).rollback(ActivatedBy.CLI, reason)
+    registry = _open(settings)
+    serving = registry.serving()
+    if serving and serving.previous:
+        _merge(settings, registry.verified_folder(registry.get(serving.previous)))
+    model = registry.rollback(ActivatedBy.CLI, reason)
     _tell_active(settings, model, json_output)
 
 
