@@ -96,7 +96,7 @@ class _Chat:
     async def _press(self, number: int) -> None:
         data = self._api.button(number)
         if data is None:
-            self._api.write(texts.CHAT_NO_BUTTON)
+            self._api.write(texts.terminal.NO_BUTTON)
             return
         await self._handle(
             {

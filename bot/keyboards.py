@@ -5,8 +5,9 @@ The data comes back from the user's app and is never trusted: `decode` refuses e
 """
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
@@ -14,8 +15,7 @@ from bot import texts
 from tweetsent.labels import LABELS, Label
 
 # Eighteen digits fit a 64-bit database key; Telegram allows 64 bytes of data.
-_PRESS = re.compile(r"([dorg]):([1-9][0-9]{0,17}):([0-2])")
-_VERDICTS = (True, False, None)
+_DATA = re.compile(r"([a-z]):([1-9][0-9]{0,17}):([0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,61 +52,69 @@ class RollBackPress:
 
 
 Press = CorrectionPress | ConsentPress | ReviewPress | RollBackPress
+"""Each is what it is about, a number, and the choice that was made of it."""
+
+_KINDS: dict[str, tuple[type[Press], tuple[object, ...]]] = {
+    "d": (CorrectionPress, LABELS),
+    "o": (ConsentPress, (False, True)),
+    "r": (ReviewPress, (True, False, None)),
+    "g": (RollBackPress, (False, True)),
+}
+"""What a press's data begins with, and what its last digit counts; messages keep old data."""
 
 
 def correction_keyboard(prediction_id: int) -> InlineKeyboardMarkup:
     """The three labels, to correct or confirm a prediction."""
-    return InlineKeyboardMarkup.from_row(
-        [
-            InlineKeyboardButton(
-                texts.name(label), callback_data=_encode(CorrectionPress(prediction_id, label))
-            )
-            for label in LABELS
-        ]
+    return _row(
+        {texts.wording.name(label): CorrectionPress(prediction_id, label) for label in LABELS}
     )
 
 
 def consent_keyboard(user_id: int) -> InlineKeyboardMarkup:
     """Yes and no to training with this user's corrections."""
-    return InlineKeyboardMarkup.from_row(
-        [
-            InlineKeyboardButton(text, callback_data=_encode(ConsentPress(user_id, granted)))
-            for text, granted in ((texts.CONSENT_YES, True), (texts.CONSENT_NO, False))
-        ]
+    return _row(
+        {
+            texts.privacy.CONSENT_YES: ConsentPress(user_id, granted=True),
+            texts.privacy.CONSENT_NO: ConsentPress(user_id, granted=False),
+        }
     )
 
 
 def review_keyboard(correction_id: int) -> InlineKeyboardMarkup:
     """Accept, reject and skip, for one correction."""
-    names = (texts.REVIEW_ACCEPT, texts.REVIEW_REJECT, texts.REVIEW_SKIP)
-    return InlineKeyboardMarkup.from_row(
-        [
-            InlineKeyboardButton(text, callback_data=_encode(ReviewPress(correction_id, accept)))
-            for text, accept in zip(names, _VERDICTS, strict=True)
-        ]
+    return _row(
+        {
+            texts.review.ACCEPT: ReviewPress(correction_id, accept=True),
+            texts.review.REJECT: ReviewPress(correction_id, accept=False),
+            texts.review.SKIP: ReviewPress(correction_id, accept=None),
+        }
     )
 
 
 def roll_back_keyboard(activation_id: int) -> InlineKeyboardMarkup:
     """Yes and no to going back from an activation."""
+    return _row(
+        {
+            texts.models.ROLL_BACK_YES: RollBackPress(activation_id, confirmed=True),
+            texts.models.ROLL_BACK_NO: RollBackPress(activation_id, confirmed=False),
+        }
+    )
+
+
+def _row(presses: Mapping[str, Press]) -> InlineKeyboardMarkup:
+    """Buttons beside each other, by what is written on them."""
     return InlineKeyboardMarkup.from_row(
         [
-            InlineKeyboardButton(
-                text, callback_data=_encode(RollBackPress(activation_id, confirmed))
-            )
-            for text, confirmed in ((texts.ROLL_BACK_YES, True), (texts.ROLL_BACK_NO, False))
+            InlineKeyboardButton(text, callback_data=_encode(press))
+            for text, press in presses.items()
         ]
     )
 
 
 def _encode(press: Press) -> str:
-    if isinstance(press, CorrectionPress):
-        return f"d:{press.prediction_id}:{LABELS.index(press.label)}"
-    if isinstance(press, ReviewPress):
-        return f"r:{press.correction_id}:{_VERDICTS.index(press.accept)}"
-    if isinstance(press, RollBackPress):
-        return f"g:{press.activation_id}:{int(press.confirmed)}"
-    return f"o:{press.user_id}:{int(press.granted)}"
+    about, choice = astuple(press)
+    (kind,) = (kind for kind, (made, _) in _KINDS.items() if isinstance(press, made))
+    return f"{kind}:{about}:{_KINDS[kind][1].index(choice)}"
 
 
 def decode(data: str) -> Press:
@@ -114,19 +122,13 @@ def decode(data: str) -> Press:
 
     Raises ValueError for data this project never makes.
     """
-    match = _PRESS.fullmatch(data)
-    if match is None:
+    match = _DATA.fullmatch(data)
+    if match is None or match[1] not in _KINDS:
         raise ValueError("unknown callback data")
-    kind, id_, choice = match[1], int(match[2]), int(match[3])
-    if kind == "d":
-        return CorrectionPress(id_, LABELS[choice])
-    if kind == "r":
-        return ReviewPress(id_, _VERDICTS[choice])
-    if choice > 1:
+    made, choices = _KINDS[match[1]]
+    if int(match[3]) >= len(choices):
         raise ValueError("unknown callback data")
-    if kind == "g":
-        return RollBackPress(id_, choice == 1)
-    return ConsentPress(id_, choice == 1)
+    return made(int(match[2]), choices[int(match[3])])  # type: ignore[arg-type] # of its own kind
 
 
 def prediction_of_buttons(keyboard: InlineKeyboardMarkup | None) -> int | None:

@@ -65,7 +65,7 @@ async def _show_commands(application: BotApplication) -> None:
     """Fills the menu of commands, without which the bot works as well."""
     try:
         await application.bot.set_my_commands(
-            [BotCommand(name, text) for name, text in texts.COMMANDS.items()]
+            [BotCommand(name, text) for name, text in texts.guide.COMMANDS.items()]
         )
     except telegram.error.TelegramError as error:
         log.warning("the menu of commands can't be set: %s", describe(error))

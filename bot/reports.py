@@ -87,7 +87,7 @@ class Reporter:
 
     def _text(self, run: Run) -> str:
         if self._is_started or run.state is RunState.RUNNING:
-            return texts.run_progress(run)
+            return texts.retraining.progress(run)
         return _cut(_report_text(run), MessageLimit.MAX_TEXT_LENGTH)
 
     async def _report_all(self, bot: Bot) -> None:
@@ -146,10 +146,10 @@ async def _send(bot: Bot, report: _Report) -> None:
 def _report_text(run: Run) -> str:
     """The report; no more than how the run ended where its decision can't be read."""
     try:
-        return texts.run_report(run)
+        return texts.retraining.report(run)
     except Exception as error:  # noqa: BLE001 - another version may have written it
         log.error("the decision of run %d can't be read: %s", run.id, describe(error))
-        return texts.run_progress(run)
+        return texts.retraining.progress(run)
 
 
 async def _report_picture(run: Run) -> bytes | None:
@@ -183,4 +183,4 @@ def _picture(run: Run) -> bytes:
         np.sum([part[f"{who}_confusion"] for part in run.decision["frozen"]], axis=0)
         for who in ("champion", "challenger")
     )
-    return comparison_png(before, after, title=texts.run_picture_title(int(before.sum())))
+    return comparison_png(before, after, title=texts.retraining.picture_title(int(before.sum())))

@@ -129,5 +129,5 @@ class TerminalApi(BaseRequest):
             self._buttons = [
                 button for row in sent["reply_markup"]["inline_keyboard"] for button in row
             ]
-            text += "\n" + texts.buttons_hint([button["text"] for button in self._buttons])
+            text += "\n" + texts.terminal.buttons_hint([button["text"] for button in self._buttons])
         self.write(text)

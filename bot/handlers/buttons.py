@@ -1,5 +1,7 @@
 """Presses of inline buttons. Their data may be old or forged, and anyone in a group may press."""
 
+from collections.abc import Awaitable, Callable
+
 from telegram import CallbackQuery, Message, Update
 
 from bot import texts
@@ -11,6 +13,7 @@ from bot.handlers.review import on_verdict
 from bot.keyboards import (
     ConsentPress,
     CorrectionPress,
+    Press,
     ReviewPress,
     RollBackPress,
     correction_keyboard,
@@ -26,16 +29,9 @@ async def on_press(update: Update, context: BotContext) -> None:
         return
     try:
         press = decode(query.data or "")
-        if isinstance(press, ConsentPress):
-            await _decide(query, context, press)
-        elif isinstance(press, ReviewPress):
-            await on_verdict(query, context, press)
-        elif isinstance(press, RollBackPress):
-            await on_roll_back_press(query, context, press)
-        else:
-            await _correct(query, context, press)
+        await _HANDLERS[type(press)](query, context, press)
     except (ValueError, NotFoundError):
-        await notify(query, texts.BUTTON_UNKNOWN, alert=True)
+        await notify(query, texts.answers.BUTTON_UNKNOWN, alert=True)
 
 
 async def _correct(query: CallbackQuery, context: BotContext, press: CorrectionPress) -> None:
@@ -43,20 +39,28 @@ async def _correct(query: CallbackQuery, context: BotContext, press: CorrectionP
         raise NotFoundError("the press names no chat")
     prediction = await context.service.get(press.prediction_id, query.message.chat.id)
     change = await context.service.correct(query.from_user.id, prediction.id, press.label)
-    await notify(query, texts.BUTTON_SAVED)
+    await notify(query, texts.answers.BUTTON_SAVED)
     if isinstance(query.message, Message):
         is_answer = query.message.message_id == prediction.answer_message_id
-        text = texts.corrected_answer(change) if is_answer else texts.correction(change)
-        await edit(query.message, text, correction_keyboard(prediction.id))
+        say = texts.answers.corrected_answer if is_answer else texts.answers.correction
+        await edit(query.message, say(change), correction_keyboard(prediction.id))
         await ask_consent(query.message, query.from_user.id, change)
 
 
 async def _decide(query: CallbackQuery, context: BotContext, press: ConsentPress) -> None:
     if press.user_id != query.from_user.id:
-        await notify(query, texts.CONSENT_NOT_YOURS, alert=True)
+        await notify(query, texts.privacy.CONSENT_NOT_YOURS, alert=True)
         return
     await context.service.set_consent(press.user_id, press.granted)
-    await notify(query, texts.BUTTON_SAVED)
+    await notify(query, texts.answers.BUTTON_SAVED)
     if isinstance(query.message, Message):
-        text = texts.CONSENT_GRANTED if press.granted else texts.CONSENT_REFUSED
+        text = texts.privacy.CONSENT_GRANTED if press.granted else texts.privacy.CONSENT_REFUSED
         await edit(query.message, text, None)
+
+
+_HANDLERS: dict[type[Press], Callable[..., Awaitable[None]]] = {
+    CorrectionPress: _correct,
+    ConsentPress: _decide,
+    ReviewPress: on_verdict,
+    RollBackPress: on_roll_back_press,
+}

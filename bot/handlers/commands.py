@@ -37,30 +37,30 @@ async def on_command(update: Update, context: BotContext) -> None:
     if command is not None:
         await command(message, context, rest.strip())
     elif to_me or message.chat.type == ChatType.PRIVATE:
-        await reply(message, texts.UNKNOWN_COMMAND)
+        await reply(message, texts.guide.UNKNOWN_COMMAND)
 
 
 async def _start(message: Message, _context: BotContext, _rest: str) -> None:
-    await reply(message, texts.START)
+    await reply(message, texts.guide.START)
 
 
 async def _help(message: Message, context: BotContext, _rest: str) -> None:
     is_admin = sender_id(message) in context.admin_ids
-    await reply(message, texts.HELP_FOR_ADMINS if is_admin else texts.HELP)
+    await reply(message, texts.guide.HELP_FOR_ADMINS if is_admin else texts.guide.HELP)
 
 
 async def _privacy(message: Message, context: BotContext, _rest: str) -> None:
-    await reply(message, texts.privacy(await context.service.consent(sender_id(message))))
+    await reply(message, texts.privacy.privacy(await context.service.consent(sender_id(message))))
 
 
 async def _grant(message: Message, context: BotContext, _rest: str) -> None:
     await context.service.set_consent(sender_id(message), True)
-    await reply(message, texts.CONSENT_GRANTED)
+    await reply(message, texts.privacy.CONSENT_GRANTED)
 
 
 async def _refuse(message: Message, context: BotContext, _rest: str) -> None:
     await context.service.set_consent(sender_id(message), False)
-    await reply(message, texts.CONSENT_REFUSED)
+    await reply(message, texts.privacy.CONSENT_REFUSED)
 
 
 _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {

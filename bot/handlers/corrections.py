@@ -15,21 +15,21 @@ async def on_correct(message: Message, context: BotContext, word: str) -> None:
     """Corrects the prediction replied to, or shows the three labels when none was typed."""
     replied = message.reply_to_message
     if replied is None:
-        await reply(message, texts.CORRECT_WHAT)
+        await reply(message, texts.answers.CORRECT_WHAT)
         return
     prediction = await _prediction_of(replied, message.chat.id, context)
     keyboard = correction_keyboard(prediction.id)
     if not word:
-        await reply(message, texts.CORRECT_WHICH, keyboard)
+        await reply(message, texts.answers.CORRECT_WHICH, keyboard)
         return
     try:
         label = parse_label(word)
     except UnknownLabelError:
-        await reply(message, texts.unknown_label(word), keyboard)
+        await reply(message, texts.answers.unknown_label(word), keyboard)
         return
     user_id = sender_id(message)
     change = await context.service.correct(user_id, prediction.id, label)
-    await reply(message, texts.correction(change), keyboard)
+    await reply(message, texts.answers.correction(change), keyboard)
     await ask_consent(message, user_id, change)
 
 
@@ -48,4 +48,4 @@ async def _prediction_of(replied: Message, chat_id: int, context: BotContext) ->
 async def ask_consent(message: Message, user_id: int, change: Correction) -> None:
     """Asks a user once, with their first correction, whether it may be used for training."""
     if change.ask_consent:
-        await reply(message, texts.CONSENT_QUESTION, consent_keyboard(user_id))
+        await reply(message, texts.privacy.CONSENT_QUESTION, consent_keyboard(user_id))

@@ -15,12 +15,12 @@ from bot.transport import MaybeArrivedError, flood_seconds
 from tweetsent.errors import ModelError, NotFoundError, NoWordsError, StoreError
 
 _ANSWERS: dict[type[Exception], str] = {
-    NoWordsError: texts.NO_WORDS,
-    NotFoundError: texts.NOT_FOUND,
+    NoWordsError: texts.answers.NO_WORDS,
+    NotFoundError: texts.answers.NOT_FOUND,
 }
 _FAILURES: dict[type[Exception], str] = {
-    ModelError: texts.MODEL_ERROR,
-    StoreError: texts.STORE_ERROR,
+    ModelError: texts.errors.MODEL,
+    StoreError: texts.errors.STORE,
 }
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ async def on_error(update: object, context: BotContext) -> None:
         attempt.failure = Failure(type(error).__name__, is_passing, _wait_seconds(error))
         if is_passing and not attempt.is_last:
             return
-        text = _FAILURES.get(type(error), texts.ERROR)
+        text = _FAILURES.get(type(error), texts.errors.OTHER)
     if isinstance(error, MaybeArrivedError):
         return
     # When Telegram itself is the trouble, this fails as well.

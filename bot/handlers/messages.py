@@ -46,7 +46,7 @@ async def on_text(update: Update, context: BotContext) -> None:
         if prediction.answer_message_id is not None:  # delivered again after it was answered
             return
         sent = await reply(
-            message, texts.answer(prediction.scores), correction_keyboard(prediction.id)
+            message, texts.answers.answer(prediction.scores), correction_keyboard(prediction.id)
         )
     await context.service.answered(prediction.id, sent.message_id)
 
@@ -68,4 +68,4 @@ async def on_unsupported(update: Update, _context: BotContext) -> None:
     """Says what the bot can read, for stickers, voice, pictures without words and the like."""
     # The parts of an album come as messages of their own; the one with the caption is answered.
     if update.message is not None and update.message.media_group_id is None:
-        await reply(update.message, texts.UNSUPPORTED)
+        await reply(update.message, texts.answers.UNSUPPORTED)

@@ -12,23 +12,23 @@ from tweetsent.errors import ModelError, VersionError
 async def on_model(message: Message, context: BotContext, _rest: str) -> None:
     """Replies with the version that serves and where it comes from."""
     if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.ADMINS_ONLY)
+        await reply(message, texts.guide.ADMINS_ONLY)
         return
-    await reply(message, texts.model(await context.service.model()))
+    await reply(message, texts.models.model(await context.service.model()))
 
 
 async def on_roll_back(message: Message, context: BotContext, _rest: str) -> None:
     """Asks whether to go back to the version before, where there is one."""
     if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.ADMINS_ONLY)
+        await reply(message, texts.guide.ADMINS_ONLY)
         return
     serving = (await context.service.model()).serving
     if serving is None or serving.previous is None:
-        await reply(message, texts.ROLL_BACK_NOWHERE)
+        await reply(message, texts.models.ROLL_BACK_NOWHERE)
         return
     await reply(
         message,
-        texts.roll_back_question(serving.model.version, serving.previous),
+        texts.models.roll_back_question(serving.model.version, serving.previous),
         roll_back_keyboard(serving.activation.id),
     )
 
@@ -38,10 +38,10 @@ async def on_roll_back_press(
 ) -> None:
     """Goes back or not, as an admin pressed, and says so in place of the question."""
     if query.from_user.id not in context.admin_ids:
-        await notify(query, texts.ADMINS_ONLY, alert=True)
+        await notify(query, texts.guide.ADMINS_ONLY, alert=True)
         return
-    text = await _roll_back(context, press) if press.confirmed else texts.ROLL_BACK_CANCELLED
-    await notify(query, texts.BUTTON_DONE)
+    text = await _roll_back(context, press) if press.confirmed else texts.models.ROLL_BACK_CANCELLED
+    await notify(query, texts.answers.BUTTON_DONE)
     if isinstance(query.message, Message):
         await edit(query.message, text, None)
 
@@ -50,7 +50,7 @@ async def _roll_back(context: BotContext, press: RollBackPress) -> str:
     try:
         model = await context.service.roll_back(press.activation_id)
     except VersionError:  # another activation came in between, or the folder was deleted
-        return texts.ROLL_BACK_REFUSED
+        return texts.models.ROLL_BACK_REFUSED
     except ModelError:
-        return texts.ROLL_BACK_DAMAGED
-    return texts.rolled_back(model.version)
+        return texts.models.ROLL_BACK_DAMAGED
+    return texts.models.rolled_back(model.version)

@@ -12,7 +12,7 @@ from tweetsent.records import Run, RunState
 async def on_retrain(message: Message, context: BotContext, _rest: str) -> None:
     """Replies with a message that follows the run until its end."""
     if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.ADMINS_ONLY)
+        await reply(message, texts.guide.ADMINS_ONLY)
         return
     async with typing(message):
         run = await _at_work(context)
@@ -20,14 +20,14 @@ async def on_retrain(message: Message, context: BotContext, _rest: str) -> None:
             try:
                 run = await context.retraining.start()
             except NotReadyError as error:
-                await reply(message, texts.not_ready(error))
+                await reply(message, texts.retraining.not_ready(error))
                 return
             except RunError as error:
                 run = await _at_work(context)  # another process may have been faster
                 if run is None:
-                    await reply(message, texts.run_not_started(str(error)))
+                    await reply(message, texts.retraining.not_started(str(error)))
                     return
-        context.reporter.follow(await reply(message, texts.run_progress(run)), run)
+        context.reporter.follow(await reply(message, texts.retraining.progress(run)), run)
 
 
 async def _at_work(context: BotContext) -> Run | None:

@@ -12,9 +12,9 @@ from bot.keyboards import ReviewPress, review_keyboard
 async def on_review(message: Message, context: BotContext, _rest: str) -> None:
     """Shows an admin the first correction that waits; in private, since it is a user's text."""
     if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.ADMINS_ONLY)
+        await reply(message, texts.guide.ADMINS_ONLY)
     elif message.chat.type != ChatType.PRIVATE:
-        await reply(message, texts.REVIEW_IN_PRIVATE)
+        await reply(message, texts.review.IN_PRIVATE)
     else:
         await reply(message, *await _next(context, after=0))
 
@@ -23,14 +23,14 @@ async def on_verdict(query: CallbackQuery, context: BotContext, press: ReviewPre
     """Does what an admin pressed and shows the next correction in the same message."""
     admin_id = query.from_user.id
     if admin_id not in context.admin_ids:
-        await notify(query, texts.ADMINS_ONLY, alert=True)
+        await notify(query, texts.guide.ADMINS_ONLY, alert=True)
         return
     if press.accept is None:
-        await notify(query, texts.REVIEW_SKIPPED)
+        await notify(query, texts.review.SKIPPED)
     elif await context.service.review(admin_id, press.correction_id, accept=press.accept):
-        await notify(query, texts.BUTTON_SAVED)
+        await notify(query, texts.answers.BUTTON_SAVED)
     else:
-        await notify(query, texts.REVIEW_TOO_LATE, alert=True)
+        await notify(query, texts.review.TOO_LATE, alert=True)
     if isinstance(query.message, Message):
         await edit(query.message, *await _next(context, after=press.correction_id))
 
@@ -40,6 +40,6 @@ async def _next(context: BotContext, after: int) -> tuple[str, InlineKeyboardMar
     waiting = await context.service.review_queue()
     following = [item for item in waiting if item.correction_id > after]
     if not following:
-        return texts.review_end(skipped=len(waiting)), None
+        return texts.review.end(skipped=len(waiting)), None
     item = following[0]
-    return texts.review(item, left=len(following)), review_keyboard(item.correction_id)
+    return texts.review.item(item, left=len(following)), review_keyboard(item.correction_id)

@@ -6,19 +6,19 @@ from tests.bot.conftest import RunningBot
 from tweetsent.records import Consent
 
 COMMANDS = {
-    "/start": texts.START,
-    "/start abc": texts.START,
-    "/yardim": texts.HELP,
-    "/yardım": texts.HELP,
-    "/help": texts.HELP,
-    "/gizlilik": texts.privacy(Consent.UNASKED),
-    "/GİZLİLİK": texts.privacy(Consent.UNASKED),
-    "/privacy": texts.privacy(Consent.UNASKED),
-    "/onay": texts.CONSENT_GRANTED,
-    "/onay_geri": texts.CONSENT_REFUSED,
-    "/olmayan": texts.UNKNOWN_COMMAND,
-    "/olmayan@duygu_bot": texts.UNKNOWN_COMMAND,
-    "/şöyle bir şey": texts.UNKNOWN_COMMAND,
+    "/start": texts.guide.START,
+    "/start abc": texts.guide.START,
+    "/yardim": texts.guide.HELP,
+    "/yardım": texts.guide.HELP,
+    "/help": texts.guide.HELP,
+    "/gizlilik": texts.privacy.privacy(Consent.UNASKED),
+    "/GİZLİLİK": texts.privacy.privacy(Consent.UNASKED),
+    "/privacy": texts.privacy.privacy(Consent.UNASKED),
+    "/onay": texts.privacy.CONSENT_GRANTED,
+    "/onay_geri": texts.privacy.CONSENT_REFUSED,
+    "/olmayan": texts.guide.UNKNOWN_COMMAND,
+    "/olmayan@duygu_bot": texts.guide.UNKNOWN_COMMAND,
+    "/şöyle bir şey": texts.guide.UNKNOWN_COMMAND,
 }
 
 
@@ -38,8 +38,8 @@ def test_consent_is_given_shown_and_withdrawn(telegram: BotApi) -> None:
 
     answers = [sent["text"] for sent in telegram.wait_sent(4)]
 
-    assert answers[1] == texts.privacy(Consent.GRANTED)
-    assert answers[3] == texts.privacy(Consent.REFUSED)
+    assert answers[1] == texts.privacy.privacy(Consent.GRANTED)
+    assert answers[3] == texts.privacy.privacy(Consent.REFUSED)
 
 
 def test_the_menu_is_set_at_the_start(telegram: BotApi) -> None:
@@ -52,7 +52,7 @@ def test_the_menu_is_set_at_the_start(telegram: BotApi) -> None:
 def test_stats_are_refused_to_strangers(telegram: BotApi) -> None:
     telegram.send("/stats")
 
-    assert [sent["text"] for sent in telegram.wait_sent()] == [texts.ADMINS_ONLY]
+    assert [sent["text"] for sent in telegram.wait_sent()] == [texts.guide.ADMINS_ONLY]
 
 
 def test_stats_without_corrections_are_text_alone(telegram: BotApi, admin: int) -> None:
@@ -65,7 +65,7 @@ def test_stats_without_corrections_are_text_alone(telegram: BotApi, admin: int) 
 
     assert "💬 Tahmin: 1 (son 24 saatte 1)" in first["text"]
     assert "Henüz düzeltme yok" in first["text"]
-    assert second["text"] == texts.HELP_FOR_ADMINS
+    assert second["text"] == texts.guide.HELP_FOR_ADMINS
 
 
 def test_stats_with_corrections_come_with_a_picture(telegram: BotApi, admin: int) -> None:
@@ -80,5 +80,5 @@ def test_stats_with_corrections_come_with_a_picture(telegram: BotApi, admin: int
     assert "doğruluk: %0 · Makro-F1: 0,00" in text["text"]
     assert "✏️ Düzeltme: 1 (eğitim izni olan: 0)" in text["text"]
     assert "🤖 tiny-1: 1 tahmin" in text["text"]
-    assert picture["caption"] == texts.STATS_PICTURE_CAPTION
+    assert picture["caption"] == texts.statistics.PICTURE_CAPTION
     assert telegram.of("sendPhoto")[0].files["photo"].startswith(b"\x89PNG")

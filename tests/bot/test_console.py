@@ -73,25 +73,25 @@ def test_every_line_is_answered_in_order(settings: Settings) -> None:
         "[1] 😞 Olumsuz  [2] 😐 Tarafsız  [3] 😊 Olumlu  (seçmek için /1, /2, /3)"
     )
     assert answers[1].startswith("😞 Olumsuz")
-    assert answers[2:] == [texts.NO_WORDS, texts.HELP_FOR_ADMINS]
+    assert answers[2:] == [texts.answers.NO_WORDS, texts.guide.HELP_FOR_ADMINS]
 
 
 def test_a_number_presses_a_button(settings: Settings) -> None:
     answers = chat(settings, "/1", "harika", "/1", "/1", "/4", "/0")
 
-    assert answers[0] == texts.CHAT_NO_BUTTON
+    assert answers[0] == texts.terminal.NO_BUTTON
     assert "😊 Olumlu → 😞 Olumsuz" in answers[2]
     assert "✅ Kaydettim: 😞 Olumsuz" in answers[3]
-    assert answers[4:] == [texts.CHAT_NO_BUTTON, texts.CHAT_NO_BUTTON]
+    assert answers[4:] == [texts.terminal.NO_BUTTON, texts.terminal.NO_BUTTON]
     assert labels(settings) == ["negative"]
 
 
 def test_duzelt_corrects_the_last_answer(settings: Settings) -> None:
     answers = chat(settings, "/duzelt olumlu", "berbat", "harika", "😊", "/düzelt nötr", "/duzelt")
 
-    assert answers[0] == texts.CORRECT_WHAT
+    assert answers[0] == texts.answers.CORRECT_WHAT
     assert answers[4].startswith("✏️ Düzelttim: 😊 Olumlu → 😐 Tarafsız. Teşekkürler!\n[1]")
-    assert answers[5].startswith(texts.CORRECT_WHICH)
+    assert answers[5].startswith(texts.answers.CORRECT_WHICH)
     assert labels(settings) == ["neutral"]
 
 
@@ -107,7 +107,7 @@ def test_stats_save_the_picture(settings: Settings) -> None:
 
     assert "eğitim izni olan: 1" in answers[2]
     caption, path = answers[3].splitlines()
-    assert caption == texts.STATS_PICTURE_CAPTION
+    assert caption == texts.statistics.PICTURE_CAPTION
     assert Path(path).parent == settings.tweetsent_data_dir / "chat"
     assert Path(path).read_bytes().startswith(b"\x89PNG")
 
@@ -115,7 +115,7 @@ def test_stats_save_the_picture(settings: Settings) -> None:
 def test_a_broken_model_does_not_end_the_conversation(settings: Settings) -> None:
     answers = chat(settings, "bozuk", "harika")
 
-    assert answers[0] == texts.MODEL_ERROR
+    assert answers[0] == texts.errors.MODEL
     assert answers[1].startswith("😊")
 
 
@@ -231,7 +231,7 @@ def test_a_terminal_gets_a_prompt_and_control_c_ends_quietly(settings: Settings)
 
 
 def test_the_owners_corrections_need_no_review(settings: Settings) -> None:
-    assert chat(settings, "enfes", "/1", "/inceleme")[-1] == texts.review_end(skipped=0)
+    assert chat(settings, "enfes", "/1", "/inceleme")[-1] == texts.review.end(skipped=0)
     with sqlite3.connect(settings.tweetsent_data_dir / "tweetsent.db") as database:
         rows = database.execute("SELECT state, reason FROM corrections").fetchall()
     assert rows == [("accepted", "admin")]

@@ -60,14 +60,17 @@ def test_a_button_shows_old_and_new_label_and_asks_for_consent_once(
     assert edit.params["message_id"] == str(answer["message_id"])
     assert edit.params["text"].startswith("😊 Olumlu · %93")
     assert "😊 Olumlu → 😞 Olumsuz" in edit.params["text"]
-    assert telegram.of("answerCallbackQuery")[0].params["text"] == texts.BUTTON_SAVED
-    assert question["text"] == texts.CONSENT_QUESTION
+    assert telegram.of("answerCallbackQuery")[0].params["text"] == texts.answers.BUTTON_SAVED
+    assert question["text"] == texts.privacy.CONSENT_QUESTION
 
     telegram.press(answer, buttons(answer)[1])
     assert "😞 Olumsuz → 😐 Tarafsız" in telegram.wait_calls("editMessageText", 2)[1].params["text"]
     telegram.send("berbat")
     telegram.wait_sent(3)
-    assert len([sent for sent in telegram.sent() if sent["text"] == texts.CONSENT_QUESTION]) == 1
+    assert (
+        len([sent for sent in telegram.sent() if sent["text"] == texts.privacy.CONSENT_QUESTION])
+        == 1
+    )
     assert corrections(settings) == [("neutral", 1)]
 
 
@@ -95,7 +98,7 @@ def test_nobody_answers_the_question_of_another(telegram: BotApi, settings: Sett
     telegram.press(question, buttons(question)[0], user=8)
 
     note = telegram.wait_calls("answerCallbackQuery", 2)[1].params
-    assert note["text"] == texts.CONSENT_NOT_YOURS
+    assert note["text"] == texts.privacy.CONSENT_NOT_YOURS
     assert consent_of(settings, 7) is consent_of(settings, 8) is Consent.UNASKED
 
 
@@ -136,7 +139,7 @@ def test_forged_data_changes_nothing(telegram: BotApi, settings: Settings) -> No
 
     notes = telegram.wait_calls("answerCallbackQuery", len(FORGED))
 
-    assert {note.params["text"] for note in notes} == {texts.BUTTON_UNKNOWN}
+    assert {note.params["text"] for note in notes} == {texts.answers.BUTTON_UNKNOWN}
     assert telegram.of("editMessageText") == []
     assert corrections(settings) == []
 
@@ -147,7 +150,9 @@ def test_a_button_of_another_chat_changes_nothing(telegram: BotApi, settings: Se
 
     telegram.press(other, buttons(answer)[0], user=8)
 
-    assert telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.BUTTON_UNKNOWN
+    assert (
+        telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.answers.BUTTON_UNKNOWN
+    )
     assert corrections(settings) == []
 
 
@@ -157,7 +162,9 @@ def test_a_button_under_a_message_too_old_to_edit(telegram: BotApi, settings: Se
 
     telegram.press(old, buttons(answer)[0])
 
-    assert telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.BUTTON_SAVED
+    assert (
+        telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.answers.BUTTON_SAVED
+    )
     assert corrections(settings) == [("negative", 1)]
 
 
@@ -166,7 +173,9 @@ def test_a_press_without_a_message(telegram: BotApi, settings: Settings) -> None
 
     telegram.press(None, buttons(answer)[0])
 
-    assert telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.BUTTON_UNKNOWN
+    assert (
+        telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.answers.BUTTON_UNKNOWN
+    )
     assert corrections(settings) == []
 
 
@@ -208,7 +217,7 @@ def test_duzelt_without_a_label_offers_buttons(telegram: BotApi, settings: Setti
     answer = classified(telegram)
     telegram.send("/duzelt", reply_to_message=answer)
     question = telegram.wait_sent(2)[1]
-    assert question["text"] == texts.CORRECT_WHICH
+    assert question["text"] == texts.answers.CORRECT_WHICH
 
     telegram.press(question, buttons(question)[0])
 
@@ -225,7 +234,7 @@ def test_duzelt_with_an_unknown_label_says_which_are_fine(
     telegram.send("/duzelt muhteşem", reply_to_message=answer)
 
     reply = telegram.wait_sent(2)[1]
-    assert reply["text"] == texts.unknown_label("muhteşem")
+    assert reply["text"] == texts.answers.unknown_label("muhteşem")
     assert buttons(reply) == buttons(answer)
     assert corrections(settings) == []
 
@@ -241,7 +250,7 @@ def test_duzelt_with_a_very_long_label(telegram: BotApi) -> None:
 def test_duzelt_that_replies_to_nothing(telegram: BotApi) -> None:
     telegram.send("/duzelt olumlu")
 
-    assert telegram.wait_sent()[0]["text"] == texts.CORRECT_WHAT
+    assert telegram.wait_sent()[0]["text"] == texts.answers.CORRECT_WHAT
 
 
 def test_duzelt_that_replies_to_a_message_never_classified(
@@ -251,7 +260,7 @@ def test_duzelt_that_replies_to_a_message_never_classified(
 
     telegram.send("/duzelt olumlu", chat=GROUP, reply_to_message=strangers)
 
-    assert telegram.wait_sent(1, GROUP)[0]["text"] == texts.NOT_FOUND
+    assert telegram.wait_sent(1, GROUP)[0]["text"] == texts.answers.NOT_FOUND
     assert corrections(settings) == []
 
 
@@ -281,7 +290,7 @@ def test_duzelt_that_replies_to_what_duzelt_said(telegram: BotApi, settings: Set
     assert corrections(settings) == [("neutral", 1)]
 
     telegram.send("/duzelt olumlu", reply_to_message=consent)
-    assert telegram.wait_sent(6)[5]["text"] == texts.NOT_FOUND
+    assert telegram.wait_sent(6)[5]["text"] == texts.answers.NOT_FOUND
 
 
 def test_duzelt_that_replies_to_buttons_of_another_chat(
@@ -292,7 +301,7 @@ def test_duzelt_that_replies_to_buttons_of_another_chat(
 
     telegram.send("/duzelt olumsuz", user=8, reply_to_message=forged)
 
-    assert telegram.wait_sent(1, 8)[0]["text"] == texts.NOT_FOUND
+    assert telegram.wait_sent(1, 8)[0]["text"] == texts.answers.NOT_FOUND
     assert corrections(settings) == []
 
 

@@ -76,7 +76,7 @@ def test_a_text_without_words(telegram: BotApi) -> None:
 
     answers = telegram.wait_sent(len(wordless))
 
-    assert {answer["text"] for answer in answers} == {texts.NO_WORDS}
+    assert {answer["text"] for answer in answers} == {texts.answers.NO_WORDS}
 
 
 def test_what_can_not_be_read(telegram: BotApi) -> None:
@@ -95,7 +95,7 @@ def test_what_can_not_be_read(telegram: BotApi) -> None:
 
     answers = telegram.wait_sent(len(contents))
 
-    assert {answer["text"] for answer in answers} == {texts.UNSUPPORTED}
+    assert {answer["text"] for answer in answers} == {texts.answers.UNSUPPORTED}
 
 
 def test_an_album_is_answered_by_its_caption_alone(telegram: BotApi) -> None:
@@ -147,7 +147,7 @@ def test_the_answer_comes_even_when_the_message_is_gone(telegram: BotApi) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("bozuk", texts.MODEL_ERROR), ("sistem çöktü", texts.ERROR)]
+    ("text", "expected"), [("bozuk", texts.errors.MODEL), ("sistem çöktü", texts.errors.OTHER)]
 )
 def test_a_broken_model_gets_a_sentence_and_a_log_line(
     telegram: BotApi, caplog: pytest.LogCaptureFixture, text: str, expected: str
@@ -169,4 +169,4 @@ def test_a_broken_database_gets_a_sentence(
     monkeypatch.setattr(Store, "save_prediction", broken)
     telegram.send("harika")
 
-    assert [answer["text"] for answer in telegram.wait_sent()] == [texts.STORE_ERROR]
+    assert [answer["text"] for answer in telegram.wait_sent()] == [texts.errors.STORE]

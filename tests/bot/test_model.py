@@ -41,7 +41,7 @@ def test_strangers_are_refused(telegram: BotApi, registry: Registry) -> None:
     telegram.send("/model")
     telegram.send("/geri_al")
 
-    assert [sent["text"] for sent in telegram.wait_sent(2)] == [texts.ADMINS_ONLY] * 2
+    assert [sent["text"] for sent in telegram.wait_sent(2)] == [texts.guide.ADMINS_ONLY] * 2
 
 
 def test_before_the_first_promotion(telegram: BotApi, admin: int) -> None:
@@ -51,7 +51,7 @@ def test_before_the_first_promotion(telegram: BotApi, admin: int) -> None:
     model, back = (sent["text"] for sent in telegram.wait_sent(2, admin))
 
     assert model.startswith("🤖 Model: tiny-1\nKurulumla gelen model")
-    assert back == texts.ROLL_BACK_NOWHERE
+    assert back == texts.models.ROLL_BACK_NOWHERE
 
 
 def test_the_model_is_shown_with_its_history(
@@ -81,16 +81,16 @@ def test_going_back_asks_first_and_is_recorded(
     registry.promote("a-1", ActivatedBy.CLI)
     registry.promote("b-2", ActivatedBy.CLI)
     asked = question(telegram, admin)
-    assert asked["text"] == texts.roll_back_question("b-2", "a-1")
+    assert asked["text"] == texts.models.roll_back_question("b-2", "a-1")
 
     yes = buttons(asked)[0]
     telegram.press(asked, yes, user=admin)
 
-    assert edited(telegram) == texts.rolled_back("a-1")
+    assert edited(telegram) == texts.models.rolled_back("a-1")
     assert registry.history("a-1")[0].by is ActivatedBy.ADMIN
     telegram.press(asked, yes, user=admin)  # a second tap goes no further back
     telegram.wait_calls("editMessageText", 2)
-    assert edited(telegram) == texts.ROLL_BACK_REFUSED
+    assert edited(telegram) == texts.models.ROLL_BACK_REFUSED
     active = registry.active()
     assert active is not None
     assert active.version == "a-1"
@@ -102,7 +102,7 @@ def test_no_leaves_the_model_alone(telegram: BotApi, registry: Registry, admin: 
 
     telegram.press(asked, buttons(asked)[1], user=admin)
 
-    assert edited(telegram) == texts.ROLL_BACK_CANCELLED
+    assert edited(telegram) == texts.models.ROLL_BACK_CANCELLED
     assert len(registry.history("a-1")) == 1
 
 
@@ -113,7 +113,7 @@ def test_a_strangers_press_does_nothing(telegram: BotApi, registry: Registry, ad
     telegram.press(asked, buttons(asked)[0], user=7)
 
     (answer,) = telegram.wait_calls("answerCallbackQuery")
-    assert (answer.params["text"], answer.params["show_alert"]) == (texts.ADMINS_ONLY, "true")
+    assert (answer.params["text"], answer.params["show_alert"]) == (texts.guide.ADMINS_ONLY, "true")
     assert len(registry.history("a-1")) == 1
     assert telegram.of("editMessageText") == []
 
@@ -128,4 +128,4 @@ def test_a_damaged_version_before_is_said(
 
     telegram.press(asked, buttons(asked)[0], user=admin)
 
-    assert edited(telegram) == texts.ROLL_BACK_DAMAGED
+    assert edited(telegram) == texts.models.ROLL_BACK_DAMAGED

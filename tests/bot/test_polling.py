@@ -243,7 +243,7 @@ def test_what_was_sent_is_not_repeated_for_what_failed_after_it(
     telegram.send("harika")
     sent = telegram.wait_sent(2)
 
-    assert [message["text"][0] for message in sent] == ["😊", texts.STORE_ERROR[0]]
+    assert [message["text"][0] for message in sent] == ["😊", texts.errors.STORE[0]]
     telegram.wait(lambda: inbox_errors(settings) == ["StoreError"])
 
 

@@ -284,7 +284,7 @@ def test_a_message_that_can_not_be_changed_for_a_while_catches_up(
 def test_too_few_corrections_start_no_run(telegram: BotApi, database: Engine, admin: int) -> None:
     telegram.send("/egit", user=admin)
     text = telegram.wait_sent(1, admin)[0]["text"]
-    assert text == texts.not_ready(NotReadyError(Lack.CORRECTIONS, 0, 20))
+    assert text == texts.retraining.not_ready(NotReadyError(Lack.CORRECTIONS, 0, 20))
     assert Runs(database).list() == []
 
 
@@ -295,12 +295,12 @@ def test_a_run_that_can_not_begin_says_why(bot: RunningBot, api: BotApi, admin: 
     bot.start()
     api.send("/egit", user=admin)
     text = api.wait_sent(1, admin)[0]["text"]
-    assert text == texts.run_not_started("the base data is gone")
+    assert text == texts.retraining.not_started("the base data is gone")
 
 
 def test_strangers_start_nothing(telegram: BotApi, database: Engine) -> None:
     telegram.send("/egit")
-    assert telegram.wait_sent()[0]["text"] == texts.ADMINS_ONLY
+    assert telegram.wait_sent()[0]["text"] == texts.guide.ADMINS_ONLY
     assert Runs(database).list() == []
 
 

@@ -69,14 +69,14 @@ def test_admins_decide_one_correction_after_the_other(
     keyboard = page["reply_markup"]["inline_keyboard"][0]
     assert [button["text"] for button in keyboard] == ["✅ Kabul", "❌ Ret", "⏭ Atla"]
 
-    assert press(telegram, page, SKIP, admin)["text"] == texts.REVIEW_SKIPPED
+    assert press(telegram, page, SKIP, admin)["text"] == texts.review.SKIPPED
     assert "kalan: 2" in shown(telegram, 4)["text"]
-    assert press(telegram, page, ACCEPT, admin)["text"] == texts.BUTTON_SAVED
+    assert press(telegram, page, ACCEPT, admin)["text"] == texts.answers.BUTTON_SAVED
     assert "“enfes üç”" in shown(telegram, 5)["text"]
-    assert press(telegram, page, REJECT, admin)["text"] == texts.BUTTON_SAVED
+    assert press(telegram, page, REJECT, admin)["text"] == texts.answers.BUTTON_SAVED
     end = shown(telegram, 6)
 
-    assert end["text"] == texts.review_end(skipped=1)
+    assert end["text"] == texts.review.end(skipped=1)
     assert "reply_markup" not in end
     assert rows(settings) == [
         ("pending", "model_is_sure"),
@@ -93,15 +93,15 @@ def test_pressing_twice_and_deciding_what_was_decided_are_harmless(
     correct_surely(api, ["enfes"])
     first, second = ask(api, admin), ask(api, OTHER_ADMIN)
     old = buttons(first)[ACCEPT]
-    assert press(api, first, ACCEPT, admin)["text"] == texts.BUTTON_SAVED
+    assert press(api, first, ACCEPT, admin)["text"] == texts.answers.BUTTON_SAVED
     api.press(first, old, user=admin)
-    assert api.wait_calls("answerCallbackQuery", 3)[-1].params["text"] == texts.BUTTON_SAVED
+    assert api.wait_calls("answerCallbackQuery", 3)[-1].params["text"] == texts.answers.BUTTON_SAVED
 
     late = press(api, second, REJECT, OTHER_ADMIN)
 
-    assert (late["text"], late["show_alert"]) == (texts.REVIEW_TOO_LATE, "true")
+    assert (late["text"], late["show_alert"]) == (texts.review.TOO_LATE, "true")
     assert rows(settings) == [("accepted", "reviewed")]
-    assert shown(api, 4)["text"] == texts.review_end(skipped=0)
+    assert shown(api, 4)["text"] == texts.review.end(skipped=0)
     assert api.refusals == ["editMessageText: message is not modified"]
 
 
@@ -111,12 +111,12 @@ def test_the_queue_is_for_admins_and_in_private(
     correct_surely(telegram, ["enfes"])
     page = ask(telegram, admin)
 
-    assert ask(telegram, USER)["text"] == texts.ADMINS_ONLY
-    assert press(telegram, page, ACCEPT, USER)["text"] == texts.ADMINS_ONLY
+    assert ask(telegram, USER)["text"] == texts.guide.ADMINS_ONLY
+    assert press(telegram, page, ACCEPT, USER)["text"] == texts.guide.ADMINS_ONLY
     telegram.send("/inceleme", user=admin, chat=-100)
-    assert telegram.wait_sent(1, -100)[0]["text"] == texts.REVIEW_IN_PRIVATE
+    assert telegram.wait_sent(1, -100)[0]["text"] == texts.review.IN_PRIVATE
     assert rows(settings) == [("pending", "model_is_sure")]
 
 
 def test_an_empty_queue_says_so(telegram: BotApi, admin: int) -> None:
-    assert ask(telegram, admin)["text"] == texts.review_end(skipped=0)
+    assert ask(telegram, admin)["text"] == texts.review.end(skipped=0)

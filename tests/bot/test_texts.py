@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bot import texts
+from bot.texts.answers import correction
 from training.gate import Shortcoming
 from tweetsent.labels import Label, Scores
 from tweetsent.records import (
@@ -47,22 +48,22 @@ def stats(**changes: object) -> Stats:
 
 
 def test_an_answer_shows_label_bar_and_scores() -> None:
-    assert texts.answer(PREDICTION.scores).splitlines() == [
+    assert texts.answers.answer(PREDICTION.scores).splitlines() == [
         "😊 Olumlu · %70",
         "▰▰▰▰▰▰▰▱▱▱",
         "😞 %10 · 😐 %20 · 😊 %70",
         "",
-        texts.CORRECT_HINT,
+        texts.answers.CORRECT_HINT,
     ]
 
 
 def test_a_correction_shows_old_and_new_and_a_confirmation_only_one() -> None:
-    assert "😊 Olumlu → 😐 Tarafsız" in texts.correction(change(Label.POSITIVE, Label.NEUTRAL))
-    assert texts.correction(change(Label.NEUTRAL, Label.NEUTRAL)) == "✅ Kaydettim: 😐 Tarafsız"
+    assert "😊 Olumlu → 😐 Tarafsız" in correction(change(Label.POSITIVE, Label.NEUTRAL))
+    assert correction(change(Label.NEUTRAL, Label.NEUTRAL)) == "✅ Kaydettim: 😐 Tarafsız"
 
 
 def test_stats_without_corrections() -> None:
-    lines = texts.stats(stats()).splitlines()
+    lines = texts.statistics.stats(stats()).splitlines()
 
     assert "💬 Tahmin: 12.345 (son 24 saatte 7)" in lines
     assert "🎯 Henüz düzeltme yok; isabeti ölçmek için önce düzeltme gerekiyor." in lines
@@ -71,25 +72,27 @@ def test_stats_without_corrections() -> None:
 
 
 def test_stats_with_corrections() -> None:
-    text = texts.stats(stats(accuracy=0.75, macro_f1=0.7249, latency_ms_p50=52, latency_ms_p95=90))
+    text = texts.statistics.stats(
+        stats(accuracy=0.75, macro_f1=0.7249, latency_ms_p50=52, latency_ms_p95=90)
+    )
 
     assert "🎯 Düzeltmelere göre doğruluk: %75 · Makro-F1: 0,72" in text
     assert "⚡ Süre: ortanca 52 ms, %95'i en çok 90 ms" in text
 
 
 @pytest.mark.parametrize(
-    "name",
+    "note",
     [
-        "ADMINS_ONLY",
-        "BUTTON_SAVED",
-        "BUTTON_UNKNOWN",
-        "CONSENT_NOT_YOURS",
-        "NOT_FOUND",
-        "REVIEW_TOO_LATE",
+        texts.guide.ADMINS_ONLY,
+        texts.answers.BUTTON_SAVED,
+        texts.answers.BUTTON_UNKNOWN,
+        texts.answers.NOT_FOUND,
+        texts.privacy.CONSENT_NOT_YOURS,
+        texts.review.TOO_LATE,
     ],
 )
-def test_notes_on_buttons_fit_telegram(name: str) -> None:
-    assert len(getattr(texts, name)) <= 200
+def test_notes_on_buttons_fit_telegram(note: str) -> None:
+    assert len(note) <= 200
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -103,7 +106,7 @@ def test_a_correction_to_review_fits_into_a_message(reason: Reason) -> None:
         state=CorrectionState.DISPUTED,
         reason=reason,
     )
-    text = texts.review(item, left=1234)
+    text = texts.review.item(item, left=1234)
     assert len(text.encode("utf-16-le")) // 2 <= 4096
     assert "kalan: 1.234" in text
     assert "👥 Başkaları: 😐 Tarafsız ×2 · 😊 Olumlu ×1" in text
@@ -130,7 +133,7 @@ def refused(what: str) -> str:
         decision=decision,
         reason="",
     )
-    (line,) = (line for line in texts.run_report(run).splitlines() if line.startswith("•"))
+    (line,) = (line for line in texts.retraining.report(run).splitlines() if line.startswith("•"))
     return line
 
 
@@ -142,4 +145,4 @@ def test_an_unknown_objection_is_told_in_general_words_and_each_known_one_in_its
 
 
 def test_long_words_are_cut() -> None:
-    assert "x" * 30 + "…" in texts.unknown_label("x" * 31)
+    assert "x" * 30 + "…" in texts.answers.unknown_label("x" * 31)

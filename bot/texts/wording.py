@@ -1,0 +1,31 @@
+"""How labels, numbers and bars are written."""
+
+from tweetsent.labels import Label
+
+_BAR_CELLS = 10
+
+
+def name(label: Label) -> str:
+    """A label as users see it: face and word."""
+    return f"{label.emoji} {label.turkish}"
+
+
+def bar(share: float) -> str:
+    """A share of 0 to 1 as a bar of ten cells; it is full only at 1."""
+    filled = min(int(share * _BAR_CELLS), _BAR_CELLS)
+    return f"{'▰' * filled}{'▱' * (_BAR_CELLS - filled)}"
+
+
+def percent(share: float) -> str:
+    """A share in whole percent, as Turkish writes it."""
+    return f"%{100 * share:.0f}"
+
+
+def decimal(number: float) -> str:
+    """Two places behind a comma."""
+    return f"{number:.2f}".replace(".", ",")
+
+
+def count(number: int) -> str:
+    """A whole number with points between the thousands."""
+    return f"{number:,}".replace(",", ".")
