@@ -75,27 +75,18 @@ _KINDS: dict[str, tuple[type[Press], tuple[object, ...]]] = {
 
 
 def answer_keyboard(prediction: Prediction) -> InlineKeyboardMarkup:
-    """The buttons of a new answer: its label is right, or one of the two others is.
+    """Whether the answer's label is right or one of the two others is, for the message's author.
 
     An answer that is unsure asks for one of all three.
     """
-    if prediction.scores.is_unsure:
-        return correction_keyboard(prediction.id)
-    label = prediction.scores.label
-    right = {texts.answers.RIGHT: CorrectionPress(prediction.id, label)}
-    others = {
-        texts.answers.correct_to(other): CorrectionPress(prediction.id, other)
-        for other in LABELS
-        if other is not label
-    }
-    return _row(right | others)
-
-
-def correction_keyboard(prediction_id: int) -> InlineKeyboardMarkup:
-    """The three labels, for a message's author to choose from."""
-    return _row(
-        {texts.wording.name(label): CorrectionPress(prediction_id, label) for label in LABELS}
-    )
+    scores = prediction.scores
+    if scores.is_unsure:
+        labels = {texts.wording.name(label): label for label in LABELS}
+    else:
+        others = [label for label in LABELS if label is not scores.label]
+        labels = {texts.answers.RIGHT: scores.label}
+        labels |= {texts.answers.correct_to(label): label for label in others}
+    return _row({text: CorrectionPress(prediction.id, label) for text, label in labels.items()})
 
 
 def vote_keyboard(

@@ -103,7 +103,7 @@ class Scores:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether the most probable label is better not taken at its word."""
+        """Whether the most probable label isn't probable enough to rely on."""
         return self.confidence < UNSURE_BELOW
 
     def of(self, label: Label) -> float:

@@ -172,8 +172,13 @@ class Store:
                 user.asked_at = utc_now()
             old = _correct(session, user, prediction, label)
             self._decide(session, messages_of(user.id))
-            by_author = prediction.user_id == user.id
-            return Correction(_record(prediction), old, label, by_author, ask_consent=ask)
+            return Correction(
+                _record(prediction),
+                old=old,
+                new=label,
+                by_author=prediction.user_id == user.id,
+                ask_consent=ask,
+            )
 
     def consent(self, user_id: int) -> Consent:
         """A user's word on training; UNASKED for a stranger."""

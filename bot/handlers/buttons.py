@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from telegram import CallbackQuery, InlineKeyboardMarkup, Message, Update
+from telegram import CallbackQuery, Message, Update
 
 from bot import texts
 from bot.context import BotContext
@@ -17,9 +17,7 @@ from bot.keyboards import (
     ReviewPress,
     RollBackPress,
     VotePress,
-    correction_keyboard,
     decode,
-    vote_keyboard,
 )
 from tweetsent.errors import NotFoundError
 from tweetsent.records import Correction, Prediction
@@ -44,8 +42,7 @@ async def _correct(query: CallbackQuery, context: BotContext, press: CorrectionP
         await notify(query, texts.answers.BUTTON_NOT_YOURS, alert=True)
         return
     change = await context.service.correct(user_id, prediction.id, press.label)
-    keyboard = correction_keyboard(prediction.id)
-    await _show_change(query, change, texts.answers.corrected_answer(change), keyboard)
+    await _show_change(query, change, texts.answers.corrected_answer(change))
 
 
 async def _vote(query: CallbackQuery, context: BotContext, press: VotePress) -> None:
@@ -54,8 +51,7 @@ async def _vote(query: CallbackQuery, context: BotContext, press: VotePress) -> 
         return
     prediction = await _prediction(query, context, press)
     change = await context.service.correct(press.user_id, prediction.id, press.label)
-    keyboard = vote_keyboard(prediction.id, press.user_id)
-    await _show_change(query, change, texts.answers.correction(change), keyboard)
+    await _show_change(query, change, texts.answers.correction(change))
 
 
 async def _prediction(
@@ -66,12 +62,11 @@ async def _prediction(
     return await context.service.get(press.prediction_id, query.message.chat.id)
 
 
-async def _show_change(
-    query: CallbackQuery, change: Correction, text: str, keyboard: InlineKeyboardMarkup
-) -> None:
+async def _show_change(query: CallbackQuery, change: Correction, text: str) -> None:
     await notify(query, texts.answers.BUTTON_SAVED)
     if isinstance(query.message, Message):
-        await edit(query.message, text, keyboard)
+        # The same buttons at the same places: a second tap must not meet another one.
+        await edit(query.message, text, query.message.reply_markup)
         await ask_consent(query.message, query.from_user.id, change)
 
 
