@@ -1,7 +1,8 @@
 """Inline keyboards and the data their buttons carry.
 
 The data comes back from the user's app and is never trusted: `decode` refuses everything that
-`_encode` can't have made, and handlers check that the prediction belongs to the chat.
+`_encode` can't have made, and handlers check that the prediction belongs to the chat and the
+button to who pressed it.
 """
 
 import re
