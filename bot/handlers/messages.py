@@ -9,7 +9,7 @@ from telegram.ext import filters
 from bot import texts
 from bot.context import BotContext
 from bot.handlers.replying import reply, sender_id, typing
-from bot.keyboards import correction_keyboard
+from bot.keyboards import answer_keyboard
 from tweetsent.records import Incoming
 
 
@@ -46,7 +46,7 @@ async def on_text(update: Update, context: BotContext) -> None:
         if prediction.answer_message_id is not None:  # delivered again after it was answered
             return
         sent = await reply(
-            message, texts.answers.answer(prediction.scores), correction_keyboard(prediction.id)
+            message, texts.answers.answer(prediction.scores), answer_keyboard(prediction)
         )
     await context.service.answered(prediction.id, sent.message_id)
 

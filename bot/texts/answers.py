@@ -1,17 +1,26 @@
 """Answers to messages, and what a correction changed."""
 
 from bot.texts.wording import bar, name, percent
-from tweetsent.labels import LABELS, Scores
+from tweetsent.labels import LABELS, Label, Scores
 from tweetsent.records import Correction
+from tweetsent.text import tr_lower
 
-CORRECT_HINT = "Yanıldıysam doğrusuna dokun 👇"
+_LONGEST_WORD = 30
+_LONGEST_QUOTE = 60
+CORRECT_HINT = "Doğru mu? Yanıldıysam doğrusuna dokun 👇"
+UNSURE_HINT = "🤔 Bundan pek emin değilim. Sence doğrusu hangisi? 👇"
 CORRECT_WHICH = "Doğrusu hangisi? 👇"
 CORRECT_WHAT = (
-    "Hangi sonucu düzelteyim? Sonuca ya da mesajın kendisine yanıt olarak /duzelt yaz, "
-    "örneğin: /duzelt olumlu"
+    "Burada senden bir mesaj değerlendirmedim henüz. Başka bir sonucu düzelteceksen ona ya da "
+    "mesajın kendisine yanıt olarak /duzelt yaz, örneğin: /duzelt olumlu"
 )
+RIGHT = "✅ Doğru"
 BUTTON_SAVED = "Kaydettim 👍"
 BUTTON_DONE = "Tamam 👍"
+BUTTON_NOT_YOURS = (
+    "Bu düğmeler başkası için 🙂 Senin görüşün de sayılır: sonuca yanıt olarak doğrusunu yaz, "
+    "örneğin: /duzelt olumlu"
+)
 BUTTON_UNKNOWN = "Bu düğme artık geçerli değil. Mesajı yeniden gönderebilirsin."
 UNSUPPORTED = (
     "Bunu okuyamıyorum 🙈 Bana bir metin yaz, bir mesaj ilet ya da açıklamalı bir fotoğraf, "
@@ -26,7 +35,7 @@ NOT_FOUND = (
 
 def answer(scores: Scores) -> str:
     """The answer to a message: label, confidence, bar and all three scores."""
-    return f"{_result(scores)}\n\n{CORRECT_HINT}"
+    return f"{_result(scores)}\n\n{UNSURE_HINT if scores.is_unsure else CORRECT_HINT}"
 
 
 def _result(scores: Scores) -> str:
@@ -36,11 +45,17 @@ def _result(scores: Scores) -> str:
     )
 
 
+def correct_to(label: Label) -> str:
+    """What a button says that gives an answer another label."""
+    return f"✏️ {name(label)}"
+
+
 def correction(change: Correction) -> str:
-    """What a correction did: the label before and after."""
+    """What a correction did, the label before and after; of another's message it is a vote."""
     if change.old == change.new:
-        return f"✅ Kaydettim: {name(change.new)}"
-    return f"✏️ Düzelttim: {name(change.old)} → {name(change.new)}. Teşekkürler!"
+        return f"{'✅ Kaydettim' if change.by_author else '🗳️ Senin oyun'}: {name(change.new)}"
+    done = "✏️ Düzelttim" if change.by_author else "🗳️ Senin oyun"
+    return f"{done}: {name(change.old)} → {name(change.new)}. Teşekkürler!"
 
 
 def corrected_answer(change: Correction) -> str:
@@ -48,13 +63,29 @@ def corrected_answer(change: Correction) -> str:
     return f"{_result(change.prediction.scores)}\n\n{correction(change)}"
 
 
+def last_message(text: str) -> str:
+    """The line above a reply to `/duzelt` that replied to nothing: which message it is about."""
+    return f"Son mesajın: {_quoted(text, _LONGEST_QUOTE)}\n"
+
+
+def did_you_mean(word: str, label: Label) -> str:
+    """The reply to `/duzelt` with a word that looks like a slip."""
+    return (
+        f"{_quoted(word, _LONGEST_WORD)} diye bir etiket bilmiyorum. "
+        f"Bunu mu demek istedin: {tr_lower(label.turkish)}?"
+    )
+
+
 def unknown_label(word: str) -> str:
     """The reply to `/duzelt` with a word that names no label."""
-    shown = word if len(word) <= 30 else f"{word[:30]}…"
     return (
-        f"“{shown}” diye bir etiket bilmiyorum. Şöyle yazabilirsin:\n"
+        f"{_quoted(word, _LONGEST_WORD)} diye bir etiket bilmiyorum. Şöyle yazabilirsin:\n"
         "😞 olumsuz, negatif, kötü, -\n"
         "😐 tarafsız, nötr, yansız, =\n"
         "😊 olumlu, pozitif, iyi, +\n"
         "Ya da aşağıdan seç 👇"
     )
+
+
+def _quoted(text: str, longest: int) -> str:
+    return f"“{text if len(text) <= longest else f'{text[:longest]}…'}”"

@@ -17,8 +17,8 @@ def bar(share: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in whole percent, as Turkish writes it."""
-    return f"%{100 * share:.0f}"
+    """A share in whole percent, as Turkish writes it; it is %100 only at 1."""
+    return f"%{min(round(100 * share), 99 if share < 1 else 100)}"
 
 
 def decimal(number: float) -> str:
