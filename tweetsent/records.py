@@ -4,7 +4,7 @@ Telegram's numeric ids appear here only on the way in (`Incoming`); the store ke
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -198,10 +198,36 @@ class ReviewItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Which predictions statistics are of; by default all."""
+
+    days: int | None = None
+    """Only those of today and so many days less one before it, in UTC."""
+    model: str | None = None
+    """Only those of one model version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Predictions and what became of them, by day or week of the prediction, in UTC."""
+
+    starts: tuple[date, ...]
+    """First day of each period, without gaps."""
+    is_weekly: bool
+    predictions: np.ndarray
+    """(periods, 3) counts by predicted label, in label order."""
+    corrections: np.ndarray
+    """(periods,) live corrections, confirmations too."""
+    confirmations: np.ndarray
+    """(periods,) those that have the model's label."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """What `/stats` and `tweetsent stats` show."""
 
     users: int
+    """Those who sent the messages."""
     predictions: int
     predictions_last_day: int
     by_label: dict[Label, int]
@@ -209,7 +235,7 @@ class Stats:
     by_model: dict[str, int]
     """Predictions by model version, newest version first."""
     corrections: int
-    """Live corrections: one for each user and prediction at most."""
+    """Live corrections, confirmations too: one for each user and prediction at most."""
     trainable_corrections: int
     """Those of users who consented, and which the owner's settings allow."""
     accuracy: float | None
@@ -219,6 +245,17 @@ class Stats:
     """(3, 3) counts: rows = the users' label, columns = the model's, in label order."""
     latency_ms_p50: float | None
     latency_ms_p95: float | None
+    trend: Trend
+
+    @property
+    def confirmations(self) -> int:
+        """Corrections that have the model's label."""
+        return int(self.confusion.trace())
+
+    @property
+    def changes(self) -> int:
+        """Corrections that have another label than the model's."""
+        return self.corrections - self.confirmations
 
 
 class ModelState(StrEnum):

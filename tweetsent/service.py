@@ -24,6 +24,7 @@ from tweetsent.records import (
     ModelVersion,
     Prediction,
     ReviewItem,
+    Scope,
     Scored,
     Stats,
 )
@@ -130,9 +131,9 @@ class SentimentService:
             train_on_forwards=self._train_on_forwards,
         )
 
-    async def stats(self) -> Stats:
-        """The statistics of everything stored."""
-        return await self._sql(self._store.stats, train_on_forwards=self._train_on_forwards)
+    async def stats(self, scope: Scope) -> Stats:
+        """The statistics; UnseenVersionError for a version of which no prediction is."""
+        return await self._sql(self._store.stats, scope, train_on_forwards=self._train_on_forwards)
 
     async def model(self) -> ModelInfo:
         """Which version answers and which one should."""

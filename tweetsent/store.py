@@ -31,12 +31,13 @@ from tweetsent.records import (
     Incoming,
     Prediction,
     ReviewItem,
+    Scope,
     Stats,
     TrainingCorrection,
 )
 from tweetsent.review import rule, waiting_items
 from tweetsent.sessions import insert_new, reading, writing
-from tweetsent.statistics import read_stats
+from tweetsent.statistics import EVERYTHING, read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
 
 CONSENT_VERSION = 2
@@ -208,10 +209,10 @@ class Store:
             )
         return select_for_training(accepted, self.policy)
 
-    def stats(self, *, train_on_forwards: bool) -> Stats:
-        """The statistics of everything stored."""
+    def stats(self, scope: Scope = EVERYTHING, *, train_on_forwards: bool) -> Stats:
+        """The statistics; UnseenVersionError for a version of which no prediction is."""
         with reading(self._engine) as session:
-            return read_stats(session, train_on_forwards=train_on_forwards)
+            return read_stats(session, scope, train_on_forwards=train_on_forwards)
 
     def close(self) -> None:
         """Close the connections."""
