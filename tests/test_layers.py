@@ -24,6 +24,7 @@ TESTED_ELSEWHERE = {
     "bot/application.py": "test_messages.py and all others beside it drive it",
     "bot/context.py": "types only",
     "bot/fetching.py": "test_polling.py",
+    "bot/handlers/announcements.py": "test_announcer.py",
     "bot/handlers/buttons.py": "test_corrections.py",
     "bot/handlers/commands.py": "test_commands.py",
     "bot/handlers/corrections.py": "test_corrections.py",

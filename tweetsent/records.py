@@ -352,3 +352,45 @@ class ModelInfo:
     """Whether the settings name the adapter, so that no version of the registry serves."""
     serving: Serving | None
     """What should answer; None before the first promotion."""
+
+
+class AnnouncementState(StrEnum):
+    """What is to be done with an announcement."""
+
+    DRAFT = "draft"
+    """Nothing before its admin says so."""
+    RUNNING = "running"
+    CANCELLED = "cancelled"
+    """No more than to say how far it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A message of an admin to all private chats, and how far it is."""
+
+    id: int
+    chat_id: int
+    """The admin's private chat."""
+    status_message_id: int | None
+    """The bot's message there that asks and then shows how far it is; None until it was sent."""
+    text: str
+    state: AnnouncementState
+    recipients: int
+    """How many chats there were when it was asked for."""
+    attempted: int
+    """How many were taken up, those of `sent` and `blocked` among them."""
+    sent: int
+    blocked: int
+    """How many have closed themselves to the bot."""
+
+
+class Outcome(StrEnum):
+    """What came of writing to one chat."""
+
+    SENT = "sent"
+    BLOCKED = "blocked"
+    """The chat is closed to the bot: it is forgotten."""
+    FAILED = "failed"
+    """It did not arrive, or nobody knows."""
+    PUT_OFF = "put_off"
+    """It surely did not arrive, and may later."""

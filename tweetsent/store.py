@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, Select, or_, select
 from sqlalchemy.orm import Session
 
+from tweetsent.announcements import Announcements
 from tweetsent.decisions import (
     accepted_corrections,
     decide_open,
@@ -49,6 +50,7 @@ _MAX_ID = 2**63 - 1
 class Store:
     """Everything that is kept about messages; `inbox` holds those not handled yet.
 
+    `announcements` knows whom the bot may write to of its own accord.
     Corrections by users of `admin_ids` (Telegram's) need no review.
     """
 
@@ -61,6 +63,7 @@ class Store:
         policy: Policy | None = None,
     ) -> None:
         self.inbox = Inbox(engine)
+        self.announcements = Announcements(engine)
         self.policy = policy or Policy()
         self._engine = engine
         self._pseudonymise = pseudonymise

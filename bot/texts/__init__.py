@@ -4,6 +4,7 @@ Plain text: no markup, so nothing needs escaping.
 """
 
 from bot.texts import (
+    announcements,
     answers,
     errors,
     guide,
@@ -17,6 +18,7 @@ from bot.texts import (
 )
 
 __all__ = [
+    "announcements",
     "answers",
     "errors",
     "guide",

@@ -49,17 +49,30 @@ def test_consent_is_given_shown_and_withdrawn(telegram: BotApi) -> None:
     assert answers[3] == texts.privacy.privacy(Consent.REFUSED)
 
 
-def test_the_menu_is_set_at_the_start(telegram: BotApi) -> None:
-    (call,) = telegram.wait_calls("setMyCommands")
-
-    assert '"duzelt"' in call.params["commands"]
-    assert telegram.of("deleteWebhook")[0].params.get("drop_pending_updates") != "true"
+def test_updates_that_wait_are_not_dropped_at_the_start(telegram: BotApi) -> None:
+    (call,) = telegram.wait_calls("deleteWebhook")
+    assert call.params.get("drop_pending_updates") != "true"
 
 
-def test_stats_are_refused_to_strangers(telegram: BotApi) -> None:
-    telegram.send("/stats")
+@pytest.mark.parametrize("name", texts.guide.ADMIN_COMMANDS)
+def test_commands_of_admins_are_refused_to_strangers(telegram: BotApi, name: str) -> None:
+    telegram.send(f"/{name} 1")
+    telegram.send(f"/{name}", chat=-100)
 
-    assert [sent["text"] for sent in telegram.wait_sent()] == [texts.guide.ADMINS_ONLY]
+    (private,), (in_group,) = telegram.wait_sent(1), telegram.wait_sent(1, -100)
+
+    assert {private["text"], in_group["text"]} == {texts.guide.ADMINS_ONLY}
+
+
+@pytest.mark.parametrize("name", ["inceleme", "disa_aktar", "duyuru"])
+def test_what_is_for_private_chats_is_not_shown_in_a_group(
+    telegram: BotApi, admin: int, name: str
+) -> None:
+    telegram.send(f"/{name}", user=admin, chat=-100)
+
+    (sent,) = telegram.wait_sent(1, -100)
+
+    assert "bana özelden yaz" in sent["text"]
 
 
 def test_stats_without_corrections_are_text_alone(telegram: BotApi, admin: int) -> None:
