@@ -7,7 +7,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from telegram import Bot
+from telegram import Bot, InlineKeyboardMarkup
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
 from bot import texts
@@ -82,17 +82,18 @@ class Announcer:
 
     async def _send_all(self, bot: Bot, announcement: Announcement) -> None:
         clock = asyncio.get_running_loop().time
-        shown_at = clock()
+        shown, shown_at = texts.announcements.progress(announcement), clock()
         while (chat_id := await self._service.next_recipient(announcement.id)) is not None:
             outcome, pause = await _send(bot, chat_id, announcement.text)
             announcement = await self._service.note_outcome(announcement.id, chat_id, outcome)
             await (self._pause(pause) if pause else asyncio.sleep(GAP_SECONDS))
             if self._is_closing:
                 return
-            if clock() - shown_at >= SHOW_SECONDS:
-                with suppress(TelegramError):  # shown with the next change
-                    await _show(bot, announcement)
-                shown_at = clock()
+            text = texts.announcements.progress(announcement)
+            if text != shown and clock() - shown_at >= SHOW_SECONDS:
+                with suppress(TelegramError):  # the next change shows more
+                    await _show(bot, announcement, text, stop_keyboard(announcement.id))
+                shown, shown_at = text, clock()
         await self._end(bot, announcement.id)
 
     async def _end(self, bot: Bot, announcement_id: int) -> None:
@@ -108,7 +109,7 @@ class Announcer:
             ended.sent,
             ended.blocked,
         )
-        await _show(bot, ended, has_ended=True)
+        await _show(bot, ended, texts.announcements.end(ended), None)
         await self._service.drop_announcement(ended.id)
 
     async def _pause(self, seconds: float) -> None:
@@ -136,16 +137,10 @@ async def _send(bot: Bot, chat_id: int, text: str) -> tuple[Outcome, float]:
     return Outcome.SENT, 0.0
 
 
-async def _show(bot: Bot, announcement: Announcement, *, has_ended: bool = False) -> None:
-    """Shows in the admin's chat how far it is, as long as the message and the chat are there."""
-    if has_ended:
-        text, keyboard = texts.announcements.end(announcement), None
-    else:
-        text, keyboard = texts.announcements.progress(announcement), stop_keyboard(announcement.id)
+async def _show(
+    bot: Bot, announcement: Announcement, text: str, keyboard: InlineKeyboardMarkup | None
+) -> None:
+    """Shows it in the admin's chat, as long as the message and the chat are there."""
+    place = announcement.chat_id, announcement.status_message_id
     with suppress(BadRequest, Forbidden):
-        await bot.edit_message_text(
-            text,
-            announcement.chat_id,
-            announcement.status_message_id,
-            reply_markup=keyboard,
-        )
+        await bot.edit_message_text(text, *place, reply_markup=keyboard)

@@ -204,7 +204,7 @@ class BotApi:
             call.result
             for call in list(self.calls)
             if call.refusal is None
-            and call.method in ("sendMessage", "sendPhoto")
+            and call.method in ("sendMessage", "sendPhoto", "sendDocument")
             and call.result["chat"]["id"] == chat
         ]
 
@@ -297,6 +297,16 @@ class BotApi:
         sizes = [{"file_id": "f", "file_unique_id": "u", "width": 864, "height": 800}]
         caption = _text(params, "caption", 1024) if "caption" in params else ""
         return self._stored(params, photo=sizes, caption=caption)
+
+    def _sendDocument(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
+        _allow(params, "chat_id caption reply_markup reply_parameters message_thread_id")
+        if not files.get("document"):
+            raise RefusedError("file must be non-empty")
+        if len(files["document"]) > 50_000_000:
+            raise RefusedError("file is too big")
+        caption = _text(params, "caption", 1024) if "caption" in params else ""
+        document = {"file_id": "f", "file_unique_id": "u", "file_size": len(files["document"])}
+        return self._stored(params, document=document, caption=caption)
 
     def _editMessageText(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
         _allow(params, "chat_id message_id text reply_markup")
