@@ -73,14 +73,18 @@ class Announcements:
     def start(
         self, announcement_id: int, chat_id: int, status_message_id: int
     ) -> Announcement | None:
-        """Have it sent; None while another one is, NotFoundError for one that isn't asked there."""
+        """Have it sent; None while another one is.
+
+        NotFoundError for one that is not asked for there, or was cancelled.
+        """
         with writing(self._engine) as session:
             row = _asked_row(session, announcement_id, chat_id, status_message_id)
+            if row.state is AnnouncementState.CANCELLED:
+                raise NotFoundError(f"announcement {announcement_id} was cancelled")
             at_work = _at_work(session)
             if at_work is not None and at_work.id != row.id:
                 return None
-            if row.state is AnnouncementState.DRAFT:
-                row.state = AnnouncementState.RUNNING
+            row.state = AnnouncementState.RUNNING
             return _record(row)
 
     def cancel(self, announcement_id: int, chat_id: int, status_message_id: int) -> bool:

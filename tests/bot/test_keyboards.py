@@ -5,16 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.keyboards import (
+    AnnouncementPress,
     ConsentPress,
     CorrectionPress,
     ReviewPress,
     RollBackPress,
+    announcement_keyboard,
     consent_keyboard,
     correction_keyboard,
     decode,
     prediction_of_buttons,
     review_keyboard,
     roll_back_keyboard,
+    stop_keyboard,
 )
 from tweetsent.labels import LABELS
 
@@ -67,6 +70,19 @@ def test_roll_back_buttons_come_back(activation_id: int) -> None:
     assert prediction_of_buttons(roll_back_keyboard(activation_id)) is None
 
 
+@given(st.integers(1, LARGEST_ID))
+def test_announcement_buttons_come_back(announcement_id: int) -> None:
+    rows = [
+        *announcement_keyboard(announcement_id).inline_keyboard,
+        *stop_keyboard(announcement_id).inline_keyboard,
+    ]
+
+    assert [[decode(str(button.callback_data)) for button in row] for row in rows] == [
+        [AnnouncementPress(announcement_id, True), AnnouncementPress(announcement_id, False)],
+        [AnnouncementPress(announcement_id, False)],
+    ]
+
+
 @given(st.text(max_size=64))
 def test_other_data_is_refused(data: str) -> None:
     with pytest.raises(ValueError, match="unknown callback data"):
@@ -75,7 +91,19 @@ def test_other_data_is_refused(data: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    ["d:١:0", "d:1:0\n", "d:01:0", "d:1:0:0", "D:1:0", "o:1:", "o::1", "o:1:2", "r:1:3", "g:1:2"],
+    [
+        "d:١:0",
+        "d:1:0\n",
+        "d:01:0",
+        "d:1:0:0",
+        "D:1:0",
+        "o:1:",
+        "o::1",
+        "o:1:2",
+        "r:1:3",
+        "g:1:2",
+        "y:1:2",
+    ],
 )
 def test_near_misses_are_refused(data: str) -> None:
     with pytest.raises(ValueError, match="unknown callback data"):
