@@ -12,6 +12,7 @@ from tests.bot.conftest import RunningBot
 from tests.bot.test_corrections import buttons
 from tests.bot.test_polling import process
 from tweetsent.announcements import Announcements
+from tweetsent.errors import StoreError
 from tweetsent.settings import Settings
 
 TEXT = "Yarın 10:00-11:00 arası\nbakımdayım.  😴"
@@ -254,3 +255,42 @@ def test_no_text_and_no_id_is_logged(
     assert "finished, 3 chats tried, 2 got it, 1 are closed" in redacted_log()
     assert "98700" not in redacted_log()
     assert "bakımdayım" not in redacted_log()
+
+
+def test_a_database_that_fails_for_a_while_costs_nobody_the_announcement(
+    telegram: BotApi,
+    chats: Announcements,
+    admin: int,
+    monkeypatch: pytest.MonkeyPatch,
+    redacted_log: Callable[[], str],
+) -> None:
+    users = range(101, 104)
+    known(telegram, chats, users)
+    question = asked(telegram, admin)
+    next_recipient = Announcements.next_recipient
+    faults = [StoreError("database t: is locked")] * 3
+
+    def failing(self: Announcements, announcement_id: int) -> int | None:
+        if faults:
+            raise faults.pop()
+        return next_recipient(self, announcement_id)
+
+    monkeypatch.setattr(Announcements, "next_recipient", failing)
+    telegram.press(question, buttons(question)[0], user=admin)
+
+    assert end_of(telegram, chats, question)[1] == "📬 Giden: 4 / 4"
+    assert got(telegram, users) == [1, 1, 1]
+    assert redacted_log().count("is locked") == 1
+
+
+def test_a_chat_that_cannot_be_remembered_is_answered_all_the_same(
+    telegram: BotApi, monkeypatch: pytest.MonkeyPatch, redacted_log: Callable[[], str]
+) -> None:
+    def failing(self: Announcements, chat_id: int) -> bool:
+        raise StoreError("database t: is locked")
+
+    monkeypatch.setattr(Announcements, "remember_chat", failing)
+    telegram.send("harika")
+
+    assert telegram.wait_sent(1)[0]["text"].startswith("😊 Olumlu")
+    assert "a chat can't be remembered" in redacted_log()
