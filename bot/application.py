@@ -6,14 +6,17 @@ from telegram import Update
 from telegram.ext import (
     ApplicationBuilder,
     CallbackQueryHandler,
+    ChatMemberHandler,
     ContextTypes,
     MessageHandler,
     filters,
 )
 from telegram.request import BaseRequest
 
+from bot.announcer import Announcer
 from bot.attempt import Failure, new_attempt
 from bot.context import BotApplication, BotContext, BotData
+from bot.handlers.announcements import on_membership, remember_chat
 from bot.handlers.buttons import on_press
 from bot.handlers.commands import on_command
 from bot.handlers.errors import on_error
@@ -46,7 +49,8 @@ def build_application(
     if request is None:
         request = BotApiRequest(connection_pool_size=_CONNECTIONS, read_timeout=TIMEOUT_SECONDS)
     admins = settings.tweetsent_admin_ids if admin_ids is None else admin_ids
-    data = BotData(service, retraining, Reporter(retraining, admins), admins)
+    reporter, announcer = Reporter(retraining, admins), Announcer(service)
+    data = BotData(service, retraining, reporter, announcer, admins)
     application = (
         ApplicationBuilder()
         .token(token.get_secret_value() if token else _NO_TOKEN)
@@ -68,6 +72,8 @@ def _add_handlers(application: BotApplication) -> None:
     new = filters.UpdateType.MESSAGE
     command = filters.Regex(r"^/\w") & ~filters.FORWARDED
     unreadable = filters.ChatType.PRIVATE & ~filters.StatusUpdate.ALL
+    application.add_handler(MessageHandler(new & filters.ChatType.PRIVATE, remember_chat), -1)
+    application.add_handler(ChatMemberHandler(on_membership, ChatMemberHandler.MY_CHAT_MEMBER))
     application.add_handler(CallbackQueryHandler(on_press))
     application.add_handler(MessageHandler(new & command, on_command))
     application.add_handler(

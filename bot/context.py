@@ -5,6 +5,7 @@ from typing import Any
 
 from telegram.ext import Application, CallbackContext, ExtBot
 
+from bot.announcer import Announcer
 from bot.reports import Reporter
 from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
@@ -17,6 +18,7 @@ class BotData:
     service: SentimentService
     retraining: RetrainingService
     reporter: Reporter
+    announcer: Announcer
     admin_ids: frozenset[int]
 
 
@@ -37,6 +39,11 @@ class BotContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any], B
     def reporter(self) -> Reporter:
         """Shows runs to the admins."""
         return self.bot_data.reporter
+
+    @property
+    def announcer(self) -> Announcer:
+        """Sends announcements."""
+        return self.bot_data.announcer
 
     @property
     def admin_ids(self) -> frozenset[int]:

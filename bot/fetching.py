@@ -23,7 +23,7 @@ POLL_SECONDS = 30
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 _NETWORK_SECONDS = 10.0
-_KINDS = ["message", "callback_query"]
+_KINDS = ["message", "callback_query", "my_chat_member"]
 
 log = logging.getLogger(__name__)
 

@@ -62,7 +62,15 @@ class RollBackPress:
     confirmed: bool
 
 
-Press = CorrectionPress | VotePress | ConsentPress | ReviewPress | RollBackPress
+@dataclass(frozen=True, slots=True)
+class AnnouncementPress:
+    """A tap that has an announcement sent, or dropped or stopped."""
+
+    announcement_id: int
+    confirmed: bool
+
+
+Press = CorrectionPress | VotePress | ConsentPress | ReviewPress | RollBackPress | AnnouncementPress
 """Each is what it is about, one or two numbers, and the choice that was made of it."""
 
 _KINDS: dict[str, tuple[type[Press], tuple[object, ...]]] = {
@@ -71,6 +79,7 @@ _KINDS: dict[str, tuple[type[Press], tuple[object, ...]]] = {
     "o": (ConsentPress, (False, True)),
     "r": (ReviewPress, (True, False, None)),
     "g": (RollBackPress, (False, True)),
+    "y": (AnnouncementPress, (False, True)),
 }
 """What a press's data begins with, and what its last digit counts; messages keep old data."""
 
@@ -128,6 +137,21 @@ def roll_back_keyboard(activation_id: int) -> InlineKeyboardMarkup:
             texts.models.ROLL_BACK_NO: RollBackPress(activation_id, confirmed=False),
         }
     )
+
+
+def announcement_keyboard(announcement_id: int) -> InlineKeyboardMarkup:
+    """Send an announcement, or not."""
+    return _row(
+        {
+            texts.announcements.SEND: AnnouncementPress(announcement_id, confirmed=True),
+            texts.announcements.CANCEL: AnnouncementPress(announcement_id, confirmed=False),
+        }
+    )
+
+
+def stop_keyboard(announcement_id: int) -> InlineKeyboardMarkup:
+    """Stop the announcement that is being sent."""
+    return _row({texts.announcements.STOP: AnnouncementPress(announcement_id, confirmed=False)})
 
 
 def _row(presses: Mapping[str, Press]) -> InlineKeyboardMarkup:

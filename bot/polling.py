@@ -4,15 +4,14 @@ import asyncio
 import logging
 
 import telegram.error
-from telegram import BotCommand, Update
+from telegram import Update
 
-from bot import texts
 from bot.application import build_application, handle
 from bot.attempt import Failure
 from bot.context import BotApplication
 from bot.fetching import Fetcher
 from bot.inbox import Inbox, RawUpdate
-from bot.redaction import describe
+from bot.menus import show_menus
 from bot.stopping import stop_on_signals, unless
 from tweetsent.errors import ConfigError, TelegramError
 from tweetsent.retraining import RetrainingService
@@ -58,17 +57,7 @@ async def _connect(application: BotApplication, settings: Settings) -> None:
         raise TelegramError(
             f"can't reach Telegram at {settings.telegram_api_base_url}: {error}"
         ) from None
-    await _show_commands(application)
-
-
-async def _show_commands(application: BotApplication) -> None:
-    """Fills the menu of commands, without which the bot works as well."""
-    try:
-        await application.bot.set_my_commands(
-            [BotCommand(name, text) for name, text in texts.guide.COMMANDS.items()]
-        )
-    except telegram.error.TelegramError as error:
-        log.warning("the menu of commands can't be set: %s", describe(error))
+    await show_menus(application.bot, application.bot_data.admin_ids)
 
 
 async def _listen(
@@ -79,12 +68,14 @@ async def _listen(
         return await handle(application, update, is_last_try=is_last_try)
 
     inbox = Inbox(service, handle_raw)
-    reporter = application.bot_data.reporter
+    reporter, announcer = application.bot_data.reporter, application.bot_data.announcer
     try:
         reporter.start(application.bot)
+        announcer.start(application.bot)
         await inbox.resume()
         log.info("bot @%s is listening", application.bot.username)
         await Fetcher(application.bot, inbox).run(stop)
     finally:
         await inbox.stop()
+        await announcer.close()
         await reporter.close()

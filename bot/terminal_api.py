@@ -35,6 +35,7 @@ class TerminalApi(BaseRequest):
             "getMe": lambda *_: BOT_USER,
             "sendMessage": self._send_message,
             "sendPhoto": self._send_photo,
+            "sendDocument": self._send_document,
             "editMessageText": self._edit_message_text,
             "answerCallbackQuery": self._answer_callback_query,
             "sendChatAction": lambda *_: True,
@@ -97,12 +98,22 @@ class TerminalApi(BaseRequest):
         return message
 
     def _send_photo(self, sent: Parameters, data: RequestData | None) -> Parameters:
-        _, content, _ = (
-            data.multipart_data["photo"] if data and data.multipart_data else ("", b"", "")
+        return self._save(sent, data, "photo", ".png")
+
+    def _send_document(self, sent: Parameters, data: RequestData | None) -> Parameters:
+        return self._save(sent, data, "document", None)
+
+    def _save(
+        self, sent: Parameters, data: RequestData | None, kind: str, suffix: str | None
+    ) -> Parameters:
+        """Save the file of a message; under its own name unless it has a suffix instead."""
+        name, content, _ = (
+            data.multipart_data[kind] if data and data.multipart_data else ("", b"", "")
         )
         message = self._message(sent)
         self._picture_dir.mkdir(parents=True, exist_ok=True)
-        path = self._picture_dir / f"{message['message_id']}.png"
+        number = message["message_id"]
+        path = self._picture_dir / (f"{number}{suffix}" if suffix else f"{number}-{name}")
         path.write_bytes(content if isinstance(content, bytes) else content.read())
         self.write(f"{sent['caption']}\n{path}")
         return message

@@ -11,7 +11,14 @@ from pathlib import Path
 from training.data import Example, Source, UnmappedCodesError, read_labelled
 from training.duplicates import resolve_duplicates, text_key
 from training.masking import mask_personal
-from training.snapshot import Row, Snapshot, read_snapshot, require_new, write_snapshot
+from training.snapshot import (
+    Row,
+    Snapshot,
+    read_snapshot,
+    require_new,
+    write_snapshot,
+    write_workbook,
+)
 from tweetsent.adapter import Dataset
 from tweetsent.errors import DataError
 from tweetsent.records import TrainingCorrection
@@ -50,6 +57,17 @@ def export_snapshot(
         folder, rows, policy=asdict(store.policy), base=dataset, parent=previous
     )
     return Snapshot(folder, manifest, rows)
+
+
+def export_workbook(path: Path, corrections: Sequence[TrainingCorrection]) -> int:
+    """Write the Excel file of a snapshot that has these corrections alone; returns its rows.
+
+    Nothing is written where none are left, which may be when they contradict each other.
+    """
+    rows = merge([], corrections)
+    if rows:
+        write_workbook(rows, path)
+    return len(rows)
 
 
 def read_base(

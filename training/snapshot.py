@@ -103,7 +103,7 @@ def write_snapshot(
             draft = Path(scratch) / folder.name
             draft.mkdir()
             _write_parquet(rows, draft / PARQUET)
-            _write_xlsx(rows, draft / XLSX)
+            write_workbook(rows, draft / XLSX)
             manifest = SnapshotManifest(
                 rows=len(rows),
                 rows_sha256=_hash(rows),
@@ -188,8 +188,8 @@ def _read_parquet(path: Path) -> list[Row]:
     ]
 
 
-def _write_xlsx(rows: Sequence[Row], path: Path) -> None:
-    """Write a workbook without the times that openpyxl puts into it and its zip members."""
+def write_workbook(rows: Sequence[Row], path: Path) -> None:
+    """Write the rows to Excel, without the times that openpyxl puts into a workbook."""
     import pandas as pd
 
     draft = path.with_name(f"draft-{path.name}")

@@ -26,6 +26,18 @@ class VersionError(TweetsentError):
     """A version of the model is unknown or deleted, or there is none to go back to."""
 
 
+class UnseenVersionError(VersionError):
+    """No prediction is of this version of the model; `seen` are those there are, newest first."""
+
+    def __init__(self, version: str, seen: list[str]) -> None:
+        versions = ", ".join(seen) or "none"
+        super().__init__(
+            f"no prediction is of the model {version!r}; there are those of {versions}"
+        )
+        self.version = version
+        self.seen = seen
+
+
 class StoreError(TweetsentError):
     """The database is missing, too old, too new, locked or damaged."""
 

@@ -8,13 +8,15 @@ import numpy as np
 
 from tweetsent.labels import LABELS
 from tweetsent.metrics import Reliability
+from tweetsent.records import Trend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _WIDTH_INCHES, _DPI = 5.4, 160
-_BLUE, _ORANGE, _GREY = "#2f6fb0", "#d9822b", "#8a8a8a"
+_BLUE, _ORANGE, _GREY, _LIGHT = "#2f6fb0", "#d9822b", "#8a8a8a", "#c9c9c9"
+_MOST_DATES = 7
 
 
 def confusion_png(
@@ -109,6 +111,43 @@ def learning_curves_png(
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace(".", ","))
         axes.tick_params(labelsize=11)
         axes.grid(alpha=0.3)
+    return _png(figure)
+
+
+def trend_png(trend: Trend, *, title: str) -> bytes:
+    """Messages by label over the time, and below, where users judged some, the accuracy."""
+    from matplotlib.ticker import MaxNLocator
+
+    is_judged = trend.corrections > 0
+    periods = np.arange(len(trend.starts))
+    figure = _figure(height_inches=6.0 if is_judged.any() else 4.0)
+    if is_judged.any():
+        upper, lower = figure.subplots(2, 1, sharex=True)
+        share = trend.confirmations[is_judged] / trend.corrections[is_judged]
+        lower.plot(periods[is_judged], share, "o-", color=_BLUE, clip_on=False)
+        lower.set_ylim(0.0, 1.0)
+        lower.yaxis.set_major_formatter(_percent)
+        lower.set_ylabel("Doğruluk", fontsize=13)
+    else:
+        lower = upper = figure.subplots()
+    base = np.zeros(len(periods), dtype=int)
+    for column, (label, color) in enumerate(zip(LABELS, (_ORANGE, _LIGHT, _BLUE), strict=True)):
+        counts = trend.predictions[:, column]
+        upper.bar(periods, counts, 0.8, bottom=base, color=color, label=label.turkish)
+        base += counts
+    _title(upper, title)
+    upper.set_ylabel("Mesaj", fontsize=13)
+    upper.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    upper.set_ylim(0, 1.05 * base.max())
+    shown = periods[:: -(-len(periods) // _MOST_DATES)]
+    lower.set_xticks(shown, [f"{trend.starts[index]:%d.%m}" for index in shown])
+    lower.set_xlim(-0.6, len(periods) - 0.4)
+    lower.set_xlabel("Haftanın ilk günü (UTC)" if trend.is_weekly else "Gün (UTC)", fontsize=13)
+    figure.legend(fontsize=12, loc="outside lower center", ncols=3, columnspacing=1.0)
+    for axes in figure.axes:
+        axes.tick_params(labelsize=12)
+        axes.grid(axis="y", alpha=0.3)
+        axes.set_axisbelow(True)
     return _png(figure)
 
 

@@ -4,7 +4,7 @@ Telegram's numeric ids appear here only on the way in (`Incoming`); the store ke
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -200,10 +200,36 @@ class ReviewItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Which predictions statistics are of; by default all."""
+
+    days: int | None = None
+    """Only those of today and so many days less one before it, in UTC."""
+    model: str | None = None
+    """Only those of one model version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Predictions and what became of them, by day or week of the prediction, in UTC."""
+
+    starts: tuple[date, ...]
+    """First day of each period, without gaps."""
+    is_weekly: bool
+    predictions: np.ndarray
+    """(periods, 3) counts by predicted label, in label order."""
+    corrections: np.ndarray
+    """(periods,) live corrections, confirmations too."""
+    confirmations: np.ndarray
+    """(periods,) those that have the model's label."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """What `/stats` and `tweetsent stats` show."""
 
     users: int
+    """Those who sent the messages."""
     predictions: int
     predictions_last_day: int
     by_label: dict[Label, int]
@@ -211,7 +237,7 @@ class Stats:
     by_model: dict[str, int]
     """Predictions by model version, newest version first."""
     corrections: int
-    """Live corrections: one for each user and prediction at most."""
+    """Live corrections, confirmations too: one for each user and prediction at most."""
     trainable_corrections: int
     """Those of users who consented, and which the owner's settings allow."""
     accuracy: float | None
@@ -221,6 +247,17 @@ class Stats:
     """(3, 3) counts: rows = the users' label, columns = the model's, in label order."""
     latency_ms_p50: float | None
     latency_ms_p95: float | None
+    trend: Trend
+
+    @property
+    def confirmations(self) -> int:
+        """Corrections that have the model's label."""
+        return int(self.confusion.trace())
+
+    @property
+    def changes(self) -> int:
+        """Corrections that have another label than the model's."""
+        return self.corrections - self.confirmations
 
 
 class ModelState(StrEnum):
@@ -317,3 +354,45 @@ class ModelInfo:
     """Whether the settings name the adapter, so that no version of the registry serves."""
     serving: Serving | None
     """What should answer; None before the first promotion."""
+
+
+class AnnouncementState(StrEnum):
+    """What is to be done with an announcement."""
+
+    DRAFT = "draft"
+    """Nothing before its admin says so."""
+    RUNNING = "running"
+    CANCELLED = "cancelled"
+    """No more than to say how far it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A message of an admin to all private chats, and how far it is."""
+
+    id: int
+    chat_id: int
+    """The admin's private chat."""
+    status_message_id: int | None
+    """The bot's message there that asks and then shows how far it is; None until it was sent."""
+    text: str
+    state: AnnouncementState
+    recipients: int
+    """How many chats there were when it was asked for."""
+    attempted: int
+    """How many were taken up, those of `sent` and `blocked` among them."""
+    sent: int
+    blocked: int
+    """How many have closed themselves to the bot."""
+
+
+class Outcome(StrEnum):
+    """What came of writing to one chat."""
+
+    SENT = "sent"
+    BLOCKED = "blocked"
+    """The chat is closed to the bot: it is forgotten."""
+    FAILED = "failed"
+    """It did not arrive, or nobody knows."""
+    PUT_OFF = "put_off"
+    """It surely did not arrive, and may later."""

@@ -17,15 +17,19 @@ from tweetsent.inbox import PendingUpdate
 from tweetsent.labels import Label
 from tweetsent.records import (
     ActivatedBy,
+    Announcement,
     Consent,
     Correction,
     Incoming,
     ModelInfo,
     ModelVersion,
+    Outcome,
     Prediction,
     ReviewItem,
+    Scope,
     Scored,
     Stats,
+    TrainingCorrection,
 )
 from tweetsent.registry import Registry
 from tweetsent.store import Store
@@ -141,9 +145,9 @@ class SentimentService:
             train_on_forwards=self._train_on_forwards,
         )
 
-    async def stats(self) -> Stats:
-        """The statistics of everything stored."""
-        return await self._sql(self._store.stats, train_on_forwards=self._train_on_forwards)
+    async def stats(self, scope: Scope) -> Stats:
+        """The statistics; UnseenVersionError for a version of which no prediction is."""
+        return await self._sql(self._store.stats, scope, train_on_forwards=self._train_on_forwards)
 
     async def model(self) -> ModelInfo:
         """Which version answers and which one should."""
@@ -162,6 +166,64 @@ class SentimentService:
         return await self._sql(
             self._registry.rollback, ActivatedBy.ADMIN, from_activation=from_activation
         )
+
+    async def training_corrections(self) -> list[TrainingCorrection]:
+        """The corrections of a new training set, oldest first, decided anew and within limits."""
+        return await self._sql(
+            self._store.training_corrections, train_on_forwards=self._train_on_forwards
+        )
+
+    async def remember_chat(self, chat_id: int) -> bool:
+        """Note that a private chat may be written to; whether that is news."""
+        return await self._sql(self._store.announcements.remember_chat, chat_id)
+
+    async def forget_chat(self, chat_id: int) -> None:
+        """Never write to a private chat of the bot's own accord, until it is remembered again."""
+        await self._sql(self._store.announcements.forget_chat, chat_id)
+
+    async def draft_announcement(self, chat_id: int, message_id: int, text: str) -> Announcement:
+        """The announcement that an admin's command asks for, not confirmed; see `Announcements`."""
+        return await self._sql(self._store.announcements.draft, chat_id, message_id, text)
+
+    async def announcement_asked(self, announcement_id: int, status_message_id: int) -> None:
+        """Note which message of the bot asks whether to send it."""
+        await self._sql(self._store.announcements.asked, announcement_id, status_message_id)
+
+    async def start_announcement(
+        self, announcement_id: int, chat_id: int, status_message_id: int
+    ) -> Announcement | None:
+        """Have it sent; None while another one is, NotFoundError for one that isn't asked there."""
+        return await self._sql(
+            self._store.announcements.start, announcement_id, chat_id, status_message_id
+        )
+
+    async def cancel_announcement(
+        self, announcement_id: int, chat_id: int, status_message_id: int
+    ) -> bool:
+        """Drop or end it; whether sending had begun. NotFoundError as in `start_announcement`."""
+        return await self._sql(
+            self._store.announcements.cancel, announcement_id, chat_id, status_message_id
+        )
+
+    async def announcement_at_work(self) -> Announcement | None:
+        """The announcement that is to be sent, or was cancelled while it was; None without any."""
+        return await self._sql(self._store.announcements.at_work)
+
+    async def next_recipient(self, announcement_id: int) -> int | None:
+        """The next chat to write to, which is then never given again unless it is put off."""
+        return await self._sql(self._store.announcements.next_recipient, announcement_id)
+
+    async def note_outcome(
+        self, announcement_id: int, chat_id: int, outcome: Outcome
+    ) -> Announcement:
+        """Note what came of writing to a chat."""
+        return await self._sql(
+            self._store.announcements.note_outcome, announcement_id, chat_id, outcome
+        )
+
+    async def drop_announcement(self, announcement_id: int) -> None:
+        """Delete it, after its end was shown."""
+        await self._sql(self._store.announcements.drop, announcement_id)
 
     async def inbox_add(self, updates: list[tuple[int, int | None, str]]) -> None:
         """Store (update id, chat id, JSON) triples, on disk when this returns; see `Inbox`."""

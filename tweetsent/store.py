@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, Select, or_, select
 from sqlalchemy.orm import Session
 
+from tweetsent.announcements import Announcements
 from tweetsent.decisions import (
     accepted_corrections,
     decide_open,
@@ -31,12 +32,13 @@ from tweetsent.records import (
     Incoming,
     Prediction,
     ReviewItem,
+    Scope,
     Stats,
     TrainingCorrection,
 )
 from tweetsent.review import rule, waiting_items
 from tweetsent.sessions import insert_new, reading, writing
-from tweetsent.statistics import read_stats
+from tweetsent.statistics import EVERYTHING, read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
 
 CONSENT_VERSION = 2
@@ -48,6 +50,7 @@ _MAX_ID = 2**63 - 1
 class Store:
     """Everything that is kept about messages; `inbox` holds those not handled yet.
 
+    `announcements` knows whom the bot may write to of its own accord.
     Corrections by users of `admin_ids` (Telegram's) need no review.
     """
 
@@ -60,6 +63,7 @@ class Store:
         policy: Policy | None = None,
     ) -> None:
         self.inbox = Inbox(engine)
+        self.announcements = Announcements(engine)
         self.policy = policy or Policy()
         self._engine = engine
         self._pseudonymise = pseudonymise
@@ -237,10 +241,10 @@ class Store:
             )
         return select_for_training(accepted, self.policy)
 
-    def stats(self, *, train_on_forwards: bool) -> Stats:
-        """The statistics of everything stored."""
+    def stats(self, scope: Scope = EVERYTHING, *, train_on_forwards: bool) -> Stats:
+        """The statistics; UnseenVersionError for a version of which no prediction is."""
         with reading(self._engine) as session:
-            return read_stats(session, train_on_forwards=train_on_forwards)
+            return read_stats(session, scope, train_on_forwards=train_on_forwards)
 
     def close(self) -> None:
         """Close the connections."""

@@ -28,6 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from tweetsent.labels import Label
 from tweetsent.records import (
     ActivatedBy,
+    AnnouncementState,
     Consent,
     CorrectionState,
     ModelState,
@@ -291,3 +292,50 @@ class ActivationRow(Base):
     at: Mapped[datetime] = mapped_column(default=utc_now)
     by: Mapped[ActivatedBy] = mapped_column(_enum(ActivatedBy, "by"))
     reason: Mapped[str]
+
+
+class PrivateChat(Base):
+    """A private chat that may be written to, under Telegram's own id, and nothing else of it.
+
+    No other table knows this id, and no time or order here tells which rows of theirs belong to it.
+    """
+
+    __tablename__ = "private_chats"
+
+    chat_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
+class AnnouncementRow(Base):
+    """A message to all private chats: waiting for its admin's word or being sent, then deleted.
+
+    `chat_id` is the admin's, `message_id` that of the command, `status_message_id` that of the
+    bot's message which asks and then shows how far it is.
+    """
+
+    __tablename__ = "announcements"
+    __table_args__ = (
+        UniqueConstraint("chat_id", "message_id"),
+        Index(
+            "uq_announcements_running",
+            "state",
+            unique=True,
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    chat_id: Mapped[int] = mapped_column(BigInteger)
+    message_id: Mapped[int] = mapped_column(BigInteger)
+    status_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    text: Mapped[str]
+    state: Mapped[AnnouncementState] = mapped_column(
+        _enum(AnnouncementState, "state"), default=AnnouncementState.DRAFT
+    )
+    recipients: Mapped[int]
+    """How many chats there were when it was asked for."""
+    attempted: Mapped[int] = mapped_column(default=0)
+    sent: Mapped[int] = mapped_column(default=0)
+    blocked: Mapped[int] = mapped_column(default=0)
+    cursor: Mapped[int] = mapped_column(BigInteger, default=0)
+    """The last chat that was taken up; they come in the order of their ids, which are positive."""

@@ -6,11 +6,13 @@ from telegram import CallbackQuery, Message, Update
 
 from bot import texts
 from bot.context import BotContext
+from bot.handlers.announcements import on_announcement_press
 from bot.handlers.corrections import ask_consent
 from bot.handlers.model import on_roll_back_press
 from bot.handlers.replying import edit, notify
 from bot.handlers.review import on_verdict
 from bot.keyboards import (
+    AnnouncementPress,
     ConsentPress,
     CorrectionPress,
     Press,
@@ -87,4 +89,5 @@ _HANDLERS: dict[type[Press], Callable[..., Awaitable[None]]] = {
     ConsentPress: _decide,
     ReviewPress: on_verdict,
     RollBackPress: on_roll_back_press,
+    AnnouncementPress: on_announcement_press,
 }

@@ -4,8 +4,10 @@ Plain text: no markup, so nothing needs escaping.
 """
 
 from bot.texts import (
+    announcements,
     answers,
     errors,
+    export,
     guide,
     models,
     privacy,
@@ -17,8 +19,10 @@ from bot.texts import (
 )
 
 __all__ = [
+    "announcements",
     "answers",
     "errors",
+    "export",
     "guide",
     "models",
     "privacy",

@@ -8,6 +8,18 @@ COMMANDS = {
     "onay_geri": "Verdiğim izni geri al",
 }
 """The command menu."""
+IN_GROUPS = ("yardim", "duzelt", "gizlilik")
+"""Those of it that groups are shown."""
+ADMIN_COMMANDS = {
+    "stats": "Sayılar ve isabet; /stats 7: son 7 gün",
+    "inceleme": "Bekleyen düzeltmelere bak",
+    "disa_aktar": "Eğitim düzeltmelerini Excel olarak al",
+    "duyuru": "Herkese duyuru gönder",
+    "model": "Hangi model yanıtlıyor",
+    "egit": "Düzeltmelerle yeniden eğit",
+    "geri_al": "Bir önceki modele dön",
+}
+"""What the menu of an admin's own chat has beside them."""
 START = """Merhaba! 👋 Türkçe mesajların duygusunu söylerim: 😞 olumsuz, 😐 tarafsız, 😊 olumlu.
 
 Bana bir mesaj yaz ya da ilet; gerisini bana bırak.

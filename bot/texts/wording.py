@@ -10,6 +10,11 @@ def name(label: Label) -> str:
     return f"{label.emoji} {label.turkish}"
 
 
+def shortened(text: str, longest: int) -> str:
+    """The text's beginning where it is too long to be quoted whole."""
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
 def bar(share: float) -> str:
     """A share of 0 to 1 as a bar of ten cells; it is full only at 1."""
     filled = min(int(share * _BAR_CELLS), _BAR_CELLS)

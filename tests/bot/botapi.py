@@ -22,6 +22,16 @@ from urllib.parse import parse_qsl, urlsplit
 TOKEN = "123456789:AAtest-token-that-must-never-be-logged_1"
 BOT = {"id": 123456789, "is_bot": True, "first_name": "Duygu", "username": "duygu_bot"}
 ACTIONS = {"typing", "upload_photo", "upload_document"}
+COMMAND_SCOPES = {
+    "default": (),
+    "all_private_chats": (),
+    "all_group_chats": (),
+    "all_chat_administrators": (),
+    "chat": ("chat_id",),
+    "chat_administrators": ("chat_id",),
+    "chat_member": ("chat_id", "user_id"),
+}
+"""What each scope of a command menu is made of beside its type."""
 LONGEST_POLL_SECONDS = 1.0
 
 Params = dict[str, Any]
@@ -29,6 +39,18 @@ Params = dict[str, Any]
 
 class RefusedError(Exception):
     """A call that breaks a documented rule."""
+
+    status, kind = 400, "Bad Request"
+
+
+class UnreachableError(RefusedError):
+    """A call to a chat that the bot can't know to be closed: no rule is broken."""
+
+
+class BlockedError(UnreachableError):
+    """A message to a user who blocked the bot."""
+
+    status, kind = 403, "Forbidden"
 
 
 @dataclass(frozen=True)
@@ -77,7 +99,10 @@ class BotApi:
         self.repeat_last = False
         self._updates: list[Params] = []
         self._last_delivery: list[Params] = []
+        self.menus: dict[tuple[str, str], list[str]] = {}
+        """Names of commands by scope and language."""
         self._chats: set[int] = set()
+        self._blocked: set[int] = set()
         self._queries: set[str] = set()
         self._next_id = 1
         self._changed = threading.Condition()
@@ -138,6 +163,20 @@ class BotApi:
         self.push({"callback_query": {"from": user_record, **query, **held}})
         return query_id
 
+    def block(self, user: int, *, announced: bool = True) -> None:
+        """A user blocks the bot, which Telegram tells it unless the update is lost."""
+        self._blocked.add(user)
+        if announced:
+            person = {"id": user, "is_bot": False, "first_name": "Ada"}
+            change = {
+                "chat": {"id": user, "type": "private", "first_name": "Ada"},
+                "from": person,
+                "date": int(time.time()),
+                "old_chat_member": {"user": BOT, "status": "member"},
+                "new_chat_member": {"user": BOT, "status": "kicked", "until_date": 0},
+            }
+            self.push({"my_chat_member": change})
+
     def push(self, content: Params, update_id: int | None = None) -> int:
         """Queues an update for getUpdates."""
         with self._changed:
@@ -165,7 +204,7 @@ class BotApi:
             call.result
             for call in list(self.calls)
             if call.refusal is None
-            and call.method in ("sendMessage", "sendPhoto")
+            and call.method in ("sendMessage", "sendPhoto", "sendDocument")
             and call.result["chat"]["id"] == chat
         ]
 
@@ -209,8 +248,9 @@ class BotApi:
             try:
                 result = carry_out(params, files)
             except RefusedError as refusal:
-                self._note(Call(method, params, files, refusal=str(refusal)))
-                return 400, _error(400, f"Bad Request: {refusal}")
+                if not isinstance(refusal, UnreachableError):
+                    self._note(Call(method, params, files, refusal=str(refusal)))
+                return refusal.status, _error(refusal.status, f"{refusal.kind}: {refusal}")
             if method != "getUpdates":
                 self._note(Call(method, params, files, result))
         if fault and fault.carried_out:
@@ -258,6 +298,16 @@ class BotApi:
         caption = _text(params, "caption", 1024) if "caption" in params else ""
         return self._stored(params, photo=sizes, caption=caption)
 
+    def _sendDocument(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
+        _allow(params, "chat_id caption reply_markup reply_parameters message_thread_id")
+        if not files.get("document"):
+            raise RefusedError("file must be non-empty")
+        if len(files["document"]) > 50_000_000:
+            raise RefusedError("file is too big")
+        caption = _text(params, "caption", 1024) if "caption" in params else ""
+        document = {"file_id": "f", "file_unique_id": "u", "file_size": len(files["document"])}
+        return self._stored(params, document=document, caption=caption)
+
     def _editMessageText(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
         _allow(params, "chat_id message_id text reply_markup")
         message = self.messages.get((self._chat(params), int(params["message_id"])))
@@ -287,10 +337,25 @@ class BotApi:
         return True
 
     def _setMyCommands(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
-        for command in json.loads(params["commands"]):
+        _allow(params, "commands scope language_code")
+        commands = json.loads(params["commands"])
+        if len(commands) > 100:
+            raise RefusedError("too much commands specified")
+        for command in commands:
             if not re.fullmatch(r"[a-z0-9_]{1,32}", command["command"]):
                 raise RefusedError("BOT_COMMAND_INVALID")
             _text(command, "description", 256)
+        language = params.get("language_code", "")
+        if not re.fullmatch("(?:[a-z]{2})?", language):
+            raise RefusedError("invalid language code specified")
+        scope = json.loads(params.get("scope", '{"type": "default"}'))
+        wanted = COMMAND_SCOPES.get(scope["type"])
+        if wanted is None or set(scope) != {"type", *wanted}:
+            raise RefusedError("can't parse BotCommandScope")
+        if "chat_id" in wanted and scope["chat_id"] not in self._chats:
+            raise UnreachableError("chat not found")
+        names = [command["command"] for command in commands]
+        self.menus[json.dumps(scope, sort_keys=True), language] = names
         return True
 
     def _deleteWebhook(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
@@ -320,6 +385,8 @@ class BotApi:
     def _chat(self, params: Params) -> int:
         if int(params.get("chat_id", 0)) not in self._chats:
             raise RefusedError("chat not found")
+        if int(params["chat_id"]) in self._blocked:
+            raise BlockedError("bot was blocked by the user")
         return int(params["chat_id"])
 
 

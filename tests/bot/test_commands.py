@@ -1,9 +1,16 @@
 """Commands, their Turkish spellings, and the statistics for admins."""
 
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, update
+
 from bot import texts
 from tests.bot.botapi import BotApi
 from tests.bot.conftest import RunningBot
 from tweetsent.records import Consent
+from tweetsent.sessions import writing
+from tweetsent.tables import PredictionRow, utc_now
 
 COMMANDS = {
     "/start": texts.guide.START,
@@ -42,17 +49,30 @@ def test_consent_is_given_shown_and_withdrawn(telegram: BotApi) -> None:
     assert answers[3] == texts.privacy.privacy(Consent.REFUSED)
 
 
-def test_the_menu_is_set_at_the_start(telegram: BotApi) -> None:
-    (call,) = telegram.wait_calls("setMyCommands")
-
-    assert '"duzelt"' in call.params["commands"]
-    assert telegram.of("deleteWebhook")[0].params.get("drop_pending_updates") != "true"
+def test_updates_that_wait_are_not_dropped_at_the_start(telegram: BotApi) -> None:
+    (call,) = telegram.wait_calls("deleteWebhook")
+    assert call.params.get("drop_pending_updates") != "true"
 
 
-def test_stats_are_refused_to_strangers(telegram: BotApi) -> None:
-    telegram.send("/stats")
+@pytest.mark.parametrize("name", texts.guide.ADMIN_COMMANDS)
+def test_commands_of_admins_are_refused_to_strangers(telegram: BotApi, name: str) -> None:
+    telegram.send(f"/{name} 1")
+    telegram.send(f"/{name}", chat=-100)
 
-    assert [sent["text"] for sent in telegram.wait_sent()] == [texts.guide.ADMINS_ONLY]
+    (private,), (in_group,) = telegram.wait_sent(1), telegram.wait_sent(1, -100)
+
+    assert {private["text"], in_group["text"]} == {texts.guide.ADMINS_ONLY}
+
+
+@pytest.mark.parametrize("name", ["inceleme", "disa_aktar", "duyuru"])
+def test_what_is_for_private_chats_is_not_shown_in_a_group(
+    telegram: BotApi, admin: int, name: str
+) -> None:
+    telegram.send(f"/{name}", user=admin, chat=-100)
+
+    (sent,) = telegram.wait_sent(1, -100)
+
+    assert "bana özelden yaz" in sent["text"]
 
 
 def test_stats_without_corrections_are_text_alone(telegram: BotApi, admin: int) -> None:
@@ -66,6 +86,55 @@ def test_stats_without_corrections_are_text_alone(telegram: BotApi, admin: int) 
     assert "💬 Tahmin: 1 (son 24 saatte 1)" in first["text"]
     assert "Henüz düzeltme yok" in first["text"]
     assert second["text"] == texts.guide.HELP_FOR_ADMINS
+
+
+def test_stats_of_some_days_or_of_one_model(telegram: BotApi, bot: RunningBot, admin: int) -> None:
+    telegram.send("harika")
+    telegram.wait_sent()
+    bot.classifier.version = "tiny-2"
+    telegram.send("berbat")
+    telegram.wait_sent(2)
+    for words in ("7", "tiny-1 30", "30 tiny-2", "tiny-3"):
+        telegram.send(f"/stats {words}", user=admin)
+
+    week, first, second, unknown = (sent["text"] for sent in telegram.wait_sent(4, admin))
+
+    assert week.startswith("📊 İstatistikler: Son 7 gün\n👥 Kullanıcı: 1\n💬 Tahmin: 2 ")
+    assert "Son 30 gün · tiny-1" in first
+    assert "😞 0 · 😐 0 · 😊 1" in first
+    assert "😞 1 · 😐 0 · 😊 0" in second
+    assert "“tiny-3” sürümünün hiç yanıtı yok. Yanıtı olan sürümler:\n• tiny-2\n• tiny-1" in unknown
+
+
+@pytest.mark.parametrize("words", ["0", "-3", "7 30", "7 a b", "3651", "9" * 400])
+def test_stats_of_nonsense_tell_the_usage(telegram: BotApi, admin: int, words: str) -> None:
+    telegram.send(f"/stats {words}", user=admin)
+
+    assert [sent["text"] for sent in telegram.wait_sent(1, admin)] == [texts.statistics.USAGE]
+
+
+def test_stats_of_several_days_draw_the_trend(
+    telegram: BotApi, database: Engine, admin: int
+) -> None:
+    for _ in range(2):
+        telegram.send("harika")
+    telegram.wait_sent(2)
+    with writing(database) as session:
+        session.execute(
+            update(PredictionRow)
+            .where(PredictionRow.id == 1)
+            .values(created_at=utc_now() - timedelta(days=3))
+        )
+    telegram.send("/stats", user=admin)
+    telegram.send("/stats 3", user=admin)
+    telegram.send("/yardim", user=admin)
+
+    text, picture, recent, help_text = telegram.wait_sent(4, admin)
+
+    assert "💬 Tahmin: 2 " in text["text"]
+    assert picture["caption"] == "Günlere göre mesajlar."
+    assert "💬 Tahmin: 1 " in recent["text"]
+    assert help_text["text"] == texts.guide.HELP_FOR_ADMINS
 
 
 def test_stats_with_corrections_come_with_a_picture(telegram: BotApi, admin: int) -> None:

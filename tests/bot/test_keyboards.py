@@ -7,17 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.keyboards import (
+    AnnouncementPress,
     ConsentPress,
     CorrectionPress,
     ReviewPress,
     RollBackPress,
     VotePress,
+    announcement_keyboard,
     answer_keyboard,
     consent_keyboard,
     decode,
     prediction_of_buttons,
     review_keyboard,
     roll_back_keyboard,
+    stop_keyboard,
     vote_keyboard,
 )
 from tweetsent.labels import LABELS, Scores
@@ -86,6 +89,19 @@ def test_roll_back_buttons_come_back(activation_id: int) -> None:
     assert prediction_of_buttons(roll_back_keyboard(activation_id)) is None
 
 
+@given(st.integers(1, LARGEST_ID))
+def test_announcement_buttons_come_back(announcement_id: int) -> None:
+    rows = [
+        *announcement_keyboard(announcement_id).inline_keyboard,
+        *stop_keyboard(announcement_id).inline_keyboard,
+    ]
+
+    assert [[decode(str(button.callback_data)) for button in row] for row in rows] == [
+        [AnnouncementPress(announcement_id, True), AnnouncementPress(announcement_id, False)],
+        [AnnouncementPress(announcement_id, False)],
+    ]
+
+
 @given(st.text(max_size=64))
 def test_other_data_is_refused(data: str) -> None:
     with pytest.raises(ValueError, match="unknown callback data"):
@@ -107,6 +123,7 @@ def test_other_data_is_refused(data: str) -> None:
         "g:1:2",
         "d:1:2:0",
         "v:1:0",
+        "y:1:2",
     ],
 )
 def test_near_misses_are_refused(data: str) -> None:

@@ -325,6 +325,7 @@ def process(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
         "TELEGRAM_BOT_TOKEN": TOKEN,
         "TELEGRAM_API_BASE_URL": settings.telegram_api_base_url,
         "TWEETSENT_DATA_DIR": str(settings.tweetsent_data_dir),
+        "TWEETSENT_ADMIN_IDS": ",".join(map(str, settings.tweetsent_admin_ids)),
     }
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdin=subprocess.PIPE, text=True

@@ -1,6 +1,6 @@
 """The texts that depend on numbers."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
@@ -18,7 +18,9 @@ from tweetsent.records import (
     Run,
     RunState,
     RunStep,
+    Scope,
     Stats,
+    Trend,
     Trigger,
 )
 
@@ -43,6 +45,7 @@ def stats(**changes: object) -> Stats:
         "confusion": np.zeros((3, 3), dtype=int),
         "latency_ms_p50": None,
         "latency_ms_p95": None,
+        "trend": Trend((date(2026, 11, 27),), False, np.zeros((1, 3)), np.zeros(1), np.zeros(1)),
     }
     return Stats(**(numbers | changes))  # type: ignore[arg-type]
 
@@ -75,7 +78,7 @@ def test_a_correction_shows_old_and_new_and_a_confirmation_only_one() -> None:
 
 
 def test_stats_without_corrections() -> None:
-    lines = texts.statistics.stats(stats()).splitlines()
+    lines = texts.statistics.stats(stats(), Scope()).splitlines()
 
     assert "💬 Tahmin: 12.345 (son 24 saatte 7)" in lines
     assert "🎯 Henüz düzeltme yok; isabeti ölçmek için önce düzeltme gerekiyor." in lines
@@ -85,11 +88,27 @@ def test_stats_without_corrections() -> None:
 
 def test_stats_with_corrections() -> None:
     text = texts.statistics.stats(
-        stats(accuracy=0.75, macro_f1=0.7249, latency_ms_p50=52, latency_ms_p95=90)
+        stats(
+            accuracy=0.75,
+            macro_f1=0.7249,
+            latency_ms_p50=52,
+            latency_ms_p95=90,
+            corrections=4000,
+            confusion=np.diag([1000, 1000, 1000]),
+        ),
+        Scope(30, "v9"),
     )
 
+    assert text.startswith("📊 İstatistikler: Son 30 gün · v9\n")
+    assert "\n     doğru bulunan 3.000 · değiştirilen 1.000\n" in text
     assert "🎯 Düzeltmelere göre doğruluk: %75 · Makro-F1: 0,72" in text
     assert "⚡ Süre: ortanca 52 ms, %95'i en çok 90 ms" in text
+
+
+def test_many_long_versions_fit_into_a_message() -> None:
+    text = texts.statistics.unseen_version("y" * 500, [f"{n}" * 60 for n in range(10, 99)])
+    assert len(text) <= 4096
+    assert text.startswith(f"“{'y' * 60}…” sürümünün hiç yanıtı yok.")
 
 
 @pytest.mark.parametrize(

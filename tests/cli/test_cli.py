@@ -146,6 +146,8 @@ def test_stats_of_an_empty_database_in_json(tweetsent: Running) -> None:
         "by_label": {"negative": 0, "neutral": 0, "positive": 0},
         "by_model": {},
         "corrections": 0,
+        "confirmations": 0,
+        "changes": 0,
         "trainable_corrections": 0,
         "accuracy": None,
         "macro_f1": None,
@@ -161,6 +163,15 @@ def test_stats_for_people_have_a_line_for_each_value(tweetsent: Running) -> None
     lines = tweetsent("stats").out.splitlines()
     assert len(lines) == len(values)
     assert "accuracy               –" in lines
+
+
+def test_stats_take_days_and_a_version_and_name_an_unknown_one(
+    tweetsent: Running, failing: Failing
+) -> None:
+    tweetsent("db", "upgrade")
+    assert json.loads(tweetsent("stats", "--days", "7", "--json").out)["predictions"] == 0
+    assert "'m-9'" in failing("stats", "--model", "m-9")
+    assert "--days" in failing("stats", "--days", "0")
 
 
 def test_an_unforeseen_error_is_one_line_and_a_traceback_only_on_request(

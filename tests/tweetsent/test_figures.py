@@ -1,14 +1,22 @@
 import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 from itertools import combinations
 
 import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from tweetsent.figures import comparison_png, confusion_png, learning_curves_png, reliability_png
+from tweetsent.figures import (
+    comparison_png,
+    confusion_png,
+    learning_curves_png,
+    reliability_png,
+    trend_png,
+)
 from tweetsent.metrics import Reliability
+from tweetsent.records import Trend
 
 MATRIX = np.array([[8, 1, 1], [2, 5, 3], [0, 0, 10]])
 AFTER = Reliability(
@@ -23,6 +31,15 @@ BEFORE = Reliability(
 )
 STEPS = [(20, 1.1), (40, 0.7), (60, 0.4)]
 SCORES = {"bir.csv": [(30, 0.6), (60, 0.7)], "iki.csv": [(30, 0.8), (60, 0.85)]}
+
+TREND = Trend(
+    starts=tuple(date(2026, 11, day) for day in range(1, 31)),
+    is_weekly=False,
+    predictions=np.arange(90).reshape(30, 3),
+    corrections=np.array([4, 0, 2] * 10),
+    confirmations=np.array([4, 0, 1] * 10),
+)
+UNJUDGED = replace(TREND, corrections=np.zeros(30, int), confirmations=np.zeros(30, int))
 
 
 def opened(png: bytes) -> Image.Image:
@@ -62,6 +79,7 @@ def test_nothing_is_cut_off(title: str) -> None:
         confusion_png(MATRIX, title=title),
         reliability_png(AFTER, title=title, before=BEFORE),
         learning_curves_png(STEPS, SCORES),
+        trend_png(TREND, title=title),
     ):
         box, (width, height) = ink(png), opened(png).size
         assert box is not None
@@ -105,6 +123,22 @@ def test_a_run_too_short_for_a_curve_is_drawn_all_the_same(
     steps: list[tuple[int, float]], scores: dict[str, list[tuple[float, float]]]
 ) -> None:
     assert opened(learning_curves_png(steps, scores)).size == (864, 960)
+
+
+def test_a_trend_is_a_png_of_a_phones_size_and_lower_where_nothing_was_judged() -> None:
+    assert opened(trend_png(TREND, title="t")).size == (864, 960)
+    assert opened(trend_png(UNJUDGED, title="t")).size == (864, 640)
+
+
+def test_a_trend_shows_messages_judgements_and_the_kind_of_its_periods() -> None:
+    drawn = [
+        opened(trend_png(TREND, title="t")),
+        opened(trend_png(replace(TREND, predictions=TREND.predictions[::-1]), title="t")),
+        opened(trend_png(replace(TREND, confirmations=TREND.corrections), title="t")),
+        opened(trend_png(replace(TREND, is_weekly=True), title="t")),
+    ]
+    for first, second in combinations(drawn, 2):
+        assert ImageChops.difference(first, second).getbbox() is not None
 
 
 def test_threads_may_draw_together() -> None:

@@ -1,15 +1,22 @@
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, update
 
 from tests.tweetsent.conftest import Saver
+from tweetsent.errors import UnseenVersionError
 from tweetsent.labels import LABELS, Label
+from tweetsent.records import Scope
 from tweetsent.sessions import writing
 from tweetsent.store import Store
 from tweetsent.tables import PredictionRow, utc_now
 
 NEG, NEU, POS = LABELS
+NOON = utc_now().replace(hour=12, minute=0, second=0, microsecond=0)
+
+Dated = Callable[..., int]
 
 
 def test_an_empty_database_has_no_rates(store: Store) -> None:
@@ -109,3 +116,83 @@ def test_the_author_of_a_text_must_consent_too(store: Store, save: Saver) -> Non
     assert store.stats(train_on_forwards=True).trainable_corrections == 0
     store.set_consent(1, True)
     assert store.stats(train_on_forwards=True).trainable_corrections == 1
+
+
+@pytest.fixture
+def dated(save: Saver, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Dated:
+    """Stores a prediction of some time ago; it is noon, in UTC."""
+    monkeypatch.setattr("tweetsent.statistics.utc_now", lambda: NOON)
+
+    def dated(message_id: int, ago: timedelta, **of: Any) -> int:
+        row = save(message_id, **of)
+        with writing(engine) as session:
+            session.execute(
+                update(PredictionRow)
+                .where(PredictionRow.id == row.id)
+                .values(created_at=NOON - ago)
+            )
+        return row.id
+
+    return dated
+
+
+def test_days_begin_at_midnight_and_today_is_one_of_them(store: Store, dated: Dated) -> None:
+    judged = dated(1, timedelta(hours=12), label=NEG, model_version="new")
+    store.correct(1, judged, POS)
+    late = dated(2, timedelta(hours=12, seconds=1), label=POS, user_id=2)
+    store.correct(1, late, POS)
+    store.set_consent(1, True)
+    today, two, everything = (
+        store.stats(Scope(days), train_on_forwards=False) for days in (1, 2, None)
+    )
+    assert (today.users, today.predictions, today.corrections, today.changes) == (1, 1, 1, 1)
+    assert (today.by_model, today.trainable_corrections) == ({"new": 1}, 1)
+    assert (two.users, two.predictions, two.corrections, two.confirmations) == (2, 2, 2, 1)
+    assert two.confusion.tolist() == everything.confusion.tolist()
+
+
+def test_one_version_alone(store: Store, dated: Dated) -> None:
+    store.correct(1, dated(1, timedelta(), model_version="new", latency_ms=5.0), NEG)
+    store.correct(1, dated(2, timedelta(days=40), model_version="old", latency_ms=7.0), POS)
+    old = store.stats(Scope(model="old"), train_on_forwards=False)
+    assert (old.predictions, old.accuracy, old.latency_ms_p50) == (1, 1.0, 7.0)
+    assert store.stats(Scope(7, "old"), train_on_forwards=False).predictions == 0
+    with pytest.raises(UnseenVersionError, match=r"'next'.* old, new$") as caught:
+        store.stats(Scope(model="next"), train_on_forwards=False)
+    assert caught.value.seen == ["old", "new"]
+
+
+def test_the_trend_is_by_day_of_the_prediction(store: Store, dated: Dated) -> None:
+    store.correct(1, dated(1, timedelta(days=2, hours=12), label=NEG), NEG)
+    store.correct(1, dated(2, timedelta(days=2), label=POS), NEU)
+    dated(3, timedelta(), label=POS)
+    trend = store.stats(train_on_forwards=False).trend
+    days = [NOON.date() - timedelta(days=back) for back in (2, 1, 0)]
+    assert (list(trend.starts), trend.is_weekly) == (days, False)
+    assert trend.predictions.tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 1]]
+    assert trend.corrections.tolist() == [2, 0, 0]
+    assert trend.confirmations.tolist() == [1, 0, 0]
+
+
+def test_a_long_trend_is_by_week(store: Store, dated: Dated) -> None:
+    dated(1, timedelta(days=40))
+    dated(2, timedelta(), label=NEU)
+    trend = store.stats(train_on_forwards=False).trend
+    assert trend.is_weekly
+    assert trend.starts[0] <= NOON.date() - timedelta(days=40)
+    assert {start.weekday() for start in trend.starts} == {0}
+    assert trend.predictions[0].tolist() == [0, 0, 1]
+    assert trend.predictions[-1].tolist() == [0, 1, 0]
+    assert trend.predictions.sum() == 2
+
+
+def test_what_a_fast_clock_dated_counts_as_todays(store: Store, dated: Dated) -> None:
+    dated(1, -timedelta(days=2))
+    trend = store.stats(train_on_forwards=False).trend
+    assert trend.predictions.tolist() == [[0, 0, 1]]
+
+
+def test_no_message_is_a_trend_of_today(store: Store) -> None:
+    trend = store.stats(train_on_forwards=False).trend
+    assert trend.starts == (utc_now().date(),)
+    assert not trend.predictions.any()

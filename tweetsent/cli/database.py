@@ -6,7 +6,7 @@ import typer
 
 from tweetsent.cli.console import load_settings, print_json, report
 from tweetsent.labels import LABELS
-from tweetsent.records import OWNER_ID
+from tweetsent.records import OWNER_ID, Scope
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,13 +33,19 @@ def upgrade() -> None:
 
 
 def stats(
+    days: int = typer.Option(
+        None, "--days", min=1, max=3650, help="Only today and the days before, in UTC."
+    ),
+    model: str = typer.Option(None, "--model", help="Only this version's predictions."),
     json_output: bool = typer.Option(False, "--json", help="Print JSON on stdout."),
 ) -> None:
     """Show counts, and accuracy against the users' corrections."""
     settings = load_settings()
     store = open_store(settings, open_engine(settings))
     try:
-        values = store.stats(train_on_forwards=settings.tweetsent_train_on_forwards)
+        values = store.stats(
+            Scope(days, model), train_on_forwards=settings.tweetsent_train_on_forwards
+        )
     finally:
         store.close()
     fields = {
@@ -49,6 +55,8 @@ def stats(
         "by_label": {label.value: values.by_label[label] for label in LABELS},
         "by_model": values.by_model,
         "corrections": values.corrections,
+        "confirmations": values.confirmations,
+        "changes": values.changes,
         "trainable_corrections": values.trainable_corrections,
         "accuracy": values.accuracy,
         "macro_f1": values.macro_f1,

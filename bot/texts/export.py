@@ -1,0 +1,25 @@
+"""The Excel file of the corrections that may be trained with."""
+
+from datetime import date
+
+from bot.texts.wording import count
+
+NOTHING = (
+    "Eğitimde kullanılabilecek düzeltme henüz yok: kullanıcının onayı ve kabul edilmiş bir "
+    "düzeltme gerekiyor. Bekleyenler: /inceleme"
+)
+IN_PRIVATE = "Kullanıcı mesajlarını burada göstermeyeyim; /disa_aktar komutunu bana özelden yaz."
+
+
+def caption(rows: int) -> str:
+    """What comes with the file."""
+    return (
+        f"📎 Eğitimde kullanılabilecek düzeltmeler: {count(rows)} satır.\n"
+        "Telefon, e-posta gibi kişisel veriler maskelendi; adlar metinlerde kalmış olabilir. "
+        "Onaylar geri alınabilir: eski dosyaları saklama."
+    )
+
+
+def file_name(day: date) -> str:
+    """The file's name."""
+    return f"duzeltmeler-{day:%Y-%m-%d}.xlsx"
