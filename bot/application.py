@@ -46,7 +46,8 @@ def build_application(
     if request is None:
         request = BotApiRequest(connection_pool_size=_CONNECTIONS, read_timeout=TIMEOUT_SECONDS)
     admins = settings.tweetsent_admin_ids if admin_ids is None else admin_ids
-    data = BotData(service, retraining, Reporter(retraining, admins), admins)
+    keep_days = settings.tweetsent_keep_days
+    data = BotData(service, retraining, Reporter(retraining, admins), admins, keep_days)
     application = (
         ApplicationBuilder()
         .token(token.get_secret_value() if token else _NO_TOKEN)

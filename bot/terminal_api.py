@@ -22,9 +22,9 @@ Parameters = dict[str, Any]
 class TerminalApi(BaseRequest):
     """The library's connection to Telegram, replaced by a text stream."""
 
-    def __init__(self, stdout: TextIO, picture_dir: Path) -> None:
+    def __init__(self, stdout: TextIO, file_dir: Path) -> None:
         self._stdout = stdout
-        self._picture_dir = picture_dir
+        self._file_dir = file_dir
         self._last_id = 0
         self.closed = False
         """Whether the reader of stdout is gone."""
@@ -35,6 +35,7 @@ class TerminalApi(BaseRequest):
             "getMe": lambda *_: BOT_USER,
             "sendMessage": self._send_message,
             "sendPhoto": self._send_photo,
+            "sendDocument": self._send_document,
             "editMessageText": self._edit_message_text,
             "answerCallbackQuery": self._answer_callback_query,
             "sendChatAction": lambda *_: True,
@@ -97,12 +98,21 @@ class TerminalApi(BaseRequest):
         return message
 
     def _send_photo(self, sent: Parameters, data: RequestData | None) -> Parameters:
-        _, content, _ = (
-            data.multipart_data["photo"] if data and data.multipart_data else ("", b"", "")
+        return self._save(sent, data, "photo", ".png")
+
+    def _send_document(self, sent: Parameters, data: RequestData | None) -> Parameters:
+        return self._save(sent, data, "document", "-{name}")
+
+    def _save(
+        self, sent: Parameters, data: RequestData | None, kind: str, ending: str
+    ) -> Parameters:
+        """Writes a file that was sent, under the message's id, and shows where it is."""
+        name, content, _ = (
+            data.multipart_data[kind] if data and data.multipart_data else ("", b"", "")
         )
         message = self._message(sent)
-        self._picture_dir.mkdir(parents=True, exist_ok=True)
-        path = self._picture_dir / f"{message['message_id']}.png"
+        self._file_dir.mkdir(parents=True, exist_ok=True)
+        path = self._file_dir / f"{message['message_id']}{ending.format(name=name)}"
         path.write_bytes(content if isinstance(content, bytes) else content.read())
         self.write(f"{sent['caption']}\n{path}")
         return message

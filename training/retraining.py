@@ -46,7 +46,7 @@ from tweetsent.model import BaseModel
 from tweetsent.readiness import require_ready
 from tweetsent.records import ActivatedBy, Run, RunState, RunStep, Trigger
 from tweetsent.registry import Registry
-from tweetsent.runs import Lease, Runs
+from tweetsent.runs import Lease, Runs, snapshot_dir
 from tweetsent.settings import Settings
 from tweetsent.store import Store
 
@@ -65,18 +65,9 @@ class Workshop:
     registry: Registry
 
     @property
-    def _data_dir(self) -> Path:
-        return self.settings.tweetsent_data_dir
-
-    @property
-    def snapshots(self) -> Path:
-        """The folder of all data sets that runs were made with."""
-        return self._data_dir / "snapshots"
-
-    @property
     def scratch(self) -> Path:
         """The folder of what a run has not finished."""
-        return self._data_dir / "runs"
+        return self.settings.tweetsent_data_dir / "runs"
 
     def serving(self) -> Path | None:
         """The adapter that should serve, on whichever base model; None is the untrained model."""
@@ -261,7 +252,7 @@ def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapsho
     )
     if waiting:
         say(f"{waiting:,} corrections have improbable labels and wait for a review")
-    folder = shop.snapshots / f"{lease.run_id:06d}"
+    folder = snapshot_dir(shop.settings.tweetsent_data_dir, lease.run_id)
     require_new(folder)
     draft = shop.scratch / str(lease.run_id) / folder.name
     export_snapshot(
@@ -269,7 +260,7 @@ def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapsho
         shop.store,
         base_data=shop.settings.tweetsent_base_data,
         train_on_forwards=shop.settings.tweetsent_train_on_forwards,
-        parent=_newest(shop.snapshots),
+        parent=_newest(folder.parent),
         screened_only=True,
         say=say,
     )

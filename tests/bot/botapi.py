@@ -23,6 +23,7 @@ TOKEN = "123456789:AAtest-token-that-must-never-be-logged_1"
 BOT = {"id": 123456789, "is_bot": True, "first_name": "Duygu", "username": "duygu_bot"}
 ACTIONS = {"typing", "upload_photo", "upload_document"}
 LONGEST_POLL_SECONDS = 1.0
+LARGEST_UPLOAD = 50_000_000
 
 Params = dict[str, Any]
 
@@ -165,7 +166,7 @@ class BotApi:
             call.result
             for call in list(self.calls)
             if call.refusal is None
-            and call.method in ("sendMessage", "sendPhoto")
+            and call.method in ("sendMessage", "sendPhoto", "sendDocument")
             and call.result["chat"]["id"] == chat
         ]
 
@@ -257,6 +258,17 @@ class BotApi:
         sizes = [{"file_id": "f", "file_unique_id": "u", "width": 864, "height": 800}]
         caption = _text(params, "caption", 1024) if "caption" in params else ""
         return self._stored(params, photo=sizes, caption=caption)
+
+    def _sendDocument(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
+        _allow(params, "chat_id caption reply_markup reply_parameters message_thread_id")
+        size = len(files.get("document", b""))
+        if not size:
+            raise RefusedError("file must be non-empty")
+        if size > LARGEST_UPLOAD:
+            raise RefusedError("file is too big")
+        document = {"file_id": "f", "file_unique_id": "u", "file_size": size}
+        caption = _text(params, "caption", 1024) if "caption" in params else ""
+        return self._stored(params, document=document, caption=caption)
 
     def _editMessageText(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
         _allow(params, "chat_id message_id text reply_markup")
