@@ -46,7 +46,7 @@ from tweetsent.model import BaseModel
 from tweetsent.readiness import require_ready
 from tweetsent.records import ActivatedBy, Run, RunState, RunStep, Trigger
 from tweetsent.registry import Registry
-from tweetsent.runs import Lease, Runs, snapshot_dir
+from tweetsent.runs import Lease, Runs, snapshot_of
 from tweetsent.settings import Settings
 from tweetsent.store import Store
 
@@ -63,6 +63,11 @@ class Workshop:
     store: Store
     runs: Runs
     registry: Registry
+
+    @property
+    def snapshots(self) -> Path:
+        """The folder of all data sets that runs were made with."""
+        return self.settings.snapshots
 
     @property
     def scratch(self) -> Path:
@@ -252,7 +257,7 @@ def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapsho
     )
     if waiting:
         say(f"{waiting:,} corrections have improbable labels and wait for a review")
-    folder = snapshot_dir(shop.settings.tweetsent_data_dir, lease.run_id)
+    folder = snapshot_of(shop.snapshots, lease.run_id)
     require_new(folder)
     draft = shop.scratch / str(lease.run_id) / folder.name
     export_snapshot(
@@ -260,7 +265,7 @@ def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapsho
         shop.store,
         base_data=shop.settings.tweetsent_base_data,
         train_on_forwards=shop.settings.tweetsent_train_on_forwards,
-        parent=_newest(folder.parent),
+        parent=_newest(shop.snapshots),
         screened_only=True,
         say=say,
     )

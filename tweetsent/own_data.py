@@ -26,7 +26,7 @@ from tweetsent.errors import StoreError
 from tweetsent.labels import LABELS, Label, Scores
 from tweetsent.pseudonyms import Pseudonymiser
 from tweetsent.records import Consent, CorrectionState
-from tweetsent.runs import snapshot_dir
+from tweetsent.runs import snapshot_of
 from tweetsent.sessions import empty_log, reading, writing
 from tweetsent.tables import CorrectionRow, InboxRow, PredictionRow, RunRow, User
 
@@ -121,12 +121,12 @@ class OwnData:
     """Everything that one database holds of each user; users are named by Telegram's ids."""
 
     def __init__(
-        self, engine: Engine, pseudonymise: Pseudonymiser, data_dir: Path | None = None
+        self, engine: Engine, pseudonymise: Pseudonymiser, snapshots: Path | None = None
     ) -> None:
-        """Without a data folder there are no data sets of runs to erase anybody from."""
+        """`snapshots` is the folder of the data sets of runs, which hold texts as well."""
         self._engine = engine
         self._pseudonymise = pseudonymise
-        self._data_dir = data_dir
+        self._snapshots = snapshots
 
     def person(self, user_id: int) -> Person | None:
         """What is known of the user alone; None for a stranger."""
@@ -234,13 +234,13 @@ class OwnData:
         empty_log(self._engine)
 
     def _delete_data_sets(self, user_id: int) -> None:
-        if self._data_dir is None:
+        if self._snapshots is None:
             return
         with reading(self._engine) as session:
             user = self._user(session, user_id)
             run_ids = _runs_that_may_know(session, user) if user else []
         for run_id in run_ids:
-            folder = snapshot_dir(self._data_dir, run_id)
+            folder = snapshot_of(self._snapshots, run_id)
             try:
                 if folder.exists():
                     shutil.rmtree(folder)

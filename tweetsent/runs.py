@@ -28,9 +28,9 @@ LEASE = timedelta(seconds=120)
 """How long a run counts as alive after a sign of life; several times what lies between two."""
 
 
-def snapshot_dir(data_dir: Path, run_id: int) -> Path:
-    """Where a run's data set lies."""
-    return data_dir / "snapshots" / f"{run_id:06d}"
+def snapshot_of(snapshots: Path, run_id: int) -> Path:
+    """Where a run's data set lies, in the folder of them all."""
+    return snapshots / f"{run_id:06d}"
 
 
 class Lease:

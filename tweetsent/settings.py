@@ -159,6 +159,11 @@ class Settings(BaseSettings):
         path = (self.tweetsent_data_dir / "tweetsent.db").resolve()
         return self.tweetsent_database_url or f"sqlite:///{quote(str(path))}"
 
+    @property
+    def snapshots(self) -> Path:
+        """The folder of all data sets that runs were made with."""
+        return self.tweetsent_data_dir / "snapshots"
+
     @classmethod
     def load(cls) -> "Settings":
         """The settings of this process's environment and `.env`.

@@ -52,7 +52,7 @@ _DELETED_AT_ONCE = 1000
 class Store:
     """Everything that is kept about messages; `inbox` holds those not handled yet.
 
-    `own` hands a single user's over. Without a data folder it knows of no data sets of runs.
+    `own` is what concerns one user, the data sets of runs in `snapshots` included.
     Corrections by users of `admin_ids` (Telegram's) need no review.
     """
 
@@ -63,10 +63,10 @@ class Store:
         *,
         admin_ids: Iterable[int] = (),
         policy: Policy | None = None,
-        data_dir: Path | None = None,
+        snapshots: Path | None = None,
     ) -> None:
         self.inbox = Inbox(engine)
-        self.own = OwnData(engine, pseudonymise, data_dir)
+        self.own = OwnData(engine, pseudonymise, snapshots)
         self.policy = policy or Policy()
         self._engine = engine
         self._pseudonymise = pseudonymise

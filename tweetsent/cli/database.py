@@ -83,5 +83,5 @@ def open_store(settings: Settings, engine: "Engine") -> "Store":
         engine,
         Pseudonymiser(load_key(settings)),
         admin_ids=admin_ids,
-        data_dir=settings.tweetsent_data_dir,
+        snapshots=settings.snapshots,
     )
