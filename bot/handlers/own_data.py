@@ -17,6 +17,7 @@ from tweetsent.own_data import HistoryPage
 
 _PAGE_SIZE = 5
 _READ_AT_ONCE = 200
+_LARGEST_FILE_BYTES = FileSizeLimit.FILESIZE_UPLOAD
 
 Command = Callable[[Message, BotContext, str], Awaitable[None]]
 
@@ -128,7 +129,7 @@ async def _write_all(file: IO[bytes], context: BotContext, user_id: int) -> bool
         file, texts.own_data.FILE_CORRECTIONS, corrections, texts.own_data.correction_as_json
     )
     file.write(b"\n}\n")
-    return file.tell() <= FileSizeLimit.FILESIZE_UPLOAD
+    return file.tell() <= _LARGEST_FILE_BYTES
 
 
 async def _read_all(read: Callable[..., Awaitable[list[R]]], user_id: int) -> AsyncIterator[R]:
@@ -146,7 +147,7 @@ async def _write_list(
     file.write(f',\n"{key}": ['.encode())
     separator = b"\n"
     async for row in rows:
-        if file.tell() > FileSizeLimit.FILESIZE_UPLOAD:
+        if file.tell() > _LARGEST_FILE_BYTES:
             return
         file.write(separator + _json(as_json(row)))
         separator = b",\n"
