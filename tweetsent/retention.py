@@ -16,8 +16,8 @@ async def sweep_daily(service: SentimentService, keep_days: int) -> None:
     """Delete what is older, now and then once a day, until cancelled."""
     while True:
         try:
-            deleted = await _sweep(service, datetime.now(UTC) - timedelta(days=keep_days))
-            log.info("%d predictions were older than %d days: deleted", deleted, keep_days)
+            if deleted := await _sweep(service, datetime.now(UTC) - timedelta(days=keep_days)):
+                log.info("%d predictions older than %d days were deleted", deleted, keep_days)
         except StoreError as error:  # tomorrow is another day
             log.error("old predictions can't be deleted: %s", error)
         await asyncio.sleep(_BETWEEN_SWEEPS.total_seconds())
