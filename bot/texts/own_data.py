@@ -22,7 +22,8 @@ NO_HISTORY = "Burada gösterecek bir mesajın yok. Bana bir mesaj yaz; duygusunu
 NO_NUMBERS = "Senden henüz hiçbir şey saklamadım. Bana bir mesaj yaz; duygusunu söyleyeyim."
 FILE_NAME = "verilerim.json"
 FILE_CAPTION = (
-    "📦 Senin hakkında sakladığım her şey bu dosyada; başka bir şey bilmiyorum. Silmek için: /unut"
+    "📦 Senin hakkında sakladığım her şey bu dosyada; yalnızca işlenemeyip bir hafta bekleyen "
+    "iletiler yok. Başka bir şey bilmiyorum. Silmek için: /unut"
 )
 FILE_TOO_LARGE = (
     "Verilerin Telegram'ın izin verdiği dosya boyunu (50 MB) aşıyor; dosyayı gönderemedim. "
