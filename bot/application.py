@@ -50,7 +50,7 @@ def build_application(
         request = BotApiRequest(connection_pool_size=_CONNECTIONS, read_timeout=TIMEOUT_SECONDS)
     admins = settings.tweetsent_admin_ids if admin_ids is None else admin_ids
     reporter, announcer = Reporter(retraining, admins), Announcer(service)
-    data = BotData(service, retraining, reporter, announcer, admins)
+    data = BotData(service, retraining, reporter, announcer, admins, settings.tweetsent_keep_days)
     application = (
         ApplicationBuilder()
         .token(token.get_secret_value() if token else _NO_TOKEN)

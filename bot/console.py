@@ -37,7 +37,7 @@ async def run_chat(
         stdout.reconfigure(errors="replace")
     if await service.consent(OWNER_ID) is Consent.UNASKED:
         await service.set_consent(OWNER_ID, True)
-    api = TerminalApi(stdout, picture_dir=settings.tweetsent_data_dir / "chat")
+    api = TerminalApi(stdout, file_dir=settings.tweetsent_data_dir / "chat")
     application = build_application(
         settings, service, retraining, request=api, admin_ids=frozenset({OWNER_ID})
     )

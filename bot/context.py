@@ -20,6 +20,8 @@ class BotData:
     reporter: Reporter
     announcer: Announcer
     admin_ids: frozenset[int]
+    keep_days: int | None
+    """After how many days messages are deleted that nobody corrected; None for never."""
 
 
 class BotContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any], BotData]):
@@ -49,6 +51,11 @@ class BotContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any], B
     def admin_ids(self) -> frozenset[int]:
         """Telegram user ids that may see the statistics and review corrections."""
         return self.bot_data.admin_ids
+
+    @property
+    def keep_days(self) -> int | None:
+        """After how many days messages are deleted that nobody corrected; None for never."""
+        return self.bot_data.keep_days
 
 
 BotApplication = Application[

@@ -70,7 +70,32 @@ class AnnouncementPress:
     confirmed: bool
 
 
-Press = CorrectionPress | VotePress | ConsentPress | ReviewPress | RollBackPress | AnnouncementPress
+@dataclass(frozen=True, slots=True)
+class HistoryPress:
+    """A tap that turns the pages of the user's history, from the message at a page's end."""
+
+    prediction_id: int
+    older: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ErasePress:
+    """A tap that answers whether to erase one user."""
+
+    user_id: int
+    confirmed: bool
+
+
+Press = (
+    CorrectionPress
+    | VotePress
+    | ConsentPress
+    | ReviewPress
+    | RollBackPress
+    | AnnouncementPress
+    | HistoryPress
+    | ErasePress
+)
 """Each is what it is about, one or two numbers, and the choice that was made of it."""
 
 _KINDS: dict[str, tuple[type[Press], tuple[object, ...]]] = {
@@ -80,6 +105,8 @@ _KINDS: dict[str, tuple[type[Press], tuple[object, ...]]] = {
     "r": (ReviewPress, (True, False, None)),
     "g": (RollBackPress, (False, True)),
     "y": (AnnouncementPress, (False, True)),
+    "s": (HistoryPress, (False, True)),
+    "u": (ErasePress, (False, True)),
 }
 """What a press's data begins with, and what its last digit counts; messages keep old data."""
 
@@ -152,6 +179,28 @@ def announcement_keyboard(announcement_id: int) -> InlineKeyboardMarkup:
 def stop_keyboard(announcement_id: int) -> InlineKeyboardMarkup:
     """Stop the announcement that is being sent."""
     return _row({texts.announcements.STOP: AnnouncementPress(announcement_id, confirmed=False)})
+
+
+def history_keyboard(
+    *, newer_than: int | None, older_than: int | None
+) -> InlineKeyboardMarkup | None:
+    """The pages beside one that ends at these messages; None where it is the only one."""
+    presses: dict[str, Press] = {}
+    if newer_than is not None:
+        presses[texts.own_data.NEWER] = HistoryPress(newer_than, older=False)
+    if older_than is not None:
+        presses[texts.own_data.OLDER] = HistoryPress(older_than, older=True)
+    return _row(presses) if presses else None
+
+
+def erase_keyboard(user_id: int) -> InlineKeyboardMarkup:
+    """Yes and no to erasing this user."""
+    return _row(
+        {
+            texts.own_data.ERASE_YES: ErasePress(user_id, confirmed=True),
+            texts.own_data.ERASE_NO: ErasePress(user_id, confirmed=False),
+        }
+    )
 
 
 def _row(presses: Mapping[str, Press]) -> InlineKeyboardMarkup:

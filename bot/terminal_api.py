@@ -22,9 +22,9 @@ Parameters = dict[str, Any]
 class TerminalApi(BaseRequest):
     """The library's connection to Telegram, replaced by a text stream."""
 
-    def __init__(self, stdout: TextIO, picture_dir: Path) -> None:
+    def __init__(self, stdout: TextIO, file_dir: Path) -> None:
         self._stdout = stdout
-        self._picture_dir = picture_dir
+        self._file_dir = file_dir
         self._last_id = 0
         self.closed = False
         """Whether the reader of stdout is gone."""
@@ -101,19 +101,18 @@ class TerminalApi(BaseRequest):
         return self._save(sent, data, "photo", ".png")
 
     def _send_document(self, sent: Parameters, data: RequestData | None) -> Parameters:
-        return self._save(sent, data, "document", None)
+        return self._save(sent, data, "document", "-{name}")
 
     def _save(
-        self, sent: Parameters, data: RequestData | None, kind: str, suffix: str | None
+        self, sent: Parameters, data: RequestData | None, kind: str, ending: str
     ) -> Parameters:
-        """Save the file of a message; under its own name unless it has a suffix instead."""
+        """Writes a file that was sent, under the message's id, and shows where it is."""
         name, content, _ = (
             data.multipart_data[kind] if data and data.multipart_data else ("", b"", "")
         )
         message = self._message(sent)
-        self._picture_dir.mkdir(parents=True, exist_ok=True)
-        number = message["message_id"]
-        path = self._picture_dir / (f"{number}{suffix}" if suffix else f"{number}-{name}")
+        self._file_dir.mkdir(parents=True, exist_ok=True)
+        path = self._file_dir / f"{message['message_id']}{ending.format(name=name)}"
         path.write_bytes(content if isinstance(content, bytes) else content.read())
         self.write(f"{sent['caption']}\n{path}")
         return message

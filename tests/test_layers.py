@@ -32,6 +32,7 @@ TESTED_ELSEWHERE = {
     "bot/handlers/export.py": "test_export.py of the bot",
     "bot/handlers/messages.py": "test_messages.py",
     "bot/handlers/model.py": "test_model.py",
+    "bot/handlers/own_data.py": "test_own_data.py",
     "bot/handlers/replying.py": "test_messages.py",
     "bot/handlers/retraining.py": "test_reports.py",
     "bot/handlers/review.py": "test_review.py",

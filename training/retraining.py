@@ -46,7 +46,7 @@ from tweetsent.model import BaseModel
 from tweetsent.readiness import require_ready
 from tweetsent.records import ActivatedBy, Run, RunState, RunStep, Trigger
 from tweetsent.registry import Registry
-from tweetsent.runs import Lease, Runs
+from tweetsent.runs import Lease, Runs, snapshot_of
 from tweetsent.settings import Settings
 from tweetsent.store import Store
 
@@ -65,18 +65,14 @@ class Workshop:
     registry: Registry
 
     @property
-    def _data_dir(self) -> Path:
-        return self.settings.tweetsent_data_dir
-
-    @property
     def snapshots(self) -> Path:
         """The folder of all data sets that runs were made with."""
-        return self._data_dir / "snapshots"
+        return self.settings.snapshots
 
     @property
     def scratch(self) -> Path:
         """The folder of what a run has not finished."""
-        return self._data_dir / "runs"
+        return self.settings.tweetsent_data_dir / "runs"
 
     def serving(self) -> Path | None:
         """The adapter that should serve, on whichever base model; None is the untrained model."""
@@ -261,7 +257,7 @@ def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapsho
     )
     if waiting:
         say(f"{waiting:,} corrections have improbable labels and wait for a review")
-    folder = shop.snapshots / f"{lease.run_id:06d}"
+    folder = snapshot_of(shop.snapshots, lease.run_id)
     require_new(folder)
     draft = shop.scratch / str(lease.run_id) / folder.name
     export_snapshot(

@@ -149,6 +149,7 @@ def _set_up_sqlite(engine: Engine, foreign_keys: bool) -> None:
             f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
             "journal_mode=WAL",
             "synchronous=NORMAL",
+            "secure_delete=ON",  # who asks to be erased must not be found in the file's free pages
         ):
             connection.execute(f"PRAGMA {pragma}")
 

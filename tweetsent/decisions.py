@@ -21,6 +21,9 @@ _Row = Row[*tuple[Any, ...]]
 WAITING = (CorrectionState.PENDING, CorrectionState.DISPUTED)
 """The states of corrections that an admin may still decide."""
 
+# `decided_by` does not say it: the admin may have been erased since.
+_REVIEWED = func.coalesce(CorrectionRow.reason, "") == Reason.REVIEWED
+
 _COLUMNS = (
     CorrectionRow.id,
     CorrectionRow.prediction_id,
@@ -30,7 +33,6 @@ _COLUMNS = (
     CorrectionRow.state,
     CorrectionRow.reason,
     CorrectionRow.decided_at,
-    CorrectionRow.decided_by,
     User.pseudonym,
     User.consent,
     PredictionRow.user_id.label("sender_id"),
@@ -103,7 +105,7 @@ def decide_open(
         .select_from(CorrectionRow)
         .join(PredictionRow, PredictionRow.id == CorrectionRow.prediction_id)
         .join(User, User.id == CorrectionRow.user_id)
-        .where(or_(CorrectionRow.superseded_at.is_(None), CorrectionRow.decided_by.is_not(None)))
+        .where(or_(CorrectionRow.superseded_at.is_(None), _REVIEWED))
         .order_by(CorrectionRow.prediction_id, CorrectionRow.id)
     )
     if messages is not None:
@@ -146,8 +148,7 @@ def flag_suspicious(session: Session, correction_ids: Iterable[int]) -> int:
                 CorrectionRow.id == correction_id,
                 CorrectionRow.superseded_at.is_(None),
                 CorrectionRow.state == CorrectionState.ACCEPTED,
-                CorrectionRow.decided_by.is_(None),
-                CorrectionRow.reason != Reason.ADMIN,
+                CorrectionRow.reason.not_in([Reason.REVIEWED, Reason.ADMIN]),
             )
             .values(state=CorrectionState.PENDING, reason=Reason.SUSPICIOUS_LABEL, decided_at=None)
             .returning(CorrectionRow.id)
@@ -171,7 +172,7 @@ def accepted_corrections(
             text=prediction.text,
             label=correction.label,
             created_at=correction.created_at,
-            is_vouched=correction.decided_by is not None or correction.reason == Reason.ADMIN,
+            is_vouched=correction.reason in {Reason.REVIEWED, Reason.ADMIN},
             is_proven=records[correction.user_id].is_proven,
             is_screened=correction.screened_at is not None,
         )
@@ -185,12 +186,11 @@ def scores_of(row: PredictionRow | _Row) -> Scores:
 
 
 def _track_records(session: Session, policy: Policy) -> dict[int, TrackRecord]:
-    decided = CorrectionRow.decided_by.is_not(None)
-    refused = and_(decided, CorrectionRow.state == CorrectionState.REJECTED)
+    refused = and_(_REVIEWED, CorrectionRow.state == CorrectionState.REJECTED)
     changes = and_(
         CorrectionRow.superseded_at.is_(None),
         CorrectionRow.label != PredictionRow.label,
-        or_(~decided, CorrectionRow.state != CorrectionState.ACCEPTED),
+        or_(~_REVIEWED, CorrectionRow.state != CorrectionState.ACCEPTED),
     )
     contrary = and_(
         changes,
@@ -203,7 +203,7 @@ def _track_records(session: Session, policy: Policy) -> dict[int, TrackRecord]:
     rows = session.execute(
         select(
             CorrectionRow.user_id,
-            *(func.count().filter(what) for what in (decided, refused, changes, contrary)),
+            *(func.count().filter(what) for what in (_REVIEWED, refused, changes, contrary)),
         )
         .join(PredictionRow, PredictionRow.id == CorrectionRow.prediction_id)
         .group_by(CorrectionRow.user_id)
@@ -216,7 +216,7 @@ def _case(rows: list[_Row], admins: Collection[str], records: dict[int, TrackRec
     ruled: dict[CorrectionState, set[Label]] = {state: set() for state in CorrectionState}
     voices = []
     for row in rows:
-        if row.decided_by is not None:
+        if row.reason == Reason.REVIEWED:
             ruled[row.state].add(row.label)
         if row.superseded_at is None and row.consent is Consent.GRANTED:
             voices.append(
@@ -238,7 +238,8 @@ def _case(rows: list[_Row], admins: Collection[str], records: dict[int, TrackRec
 
 def _may_become(row: _Row, decision: Decision) -> bool:
     """Whether a decision changes anything and is the policy's to make."""
-    if row.decided_by is not None or (row.state, row.reason) == (decision.state, decision.reason):
+    changes = (row.state, row.reason) != (decision.state, decision.reason)
+    if row.reason == Reason.REVIEWED or not changes:
         return False
     is_admins_word = decision.reason in {Reason.CONFIRMED, Reason.OVERRULED}
     return row.reason != Reason.SUSPICIOUS_LABEL or is_admins_word

@@ -56,7 +56,7 @@ def rule(
     state = CorrectionState.ACCEPTED if accept else CorrectionState.REJECTED
     if correction is None:
         return None
-    if correction.decided_by is not None:
+    if correction.reason == Reason.REVIEWED:
         same = (correction.decided_by, correction.state) == (admin.id, state)
         return correction if same else None
     correction.state, correction.reason = state, Reason.REVIEWED

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, select, text
@@ -25,6 +26,11 @@ from tweetsent.tables import RunRow, utc_now
 
 LEASE = timedelta(seconds=120)
 """How long a run counts as alive after a sign of life; several times what lies between two."""
+
+
+def snapshot_of(snapshots: Path, run_id: int) -> Path:
+    """Where a run's data set lies, in the folder of them all."""
+    return snapshots / f"{run_id:06d}"
 
 
 class Lease:

@@ -9,12 +9,21 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
 from tweetsent.errors import NotFoundError, NoWordsError, VersionError
 from tweetsent.inbox import PendingUpdate
 from tweetsent.labels import Label
+from tweetsent.own_data import (
+    HistoryPage,
+    Holdings,
+    OwnCorrection,
+    OwnMessage,
+    OwnNumbers,
+    Person,
+)
 from tweetsent.records import (
     ActivatedBy,
     Announcement,
@@ -127,9 +136,58 @@ class SentimentService:
         """A user's word on training; UNASKED for a stranger."""
         return await self._sql(self._store.consent, user_id)
 
-    async def set_consent(self, user_id: int, granted: bool) -> None:
-        """Store a user's word on training."""
-        await self._sql(self._store.set_consent, user_id, granted)
+    async def set_consent(self, user_id: int, granted: bool) -> datetime:
+        """Store a user's word on training; returns its time."""
+        return await self._sql(self._store.set_consent, user_id, granted)
+
+    async def person(self, user_id: int) -> Person | None:
+        """What is known of a user alone; None for a stranger."""
+        return await self._sql(self._store.own.person, user_id)
+
+    async def own_numbers(self, user_id: int) -> OwnNumbers | None:
+        """A user's statistics; None for a stranger."""
+        return await self._sql(self._store.own.numbers, user_id)
+
+    async def history(
+        self,
+        user_id: int,
+        size: int,
+        *,
+        older_than: int | None = None,
+        newer_than: int | None = None,
+    ) -> HistoryPage:
+        """A user's newest messages, or those on one side of a message."""
+        return await self._sql(
+            self._store.own.history,
+            user_id,
+            size,
+            older_than=older_than,
+            newer_than=newer_than,
+        )
+
+    async def own_messages(
+        self, user_id: int, size: int, *, older_than: int | None
+    ) -> list[OwnMessage]:
+        """A user's newest messages, or the newest of those before a message."""
+        return await self._sql(self._store.own.messages, user_id, size, older_than=older_than)
+
+    async def own_corrections(
+        self, user_id: int, size: int, *, older_than: int | None
+    ) -> list[OwnCorrection]:
+        """A user's newest corrections, or the newest of those before one."""
+        return await self._sql(self._store.own.corrections, user_id, size, older_than=older_than)
+
+    async def holdings(self, user_id: int) -> Holdings:
+        """How many rows erasing a user would delete."""
+        return await self._sql(self._store.own.holdings, user_id)
+
+    async def erase(self, user_id: int) -> None:
+        """Delete all that is kept of a user, for good."""
+        await self._sql(self._store.own.erase, user_id)
+
+    async def delete_uncorrected(self, before: datetime) -> int:
+        """Delete some predictions of before a time that nobody corrected; returns how many."""
+        return await self._sql(self._store.delete_uncorrected, before)
 
     async def review_queue(self) -> list[ReviewItem]:
         """The corrections that wait for an admin, oldest first."""

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Engine
@@ -73,6 +73,17 @@ def _hint(reason: str) -> str:
     if "readonly" in reason or "unable to open" in reason:
         return ": check the permissions of the file and its folder"
     return ""
+
+
+def empty_log(engine: Engine) -> None:
+    """Carry SQLite's write-ahead log into the database and empty it, unless somebody reads.
+
+    Until then the log may hold what was deleted from the database. PostgreSQL looks after its own.
+    """
+    if engine.name != "sqlite":
+        return
+    with readable_errors(engine.url), closing(engine.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def insert_new(session: Session, table: type[DeclarativeBase], **values: object) -> None:

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     tweetsent_pseudonym_key: SecretStr | None = None
     """Key of the pseudonyms of users and chats; by default made once, in the data folder."""
 
+    tweetsent_keep_days: int | None = Field(default=None, ge=1)
+    """Days after which a message that nobody corrected is deleted; never by default."""
+
     tweetsent_train_on_forwards: bool = False
     """Whether corrections of forwarded and group messages may enter a training set."""
 
@@ -155,6 +158,11 @@ class Settings(BaseSettings):
         """The database's SQLAlchemy URL."""
         path = (self.tweetsent_data_dir / "tweetsent.db").resolve()
         return self.tweetsent_database_url or f"sqlite:///{quote(str(path))}"
+
+    @property
+    def snapshots(self) -> Path:
+        """The folder of all data sets that runs were made with."""
+        return self.tweetsent_data_dir / "snapshots"
 
     @classmethod
     def load(cls) -> "Settings":

@@ -6,8 +6,10 @@ Telegram's ids become pseudonyms here, before anything is stored.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
 
-from sqlalchemy import Engine, Select, or_, select
+from sqlalchemy import Engine, Select, delete, or_, select
 from sqlalchemy.orm import Session
 
 from tweetsent.announcements import Announcements
@@ -24,6 +26,7 @@ from tweetsent.decisions import (
 from tweetsent.errors import NotFoundError
 from tweetsent.inbox import Inbox
 from tweetsent.labels import Label, Scores
+from tweetsent.own_data import OwnData
 from tweetsent.policy import Policy, select_for_training
 from tweetsent.pseudonyms import Pseudonymiser
 from tweetsent.records import (
@@ -45,13 +48,15 @@ CONSENT_VERSION = 2
 """Which wording of the question on training users answer; raise it when its meaning changes."""
 
 _MAX_ID = 2**63 - 1
+_DELETED_AT_ONCE = 1000
 
 
 class Store:
     """Everything that is kept about messages; `inbox` holds those not handled yet.
 
-    `announcements` knows whom the bot may write to of its own accord.
-    Corrections by users of `admin_ids` (Telegram's) need no review.
+    `announcements` knows whom the bot may write to of its own accord. `own` is what concerns one
+    user, the data sets of runs in `snapshots` included. Corrections by users of `admin_ids`
+    (Telegram's) need no review.
     """
 
     def __init__(
@@ -61,9 +66,11 @@ class Store:
         *,
         admin_ids: Iterable[int] = (),
         policy: Policy | None = None,
+        snapshots: Path | None = None,
     ) -> None:
         self.inbox = Inbox(engine)
         self.announcements = Announcements(engine)
+        self.own = OwnData(engine, pseudonymise, snapshots)
         self.policy = policy or Policy()
         self._engine = engine
         self._pseudonymise = pseudonymise
@@ -191,13 +198,15 @@ class Store:
             consent = session.scalar(select(User.consent).where(User.pseudonym == pseudonym))
             return consent or Consent.UNASKED
 
-    def set_consent(self, user_id: int, granted: bool) -> None:
-        """Store a user's word on training, with its time and the wording they answered."""
+    def set_consent(self, user_id: int, granted: bool) -> datetime:
+        """Store a user's word on training, with the wording they answered; returns its time."""
+        now = utc_now()
         with writing(self._engine) as session:
             user = self._user(session, user_id)
             user.consent = Consent.GRANTED if granted else Consent.REFUSED
-            user.consent_at = utc_now()
+            user.consent_at = now
             user.consent_version = CONSENT_VERSION
+        return now
 
     def review_queue(self, *, train_on_forwards: bool) -> list[ReviewItem]:
         """The corrections that wait for an admin, oldest first."""
@@ -240,6 +249,26 @@ class Store:
                 session, self.policy, train_on_forwards=train_on_forwards
             )
         return select_for_training(accepted, self.policy)
+
+    def delete_uncorrected(self, before: datetime) -> int:
+        """Delete predictions of before a time that nobody corrected, some at once.
+
+        Returns how many went; it may be called until none is left.
+        """
+        live = select(CorrectionRow.id).where(
+            CorrectionRow.prediction_id == PredictionRow.id, CorrectionRow.superseded_at.is_(None)
+        )
+        old = (
+            select(PredictionRow.id)
+            .where(PredictionRow.created_at < before, ~live.exists())
+            .order_by(PredictionRow.id)
+            .limit(_DELETED_AT_ONCE)
+        )
+        with self._deciding() as session:
+            deleted = session.execute(
+                delete(PredictionRow).where(PredictionRow.id.in_(old)).returning(PredictionRow.id)
+            )
+            return len(deleted.all())
 
     def stats(self, scope: Scope = EVERYTHING, *, train_on_forwards: bool) -> Stats:
         """The statistics; UnseenVersionError for a version of which no prediction is."""

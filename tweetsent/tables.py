@@ -121,7 +121,7 @@ class PredictionRow(Base):
     )
 
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     chat: Mapped[str] = mapped_column(String(64))
     """The chat's pseudonym."""
     message_id: Mapped[int] = mapped_column(BigInteger)
@@ -156,8 +156,8 @@ class CorrectionRow(Base):
     )
 
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
-    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     label: Mapped[Label] = mapped_column(_enum(Label, "label"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     superseded_at: Mapped[datetime | None]
@@ -171,7 +171,7 @@ class CorrectionRow(Base):
     decided_at: Mapped[datetime | None]
     """When it left `pending`."""
     decided_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    """The admin who reviewed it; None where the policy decided."""
+    """The admin who reviewed it; None where the policy decided or that admin was erased."""
     screened_at: Mapped[datetime | None]
     """When confident learning looked at its label, which it does once."""
 

@@ -9,12 +9,15 @@ from bot.context import BotContext
 from bot.handlers.announcements import on_announcement_press
 from bot.handlers.corrections import ask_consent
 from bot.handlers.model import on_roll_back_press
+from bot.handlers.own_data import on_erase_press, on_history_press
 from bot.handlers.replying import edit, notify
 from bot.handlers.review import on_verdict
 from bot.keyboards import (
     AnnouncementPress,
     ConsentPress,
     CorrectionPress,
+    ErasePress,
+    HistoryPress,
     Press,
     ReviewPress,
     RollBackPress,
@@ -76,11 +79,10 @@ async def _decide(query: CallbackQuery, context: BotContext, press: ConsentPress
     if press.user_id != query.from_user.id:
         await notify(query, texts.privacy.CONSENT_NOT_YOURS, alert=True)
         return
-    await context.service.set_consent(press.user_id, press.granted)
+    at = await context.service.set_consent(press.user_id, press.granted)
     await notify(query, texts.answers.BUTTON_SAVED)
     if isinstance(query.message, Message):
-        text = texts.privacy.CONSENT_GRANTED if press.granted else texts.privacy.CONSENT_REFUSED
-        await edit(query.message, text, None)
+        await edit(query.message, texts.privacy.consent_saved(press.granted, at), None)
 
 
 _HANDLERS: dict[type[Press], Callable[..., Awaitable[None]]] = {
@@ -90,4 +92,6 @@ _HANDLERS: dict[type[Press], Callable[..., Awaitable[None]]] = {
     ReviewPress: on_verdict,
     RollBackPress: on_roll_back_press,
     AnnouncementPress: on_announcement_press,
+    HistoryPress: on_history_press,
+    ErasePress: on_erase_press,
 }

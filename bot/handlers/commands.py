@@ -16,6 +16,7 @@ from bot.handlers.announcements import on_announce
 from bot.handlers.corrections import on_correct
 from bot.handlers.export import on_export
 from bot.handlers.model import on_model, on_roll_back
+from bot.handlers.own_data import in_private, on_erase, on_history, on_numbers, on_own_data
 from bot.handlers.replying import reply, sender_id
 from bot.handlers.retraining import on_retrain
 from bot.handlers.review import on_review
@@ -52,17 +53,20 @@ async def _help(message: Message, context: BotContext, _rest: str) -> None:
 
 
 async def _privacy(message: Message, context: BotContext, _rest: str) -> None:
-    await reply(message, texts.privacy.privacy(await context.service.consent(sender_id(message))))
+    state = texts.privacy.STATE_IN_PRIVATE
+    if message.chat.type == ChatType.PRIVATE:
+        state = texts.privacy.consent_state(await context.service.person(sender_id(message)))
+    await reply(message, f"{texts.privacy.privacy(context.keep_days)}\n\n{state}")
 
 
 async def _grant(message: Message, context: BotContext, _rest: str) -> None:
-    await context.service.set_consent(sender_id(message), True)
-    await reply(message, texts.privacy.CONSENT_GRANTED)
+    at = await context.service.set_consent(sender_id(message), True)
+    await reply(message, texts.privacy.consent_saved(True, at))
 
 
 async def _refuse(message: Message, context: BotContext, _rest: str) -> None:
-    await context.service.set_consent(sender_id(message), False)
-    await reply(message, texts.privacy.CONSENT_REFUSED)
+    at = await context.service.set_consent(sender_id(message), False)
+    await reply(message, texts.privacy.consent_saved(False, at))
 
 
 _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
@@ -74,6 +78,10 @@ _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
     "onay": _grant,
     "onay_geri": _refuse,
     "duzelt": on_correct,
+    "gecmis": in_private(on_history),
+    "istatistik": in_private(on_numbers),
+    "verilerim": in_private(on_own_data),
+    "unut": in_private(on_erase),
     "stats": on_stats,
     "inceleme": on_review,
     "model": on_model,

@@ -4,6 +4,10 @@ COMMANDS = {
     "yardim": "Neler yapabildiğim",
     "duzelt": "Bir sonucu düzelt",
     "gizlilik": "Neyi, neden sakladığım",
+    "gecmis": "Son mesajlarım ve sonuçları",
+    "istatistik": "Sayılarım",
+    "verilerim": "Benimle ilgili her şey bir dosyada",
+    "unut": "Benimle ilgili her şeyi sil",
     "onay": "Düzeltmelerimle öğrenmene izin ver",
     "onay_geri": "Verdiğim izni geri al",
 }

@@ -1,15 +1,18 @@
-"""What is stored and why, and the question whether to train with it."""
+"""What is stored, why and for how long, and the question whether to train with it."""
 
+from datetime import datetime
+
+from bot.texts.wording import count, date
+from tweetsent.own_data import Person
 from tweetsent.records import Consent
 
-_PRIVACY = """🔒 Gizlilik
+_WHAT_AND_WHY = """🔒 Gizlilik
 
 Ne saklıyorum?
 • Değerlendirdiğim mesajın temizlenmiş metni
 • Senin ve sohbetin takma kimliği (adın ve Telegram numaran değil, onlardan türetilen bir kod)
 • Sonuç, puanları ve yaptığın düzeltmeler
-• Yanıtım yarıda kalmasın diye, Telegram'dan gelen iletinin kendisi: işlenene kadar, \
-işlenemezse bir hafta
+• Yanıtım yarıda kalmasın diye, Telegram'dan gelen iletinin kendisi
 
 Neden? Sana yanıt verebilmek, düzeltmeni doğru mesaja yazmak ve ne kadar isabetli olduğumu \
 ölçmek için. Gruplarda yalnızca bana yöneltilen mesajları değerlendiririm.
@@ -20,11 +23,18 @@ Onay verdiysen, eğitime girmeden önce bir yönetici düzeltmene ve mesajının
 kimin yazdığını görmez.
 Metinler bu botun çalıştığı bilgisayarda değerlendirilir, başka bir yapay zekâ hizmetine \
 gönderilmez."""
-_CONSENT_STATE = {
-    Consent.UNASKED: "Şu an: onay vermedin.",
-    Consent.GRANTED: "Şu an: onay verdin. ✅",
-    Consent.REFUSED: "Şu an: onay vermedin.",
-}
+_HOW_LONG = """Ne kadar süre?
+• {messages}
+• Telegram'dan gelen ileti: işlenene kadar, işlenemezse bir hafta
+• Onay verdiysen, metinlerinin girdiği eğitim kümeleri: sen /unut yazana kadar. Eğitilmiş modeller \
+ise öğrendiklerini unutmaz."""
+_MESSAGES_STAY = "Mesajların, sonuçları ve düzeltmelerin: sen /unut yazana kadar"
+_MESSAGES_GO = (
+    "Mesajların ve sonuçları: {days} gün; düzeltilenler ve düzeltmelerin: sen /unut yazana kadar"
+)
+_IN_YOUR_HANDS = """Senin elinde:
+/gecmis: son mesajların · /verilerim: hepsi bir dosyada · /unut: hepsini sil"""
+STATE_IN_PRIVATE = "Kendi onay durumunu görmek için bana özelden yaz: /gizlilik"
 CONSENT_QUESTION = """🎓 Küçük bir soru: Düzeltmelerini, mesajlarının metniyle birlikte, modeli \
 eğitmek için kullanabilir miyim?
 
@@ -33,13 +43,33 @@ Kararını /onay ve /onay_geri ile dilediğin an değiştirebilirsin. \
 Hayır dersen de her şey aynı şekilde çalışır."""
 CONSENT_YES = "✅ Evet, kullan"
 CONSENT_NO = "Hayır"
-CONSENT_GRANTED = "🎓 Teşekkürler! Düzeltmelerini eğitimde kullanabilirim. Vazgeçersen: /onay_geri"
-CONSENT_REFUSED = (
-    "Tamam, düzeltmelerini eğitimde kullanmayacağım. Fikrin değişirse /onay yazman yeterli."
-)
 CONSENT_NOT_YOURS = "Bu soru başkasına soruldu. Kendi kararın için: /onay ya da /onay_geri"
 
 
-def privacy(consent: Consent) -> str:
-    """What is stored and why, and this user's own word on training."""
-    return f"{_PRIVACY}\n\n{_CONSENT_STATE[consent]}"
+def privacy(keep_days: int | None) -> str:
+    """What is stored, why and for how long, and what anybody can do about it."""
+    messages = _MESSAGES_GO.format(days=count(keep_days)) if keep_days else _MESSAGES_STAY
+    return "\n\n".join([_WHAT_AND_WHY, _HOW_LONG.format(messages=messages), _IN_YOUR_HANDS])
+
+
+def consent_state(person: Person | None) -> str:
+    """This user's own word on training, and since when it holds."""
+    if person is None or person.consent_at is None:
+        return "Şu an: onay vermedin."
+    day = date(person.consent_at)
+    if person.consent is Consent.GRANTED:
+        return f"Şu an: {day} tarihinde onay verdin. ✅"
+    return f"Şu an: onay vermedin ({day} tarihinde hayır dedin)."
+
+
+def consent_saved(granted: bool, at: datetime) -> str:
+    """A word on training was stored."""
+    if granted:
+        return (
+            f"🎓 Teşekkürler! {date(at)} tarihinde onay verdin; düzeltmelerini eğitimde "
+            "kullanabilirim. Vazgeçersen: /onay_geri"
+        )
+    return (
+        f"Tamam, {date(at)} itibarıyla düzeltmelerini eğitimde kullanmayacağım. Fikrin "
+        "değişirse /onay yazman yeterli."
+    )

@@ -1,8 +1,11 @@
 """How labels, numbers and bars are written."""
 
+from datetime import datetime, timedelta, timezone
+
 from tweetsent.labels import Label
 
 _BAR_CELLS = 10
+_TURKEY = timezone(timedelta(hours=3))  # all year round, since 2016
 
 
 def name(label: Label) -> str:
@@ -34,3 +37,13 @@ def decimal(number: float) -> str:
 def count(number: int) -> str:
     """A whole number with points between the thousands."""
     return f"{number:,}".replace(",", ".")
+
+
+def date(at: datetime) -> str:
+    """The day of a time, in Turkey."""
+    return f"{at.astimezone(_TURKEY):%d.%m.%Y}"
+
+
+def moment(at: datetime) -> str:
+    """A time, in Turkey."""
+    return f"{at.astimezone(_TURKEY):%d.%m.%Y %H:%M}"

@@ -33,6 +33,7 @@ COMMAND_SCOPES = {
 }
 """What each scope of a command menu is made of beside its type."""
 LONGEST_POLL_SECONDS = 1.0
+LARGEST_UPLOAD = 50_000_000
 
 Params = dict[str, Any]
 
@@ -300,12 +301,13 @@ class BotApi:
 
     def _sendDocument(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
         _allow(params, "chat_id caption reply_markup reply_parameters message_thread_id")
-        if not files.get("document"):
+        size = len(files.get("document", b""))
+        if not size:
             raise RefusedError("file must be non-empty")
-        if len(files["document"]) > 50_000_000:
+        if size > LARGEST_UPLOAD:
             raise RefusedError("file is too big")
+        document = {"file_id": "f", "file_unique_id": "u", "file_size": size}
         caption = _text(params, "caption", 1024) if "caption" in params else ""
-        document = {"file_id": "f", "file_unique_id": "u", "file_size": len(files["document"])}
         return self._stored(params, document=document, caption=caption)
 
     def _editMessageText(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802

@@ -1,6 +1,6 @@
 """Commands, their Turkish spellings, and the statistics for admins."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, update
@@ -8,21 +8,19 @@ from sqlalchemy import Engine, update
 from bot import texts
 from tests.bot.botapi import BotApi
 from tests.bot.conftest import RunningBot
-from tweetsent.records import Consent
 from tweetsent.sessions import writing
 from tweetsent.tables import PredictionRow, utc_now
 
+PRIVACY = f"{texts.privacy.privacy(keep_days=None)}\n\n{texts.privacy.consent_state(None)}"
 COMMANDS = {
     "/start": texts.guide.START,
     "/start abc": texts.guide.START,
     "/yardim": texts.guide.HELP,
     "/yardım": texts.guide.HELP,
     "/help": texts.guide.HELP,
-    "/gizlilik": texts.privacy.privacy(Consent.UNASKED),
-    "/GİZLİLİK": texts.privacy.privacy(Consent.UNASKED),
-    "/privacy": texts.privacy.privacy(Consent.UNASKED),
-    "/onay": texts.privacy.CONSENT_GRANTED,
-    "/onay_geri": texts.privacy.CONSENT_REFUSED,
+    "/gizlilik": PRIVACY,
+    "/GİZLİLİK": PRIVACY,
+    "/privacy": PRIVACY,
     "/olmayan": texts.guide.UNKNOWN_COMMAND,
     "/olmayan@duygu_bot": texts.guide.UNKNOWN_COMMAND,
     "/şöyle bir şey": texts.guide.UNKNOWN_COMMAND,
@@ -45,8 +43,21 @@ def test_consent_is_given_shown_and_withdrawn(telegram: BotApi) -> None:
 
     answers = [sent["text"] for sent in telegram.wait_sent(4)]
 
-    assert answers[1] == texts.privacy.privacy(Consent.GRANTED)
-    assert answers[3] == texts.privacy.privacy(Consent.REFUSED)
+    today = texts.wording.date(datetime.now(UTC))
+    assert f"{today} tarihinde onay verdin; düzeltmelerini" in answers[0]
+    assert answers[1].endswith(f"Şu an: {today} tarihinde onay verdin. ✅")
+    assert f"{today} itibarıyla" in answers[2]
+    assert answers[3].endswith(f"Şu an: onay vermedin ({today} tarihinde hayır dedin).")
+
+
+def test_in_a_group_privacy_tells_nothing_of_the_user(telegram: BotApi) -> None:
+    telegram.send("/onay", chat=-100)
+    telegram.send("/gizlilik", chat=-100)
+
+    answer = telegram.wait_sent(2, -100)[1]["text"]
+
+    assert answer.endswith(texts.privacy.STATE_IN_PRIVATE)
+    assert "Şu an" not in answer
 
 
 def test_updates_that_wait_are_not_dropped_at_the_start(telegram: BotApi) -> None:

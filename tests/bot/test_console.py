@@ -113,6 +113,17 @@ def test_stats_save_the_picture(settings: Settings) -> None:
     assert Path(path).read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_file_of_ones_data_is_saved_and_all_is_erased(settings: Settings) -> None:
+    answers = chat(settings, "harika", "/1", "/verilerim", "/unut", "/1", "/gecmis")
+
+    caption, path = answers[2].splitlines()
+    assert caption == texts.own_data.FILE_CAPTION
+    assert path.endswith("-verilerim.json")
+    assert "harika" in Path(path).read_text(encoding="utf-8")
+    assert "• 1 mesaj ve sonucu" in answers[3]
+    assert answers[4:] == [texts.own_data.ERASED, texts.own_data.NO_HISTORY]
+
+
 def test_a_broken_model_does_not_end_the_conversation(settings: Settings) -> None:
     answers = chat(settings, "bozuk", "harika")
 

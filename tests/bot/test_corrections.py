@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def consent_of(settings: Settings, user: int) -> Consent:
     return asyncio.run(ask())
 
 
-def classified(telegram: BotApi, text: str = "harika bir gün", **where: int) -> Params:
+def classified(telegram: BotApi, text: str = "harika bir gün", **where: Any) -> Params:
     telegram.send(text, **where)
     return telegram.wait_sent(1, where.get("chat", where.get("user", 7)))[0]
 

@@ -10,6 +10,8 @@ from bot.keyboards import (
     AnnouncementPress,
     ConsentPress,
     CorrectionPress,
+    ErasePress,
+    HistoryPress,
     ReviewPress,
     RollBackPress,
     VotePress,
@@ -17,6 +19,8 @@ from bot.keyboards import (
     answer_keyboard,
     consent_keyboard,
     decode,
+    erase_keyboard,
+    history_keyboard,
     prediction_of_buttons,
     review_keyboard,
     roll_back_keyboard,
@@ -76,6 +80,29 @@ def test_review_buttons_come_back(correction_id: int) -> None:
         ReviewPress(correction_id, None),
     ]
     assert prediction_of_buttons(review_keyboard(correction_id)) is None
+
+
+@given(st.integers(1, LARGEST_ID))
+def test_history_buttons_come_back(prediction_id: int) -> None:
+    keyboard = history_keyboard(newer_than=prediction_id, older_than=prediction_id)
+    assert keyboard is not None
+    (row,) = keyboard.inline_keyboard
+
+    assert [decode(str(button.callback_data)) for button in row] == [
+        HistoryPress(prediction_id, older=False),
+        HistoryPress(prediction_id, older=True),
+    ]
+    assert history_keyboard(newer_than=None, older_than=None) is None
+
+
+@given(st.integers(1, LARGEST_ID))
+def test_erase_buttons_come_back(user_id: int) -> None:
+    (row,) = erase_keyboard(user_id).inline_keyboard
+
+    assert [decode(str(button.callback_data)) for button in row] == [
+        ErasePress(user_id, confirmed=True),
+        ErasePress(user_id, confirmed=False),
+    ]
 
 
 @given(st.integers(1, LARGEST_ID))

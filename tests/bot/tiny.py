@@ -94,6 +94,7 @@ def open_services(
     """Both real services on the settings' database; runs are processes of `command`."""
     engine = create_engine_for(settings.database_url)
     pseudonymise = Pseudonymiser(load_key(settings))
-    store = Store(engine, pseudonymise, admin_ids=settings.tweetsent_admin_ids | {OWNER_ID})
+    admin_ids = settings.tweetsent_admin_ids | {OWNER_ID}
+    store = Store(engine, pseudonymise, admin_ids=admin_ids, snapshots=settings.snapshots)
     retraining = RetrainingService(settings, store, Runs(engine), Retrainer(command))
     return SentimentService(store, classifier, Registry.of(settings, engine)), retraining

@@ -177,3 +177,19 @@ def test_nothing_to_export_is_an_error_and_leaves_nothing(store: Store, tmp_path
     with pytest.raises(DataError, match="nothing to export: TWEETSENT_BASE_DATA names no data"):
         export_snapshot(tmp_path / "one", store, base_data=None, train_on_forwards=False)
     assert not (tmp_path / "one").exists()
+
+
+def test_an_erased_user_is_in_no_later_export(
+    store: Store, base_data: Path, tmp_path: Path
+) -> None:
+    for user in (1, 2):
+        store.set_consent(user, True)
+        correct(store, user, 1, f"metin {user}", NEG)
+
+    def exported(name: str) -> set[str]:
+        made = export_snapshot(tmp_path / name, store, base_data=base_data, train_on_forwards=True)
+        return {row.text for row in read_snapshot(made.path).rows if row.source == "correction"}
+
+    assert exported("before") == {"metin 1", "metin 2"}
+    store.own.erase(1)
+    assert exported("after") == {"metin 2"}

@@ -18,7 +18,7 @@ from tests.tweetsent.adapters import make_adapter
 from training import retraining
 from training.data import Example
 from training.export import export_snapshot
-from training.qlora import Listener
+from training.qlora import Listener, Progress
 from training.retraining import Workshop, retrain
 from training.snapshot import PARQUET, Row, read_snapshot, write_snapshot
 from tweetsent.adapter import read_manifest, write_manifest
@@ -34,6 +34,7 @@ from tweetsent.errors import (
 )
 from tweetsent.labels import Label, Scores
 from tweetsent.model import BaseModel
+from tweetsent.own_data import OwnData
 from tweetsent.pseudonyms import Pseudonymiser
 from tweetsent.records import ActivatedBy, Incoming, ModelState, Run, RunState, RunStep, Trigger
 from tweetsent.registry import Registry
@@ -372,6 +373,25 @@ def test_a_snapshot_that_is_damaged_before_it_is_read_ends_the_run(
     assert "data.parquet was changed" in shop.last.reason
     assert left_over(shop) == []
     assert not shop.workshop.snapshots.exists()
+
+
+def test_a_user_may_be_erased_during_a_run_and_is_in_no_later_set(shop: Shop) -> None:
+    snapshots = shop.workshop.snapshots
+    own = OwnData(shop.engine, Pseudonymiser(b"a key for the tests only"), snapshots)
+    theirs = {message.text for message in own.messages(100, 100, older_than=None)}
+
+    def erase(_: Progress) -> None:
+        own.erase(100)
+
+    first = shop.retrain(replace(QUIET, on_step=erase))
+    assert first.state is RunState.PROMOTED
+    assert list(snapshots.iterdir()) == []
+
+    second = shop.retrain()
+    kept = {row.text for row in read_snapshot(snapshots / f"{second.id:06d}").rows}
+    assert theirs
+    assert not theirs & kept
+    assert second.corrections == len(CORRECTED) - len(theirs)
 
 
 def test_a_run_that_lost_its_place_promotes_nothing(

@@ -87,4 +87,9 @@ def open_store(settings: Settings, engine: "Engine") -> "Store":
     from tweetsent.store import Store
 
     admin_ids = settings.tweetsent_admin_ids | {OWNER_ID}
-    return Store(engine, Pseudonymiser(load_key(settings)), admin_ids=admin_ids)
+    return Store(
+        engine,
+        Pseudonymiser(load_key(settings)),
+        admin_ids=admin_ids,
+        snapshots=settings.snapshots,
+    )

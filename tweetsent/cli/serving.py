@@ -76,6 +76,7 @@ def _serve(settings: Settings, transport: "Transport") -> None:
     from tweetsent.classifier import load_classifier
     from tweetsent.cli.database import open_engine, open_store
     from tweetsent.registry import Registry
+    from tweetsent.retention import sweep_daily
     from tweetsent.retrainer import Retrainer
     from tweetsent.retraining import RetrainingService
     from tweetsent.runs import Runs
@@ -104,6 +105,9 @@ def _serve(settings: Settings, transport: "Transport") -> None:
             stack.push_async_callback(service.close)
             if watcher:
                 stack.callback(asyncio.create_task(watcher.run(batching)).cancel)
+            if settings.tweetsent_keep_days:
+                sweep = sweep_daily(service, settings.tweetsent_keep_days)
+                stack.callback(asyncio.create_task(sweep).cancel)
             retraining = RetrainingService(settings, store, Runs(engine), Retrainer())
             stack.push_async_callback(retraining.close)
             retraining.schedule()
