@@ -42,8 +42,12 @@ async def _correct(query: CallbackQuery, context: BotContext, press: CorrectionP
     await notify(query, texts.answers.BUTTON_SAVED)
     if isinstance(query.message, Message):
         is_answer = query.message.message_id == prediction.answer_message_id
-        say = texts.answers.corrected_answer if is_answer else texts.answers.correction
-        await edit(query.message, say(change), correction_keyboard(prediction.id))
+        say = (
+            texts.answers.corrected_answer(change, query.message.text or "")
+            if is_answer
+            else texts.answers.correction(change)
+        )
+        await edit(query.message, say, correction_keyboard(prediction.id))
         await ask_consent(query.message, query.from_user.id, change)
 
 

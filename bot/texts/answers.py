@@ -1,8 +1,8 @@
 """Answers to messages, and what a correction changed."""
 
-from bot.texts.wording import bar, name, percent
+from bot.texts.wording import bar, count, name, percent, shortened
 from tweetsent.labels import LABELS, Scores
-from tweetsent.records import Correction
+from tweetsent.records import Analysis, Correction
 
 CORRECT_HINT = "Yanıldıysam doğrusuna dokun 👇"
 CORRECT_WHICH = "Doğrusu hangisi? 👇"
@@ -18,15 +18,54 @@ UNSUPPORTED = (
     "video veya belge gönder; duygusunu söyleyeyim."
 )
 NO_WORDS = "Burada değerlendirebileceğim bir söz bulamadım. Birkaç kelime yazar mısın?"
+ONLY_TWEET_LINK = (
+    "Bağlantıları açamıyorum, bu yüzden tweeti göremiyorum 🙈 Metnini kopyalayıp buraya yapıştırır "
+    "ya da yazılı bir mesaj olarak iletir misin?"
+)
+ONLY_LINKS = (
+    "Bağlantıları açamıyorum 🙈 Değerlendirmemi istediğin metni kopyalayıp buraya yapıştırır mısın?"
+)
+FOREIGN = "🌐 Bu mesaj Türkçe görünmüyor. Ben yalnızca Türkçe biliyorum, bu sonuca pek güvenme."
 NOT_FOUND = (
     "Bu mesajı değerlendirmemiştim, o yüzden düzeltecek bir sonuç yok. Sonuca ya da bana "
     "gönderdiğin mesaja yanıt ver; yeni bir mesajsa önce bana gönder."
 )
 
 
-def answer(scores: Scores) -> str:
-    """The answer to a message: label, confidence, bar and all three scores."""
-    return f"{_result(scores)}\n\n{CORRECT_HINT}"
+_LONGEST_LINE = 60
+
+
+def answer(analysis: Analysis) -> str:
+    """The answer to a message: label, confidence, bar and all three scores, then its parts.
+
+    Fits into a message, however many parts there are.
+    """
+    paragraphs = [_result(analysis.prediction.scores), _parts(analysis)]
+    if analysis.is_foreign:
+        paragraphs.append(FOREIGN)
+    return "\n\n".join(filter(None, [*paragraphs, CORRECT_HINT]))
+
+
+def _parts(analysis: Analysis) -> str:
+    """What is said of the parts: counts, unless it is one thought, and each line."""
+    passages, scores = analysis.passages, analysis.scores
+    unit = "satır" if passages.are_lines else "parça"
+    lines = []
+    if passages.whole is None:
+        labels = [one.label for one in scores]
+        counts = " · ".join(f"{label.emoji} {labels.count(label)}" for label in LABELS)
+        lines.append(f"{len(labels)} {unit}: {counts}")
+    if passages.are_lines:
+        lines += [
+            f"{one.label.emoji} {percent(one.confidence)} {shortened(part, _LONGEST_LINE)}"
+            for part, one in zip(passages.parts, scores, strict=True)
+        ]
+    if passages.unread:
+        lines.append(
+            f"… ve {count(passages.unread)} {unit} daha; "
+            f"bir mesajda en çok {len(passages.parts)} {unit} okuyorum."
+        )
+    return "\n".join(lines)
 
 
 def _result(scores: Scores) -> str:
@@ -43,9 +82,10 @@ def correction(change: Correction) -> str:
     return f"✏️ Düzelttim: {name(change.old)} → {name(change.new)}. Teşekkürler!"
 
 
-def corrected_answer(change: Correction) -> str:
-    """The answer again, with the correction under it."""
-    return f"{_result(change.prediction.scores)}\n\n{correction(change)}"
+def corrected_answer(change: Correction, shown: str) -> str:
+    """The answer as it is shown, with the correction in place of its last paragraph."""
+    kept, gap, _ = shown.rpartition("\n\n")
+    return f"{kept}{gap}{correction(change)}"
 
 
 def unknown_label(word: str) -> str:

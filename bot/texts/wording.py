@@ -21,6 +21,14 @@ def percent(share: float) -> str:
     return f"%{100 * share:.0f}"
 
 
+def shortened(text: str, longest: int) -> str:
+    """A text of at most so many UTF-16 units, which Telegram counts; "…" where it was cut."""
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * longest:
+        return text
+    return units[: 2 * (longest - 1)].decode("utf-16-le", "ignore").rstrip() + "…"
+
+
 def decimal(number: float) -> str:
     """Two places behind a comma."""
     return f"{number:.2f}".replace(".", ",")
