@@ -16,7 +16,6 @@ from tweetsent.records import OWNER_ID, Consent
 from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
-from tweetsent.text import clean, fold
 
 
 async def run_chat(
@@ -68,8 +67,6 @@ class _Chat:
     def __init__(self, application: BotApplication, api: TerminalApi) -> None:
         self._application = application
         self._api = api
-        self._answer: dict[str, Any] | None = None
-        """The last answer to a message, which `/duzelt` replies to."""
 
     async def say(self, line: str) -> None:
         """Handles one line; what the bot says to it is written on the way."""
@@ -86,12 +83,7 @@ class _Chat:
             "from": {"id": OWNER_ID, "is_bot": False, "first_name": "Sen"},
             "text": line,
         }
-        if self._answer is not None and fold(clean(line)).startswith("/duzelt"):
-            message["reply_to_message"] = self._answer
-        with_buttons = self._api.button_message
         await self._handle({"message": message})
-        if not line.startswith("/") and self._api.button_message is not with_buttons:
-            self._answer = self._api.button_message
 
     async def _press(self, number: int) -> None:
         data = self._api.button(number)

@@ -1,28 +1,39 @@
 """Inline keyboards and the data their buttons carry.
 
 The data comes back from the user's app and is never trusted: `decode` refuses everything that
-`_encode` can't have made, and handlers check that the prediction belongs to the chat.
+`_encode` can't have made, and handlers check that the prediction belongs to the chat and the
+button to who pressed it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot import texts
 from tweetsent.labels import LABELS, Label
+from tweetsent.records import Prediction
 
 # Eighteen digits fit a 64-bit database key; Telegram allows 64 bytes of data.
-_DATA = re.compile(r"([a-z]):([1-9][0-9]{0,17}):([0-9])")
+_DATA = re.compile(r"([a-z])((?::[1-9][0-9]{0,17}){1,2}):([0-9])")
 
 
 @dataclass(frozen=True, slots=True)
 class CorrectionPress:
-    """A tap that gives a prediction a label."""
+    """A tap under an answer, by which the message's author gives it a label."""
 
     prediction_id: int
+    label: Label
+
+
+@dataclass(frozen=True, slots=True)
+class VotePress:
+    """A tap under a reply to `/duzelt`, by which whoever typed it gives a prediction a label."""
+
+    prediction_id: int
+    user_id: int
     label: Label
 
 
@@ -51,11 +62,12 @@ class RollBackPress:
     confirmed: bool
 
 
-Press = CorrectionPress | ConsentPress | ReviewPress | RollBackPress
-"""Each is what it is about, a number, and the choice that was made of it."""
+Press = CorrectionPress | VotePress | ConsentPress | ReviewPress | RollBackPress
+"""Each is what it is about, one or two numbers, and the choice that was made of it."""
 
 _KINDS: dict[str, tuple[type[Press], tuple[object, ...]]] = {
     "d": (CorrectionPress, LABELS),
+    "v": (VotePress, LABELS),
     "o": (ConsentPress, (False, True)),
     "r": (ReviewPress, (True, False, None)),
     "g": (RollBackPress, (False, True)),
@@ -63,10 +75,27 @@ _KINDS: dict[str, tuple[type[Press], tuple[object, ...]]] = {
 """What a press's data begins with, and what its last digit counts; messages keep old data."""
 
 
-def correction_keyboard(prediction_id: int) -> InlineKeyboardMarkup:
-    """The three labels, to correct or confirm a prediction."""
+def answer_keyboard(prediction: Prediction) -> InlineKeyboardMarkup:
+    """Whether the answer's label is right or one of the two others is, for the message's author.
+
+    An answer that is unsure asks for one of all three.
+    """
+    scores = prediction.scores
+    if scores.is_unsure:
+        labels = {texts.wording.name(label): label for label in LABELS}
+    else:
+        others = [label for label in LABELS if label is not scores.label]
+        labels = {texts.answers.RIGHT: scores.label}
+        labels |= {texts.answers.correct_to(label): label for label in others}
+    return _row({text: CorrectionPress(prediction.id, label) for text, label in labels.items()})
+
+
+def vote_keyboard(
+    prediction_id: int, user_id: int, labels: Iterable[Label] = LABELS
+) -> InlineKeyboardMarkup:
+    """Labels for one user to choose from, whoever wrote the message."""
     return _row(
-        {texts.wording.name(label): CorrectionPress(prediction_id, label) for label in LABELS}
+        {texts.wording.name(label): VotePress(prediction_id, user_id, label) for label in labels}
     )
 
 
@@ -112,9 +141,9 @@ def _row(presses: Mapping[str, Press]) -> InlineKeyboardMarkup:
 
 
 def _encode(press: Press) -> str:
-    about, choice = astuple(press)
+    *about, choice = astuple(press)
     (kind,) = (kind for kind, (made, _) in _KINDS.items() if isinstance(press, made))
-    return f"{kind}:{about}:{_KINDS[kind][1].index(choice)}"
+    return ":".join(map(str, [kind, *about, _KINDS[kind][1].index(choice)]))
 
 
 def decode(data: str) -> Press:
@@ -126,9 +155,10 @@ def decode(data: str) -> Press:
     if match is None or match[1] not in _KINDS:
         raise ValueError("unknown callback data")
     made, choices = _KINDS[match[1]]
-    if int(match[3]) >= len(choices):
+    about, choice = [int(number) for number in match[2][1:].split(":")], int(match[3])
+    if len(about) != len(fields(made)) - 1 or choice >= len(choices):
         raise ValueError("unknown callback data")
-    return made(int(match[2]), choices[int(match[3])])  # type: ignore[arg-type] # of its own kind
+    return made(*about, choices[choice])  # type: ignore[arg-type, call-arg] # of its kind
 
 
 def prediction_of_buttons(keyboard: InlineKeyboardMarkup | None) -> int | None:
@@ -137,6 +167,6 @@ def prediction_of_buttons(keyboard: InlineKeyboardMarkup | None) -> int | None:
         for button in row:
             with suppress(ValueError):
                 press = decode(str(button.callback_data))
-                if isinstance(press, CorrectionPress):
+                if isinstance(press, CorrectionPress | VotePress):
                     return press.prediction_id
     return None

@@ -120,6 +120,7 @@ class TerminalApi(BaseRequest):
             "chat": {"id": sent["chat_id"], "type": "private"},
             "from": BOT_USER,
             **content,
+            **({"reply_markup": sent["reply_markup"]} if "reply_markup" in sent else {}),
         }
 
     def _show(self, message: Parameters, sent: Parameters) -> None:

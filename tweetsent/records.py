@@ -81,6 +81,8 @@ class Correction:
     old: Label
     """The label this user saw before: their earlier correction, else the model's."""
     new: Label
+    by_author: bool
+    """Whether this user wrote the message, rather than voting on another's."""
     ask_consent: bool
     """True once per user: with the first correction of somebody who was never asked."""
 

@@ -126,6 +126,17 @@ class SentimentService:
         """The prediction with an id; NotFoundError if there is none or it is another chat's."""
         return await self._sql(self._store.get_prediction, prediction_id, chat_id)
 
+    async def find_last(self, user_id: int, chat_id: int) -> Prediction:
+        """The prediction of a user's newest message in a chat; NotFoundError if none has one."""
+        prediction = await self._sql(self._store.last_prediction, user_id, chat_id)
+        if prediction is None:
+            raise NotFoundError("the user has no prediction in this chat")
+        return prediction
+
+    async def is_author(self, user_id: int, prediction_id: int) -> bool:
+        """Whether a user wrote a prediction's message; NotFoundError for an unknown one."""
+        return await self._sql(self._store.is_author, user_id, prediction_id)
+
     async def correct(self, user_id: int, prediction_id: int, label: Label) -> Correction:
         """Make `label` the user's word on a prediction; NotFoundError for an unknown one."""
         return await self._sql(self._store.correct, user_id, prediction_id, label)

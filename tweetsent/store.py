@@ -138,6 +138,29 @@ class Store:
                 raise _not_found(prediction_id)
             return _record(row)
 
+    def last_prediction(self, user_id: int, chat_id: int) -> Prediction | None:
+        """The prediction of a user's newest message in a chat that has one."""
+        # Message ids rise in a chat, and an index is in their order.
+        query = (
+            select(PredictionRow)
+            .join(User)
+            .where(
+                PredictionRow.chat == self._pseudonymise.chat(chat_id),
+                User.pseudonym == self._pseudonymise.user(user_id),
+            )
+            .order_by(PredictionRow.message_id.desc())
+            .limit(1)
+        )
+        with reading(self._engine) as session:
+            row = session.scalars(query).one_or_none()
+            return None if row is None else _record(row)
+
+    def is_author(self, user_id: int, prediction_id: int) -> bool:
+        """Whether a user wrote a prediction's message; NotFoundError for an unknown one."""
+        with reading(self._engine) as session:
+            author = session.get_one(User, _row(session, prediction_id).user_id)
+            return author.pseudonym == self._pseudonymise.user(user_id)
+
     def correct(self, user_id: int, prediction_id: int, label: Label) -> Correction:
         """Make `label` the user's word on a prediction; NotFoundError for an unknown one.
 
@@ -151,7 +174,13 @@ class Store:
                 user.asked_at = utc_now()
             old = _correct(session, user, prediction, label)
             self._decide(session, messages_of(user.id))
-            return Correction(_record(prediction), old=old, new=label, ask_consent=ask)
+            return Correction(
+                _record(prediction),
+                old=old,
+                new=label,
+                by_author=prediction.user_id == user.id,
+                ask_consent=ask,
+            )
 
     def consent(self, user_id: int) -> Consent:
         """A user's word on training; UNASKED for a stranger."""

@@ -16,10 +16,11 @@ from bot.keyboards import (
     Press,
     ReviewPress,
     RollBackPress,
-    correction_keyboard,
+    VotePress,
     decode,
 )
 from tweetsent.errors import NotFoundError
+from tweetsent.records import Correction, Prediction
 
 
 async def on_press(update: Update, context: BotContext) -> None:
@@ -35,19 +36,38 @@ async def on_press(update: Update, context: BotContext) -> None:
 
 
 async def _correct(query: CallbackQuery, context: BotContext, press: CorrectionPress) -> None:
+    user_id = query.from_user.id
+    prediction = await _prediction(query, context, press)
+    if not await context.service.is_author(user_id, prediction.id):
+        await notify(query, texts.answers.BUTTON_NOT_YOURS, alert=True)
+        return
+    change = await context.service.correct(user_id, prediction.id, press.label)
+    shown = query.message.text if isinstance(query.message, Message) else None
+    await _show_change(query, change, texts.answers.corrected_answer(change, shown or ""))
+
+
+async def _vote(query: CallbackQuery, context: BotContext, press: VotePress) -> None:
+    if press.user_id != query.from_user.id:
+        await notify(query, texts.answers.BUTTON_NOT_YOURS, alert=True)
+        return
+    prediction = await _prediction(query, context, press)
+    change = await context.service.correct(press.user_id, prediction.id, press.label)
+    await _show_change(query, change, texts.answers.correction(change))
+
+
+async def _prediction(
+    query: CallbackQuery, context: BotContext, press: CorrectionPress | VotePress
+) -> Prediction:
     if query.message is None:
         raise NotFoundError("the press names no chat")
-    prediction = await context.service.get(press.prediction_id, query.message.chat.id)
-    change = await context.service.correct(query.from_user.id, prediction.id, press.label)
+    return await context.service.get(press.prediction_id, query.message.chat.id)
+
+
+async def _show_change(query: CallbackQuery, change: Correction, text: str) -> None:
     await notify(query, texts.answers.BUTTON_SAVED)
     if isinstance(query.message, Message):
-        is_answer = query.message.message_id == prediction.answer_message_id
-        say = (
-            texts.answers.corrected_answer(change, query.message.text or "")
-            if is_answer
-            else texts.answers.correction(change)
-        )
-        await edit(query.message, say, correction_keyboard(prediction.id))
+        # The same buttons at the same places: a second tap must not meet another one.
+        await edit(query.message, text, query.message.reply_markup)
         await ask_consent(query.message, query.from_user.id, change)
 
 
@@ -64,6 +84,7 @@ async def _decide(query: CallbackQuery, context: BotContext, press: ConsentPress
 
 _HANDLERS: dict[type[Press], Callable[..., Awaitable[None]]] = {
     CorrectionPress: _correct,
+    VotePress: _vote,
     ConsentPress: _decide,
     ReviewPress: on_verdict,
     RollBackPress: on_roll_back_press,

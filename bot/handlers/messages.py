@@ -9,7 +9,7 @@ from telegram.ext import filters
 from bot import texts
 from bot.context import BotContext
 from bot.handlers.replying import reply, sender_id, typing
-from bot.keyboards import correction_keyboard
+from bot.keyboards import answer_keyboard
 from tweetsent.records import Incoming
 
 
@@ -46,9 +46,7 @@ async def on_text(update: Update, context: BotContext) -> None:
         prediction = analysis.prediction
         if prediction.answer_message_id is not None:  # delivered again after it was answered
             return
-        sent = await reply(
-            message, texts.answers.answer(analysis), correction_keyboard(prediction.id)
-        )
+        sent = await reply(message, texts.answers.answer(analysis), answer_keyboard(prediction))
     await context.service.answered(prediction.id, sent.message_id)
 
 

@@ -1,17 +1,27 @@
 """Answers to messages, and what a correction changed."""
 
 from bot.texts.wording import bar, count, name, percent, shortened
-from tweetsent.labels import LABELS, Scores
+from tweetsent.labels import LABELS, Label, Scores
 from tweetsent.records import Analysis, Correction
+from tweetsent.text import tr_lower
 
-CORRECT_HINT = "Yanıldıysam doğrusuna dokun 👇"
+_LONGEST_WORD = 30
+_LONGEST_QUOTE = 60
+_LONGEST_LINE = 60
+CORRECT_HINT = "Doğru mu? Yanıldıysam doğrusuna dokun 👇"
+UNSURE_HINT = "🤔 Bundan pek emin değilim. Sence doğrusu hangisi? 👇"
 CORRECT_WHICH = "Doğrusu hangisi? 👇"
 CORRECT_WHAT = (
-    "Hangi sonucu düzelteyim? Sonuca ya da mesajın kendisine yanıt olarak /duzelt yaz, "
-    "örneğin: /duzelt olumlu"
+    "Burada senden bir mesaj değerlendirmedim henüz. Başka bir sonucu düzelteceksen ona ya da "
+    "mesajın kendisine yanıt olarak /duzelt yaz, örneğin: /duzelt olumlu"
 )
+RIGHT = "✅ Doğru"
 BUTTON_SAVED = "Kaydettim 👍"
 BUTTON_DONE = "Tamam 👍"
+BUTTON_NOT_YOURS = (
+    "Bu düğmeler başkası için 🙂 Senin görüşün de sayılır: sonuca yanıt olarak doğrusunu yaz, "
+    "örneğin: /duzelt olumlu"
+)
 BUTTON_UNKNOWN = "Bu düğme artık geçerli değil. Mesajı yeniden gönderebilirsin."
 UNSUPPORTED = (
     "Bunu okuyamıyorum 🙈 Bana bir metin yaz, bir mesaj ilet ya da açıklamalı bir fotoğraf, "
@@ -32,18 +42,19 @@ NOT_FOUND = (
 )
 
 
-_LONGEST_LINE = 60
-
-
 def answer(analysis: Analysis) -> str:
     """The answer to a message: label, confidence, bar and all three scores, then its parts.
 
     Fits into a message, however many parts there are.
     """
-    paragraphs = [_result(analysis.prediction.scores), _parts(analysis)]
-    if analysis.is_foreign:
-        paragraphs.append(FOREIGN)
-    return "\n\n".join(filter(None, [*paragraphs, CORRECT_HINT]))
+    scores = analysis.prediction.scores
+    paragraphs = [
+        _result(scores),
+        _parts(analysis),
+        FOREIGN if analysis.is_foreign else "",
+        UNSURE_HINT if scores.is_unsure else CORRECT_HINT,
+    ]
+    return "\n\n".join(filter(None, paragraphs))
 
 
 def _parts(analysis: Analysis) -> str:
@@ -75,11 +86,17 @@ def _result(scores: Scores) -> str:
     )
 
 
+def correct_to(label: Label) -> str:
+    """What a button says that gives an answer another label."""
+    return f"✏️ {name(label)}"
+
+
 def correction(change: Correction) -> str:
-    """What a correction did: the label before and after."""
+    """What a correction did, the label before and after; of another's message it is a vote."""
     if change.old == change.new:
-        return f"✅ Kaydettim: {name(change.new)}"
-    return f"✏️ Düzelttim: {name(change.old)} → {name(change.new)}. Teşekkürler!"
+        return f"{'✅ Kaydettim' if change.by_author else '🗳️ Senin oyun'}: {name(change.new)}"
+    done = "✏️ Düzelttim" if change.by_author else "🗳️ Senin oyun"
+    return f"{done}: {name(change.old)} → {name(change.new)}. Teşekkürler!"
 
 
 def corrected_answer(change: Correction, shown: str) -> str:
@@ -88,13 +105,29 @@ def corrected_answer(change: Correction, shown: str) -> str:
     return f"{kept}{gap}{correction(change)}"
 
 
+def last_message(text: str) -> str:
+    """The line above a reply to `/duzelt` that replied to nothing: which message it is about."""
+    return f"Son mesajın: {_quoted(text, _LONGEST_QUOTE)}\n"
+
+
+def did_you_mean(word: str, label: Label) -> str:
+    """The reply to `/duzelt` with a word that looks like a slip."""
+    return (
+        f"{_quoted(word, _LONGEST_WORD)} diye bir etiket bilmiyorum. "
+        f"Bunu mu demek istedin: {tr_lower(label.turkish)}?"
+    )
+
+
 def unknown_label(word: str) -> str:
     """The reply to `/duzelt` with a word that names no label."""
-    shown = word if len(word) <= 30 else f"{word[:30]}…"
     return (
-        f"“{shown}” diye bir etiket bilmiyorum. Şöyle yazabilirsin:\n"
+        f"{_quoted(word, _LONGEST_WORD)} diye bir etiket bilmiyorum. Şöyle yazabilirsin:\n"
         "😞 olumsuz, negatif, kötü, -\n"
         "😐 tarafsız, nötr, yansız, =\n"
         "😊 olumlu, pozitif, iyi, +\n"
         "Ya da aşağıdan seç 👇"
     )
+
+
+def _quoted(text: str, longest: int) -> str:
+    return f"“{shortened(text, longest)}”"

@@ -17,16 +17,16 @@ def bar(share: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in whole percent, as Turkish writes it."""
-    return f"%{100 * share:.0f}"
+    """A share in whole percent, as Turkish writes it; it is %100 only at 1."""
+    return f"%{min(round(100 * share), 99 if share < 1 else 100)}"
 
 
 def shortened(text: str, longest: int) -> str:
-    """A text of at most so many UTF-16 units, which Telegram counts; "…" where it was cut."""
+    """At most so many UTF-16 units of a text, as Telegram counts, and "…" where it was cut."""
     units = text.encode("utf-16-le")
     if len(units) <= 2 * longest:
         return text
-    return units[: 2 * (longest - 1)].decode("utf-16-le", "ignore").rstrip() + "…"
+    return units[: 2 * longest].decode("utf-16-le", "ignore").rstrip() + "…"
 
 
 def decimal(number: float) -> str:

@@ -70,14 +70,14 @@ def test_every_line_is_answered_in_order(settings: Settings) -> None:
 
     assert answers[0].startswith("😊 Olumlu · %93")
     assert answers[0].endswith(
-        "[1] 😞 Olumsuz  [2] 😐 Tarafsız  [3] 😊 Olumlu  (seçmek için /1, /2, /3)"
+        "[1] ✅ Doğru  [2] ✏️ 😞 Olumsuz  [3] ✏️ 😐 Tarafsız  (seçmek için /1, /2, /3)"
     )
     assert answers[1].startswith("😞 Olumsuz")
     assert answers[2:] == [texts.answers.NO_WORDS, texts.guide.HELP_FOR_ADMINS]
 
 
 def test_a_number_presses_a_button(settings: Settings) -> None:
-    answers = chat(settings, "/1", "harika", "/1", "/1", "/4", "/0")
+    answers = chat(settings, "/1", "harika", "/2", "/2", "/4", "/0")
 
     assert answers[0] == texts.terminal.NO_BUTTON
     assert "😊 Olumlu → 😞 Olumsuz" in answers[2]
@@ -90,8 +90,9 @@ def test_duzelt_corrects_the_last_answer(settings: Settings) -> None:
     answers = chat(settings, "/duzelt olumlu", "berbat", "harika", "😊", "/düzelt nötr", "/duzelt")
 
     assert answers[0] == texts.answers.CORRECT_WHAT
-    assert answers[4].startswith("✏️ Düzelttim: 😊 Olumlu → 😐 Tarafsız. Teşekkürler!\n[1]")
-    assert answers[5].startswith(texts.answers.CORRECT_WHICH)
+    last = texts.answers.last_message("harika")
+    assert answers[4].startswith(f"{last}✏️ Düzelttim: 😊 Olumlu → 😐 Tarafsız. Teşekkürler!\n[1]")
+    assert answers[5].startswith(f"{last}{texts.answers.CORRECT_WHICH}\n[1]")
     assert labels(settings) == ["neutral"]
 
 

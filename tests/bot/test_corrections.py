@@ -9,7 +9,7 @@ from bot import texts
 from tests.bot.botapi import RESET_AFTERWARDS, BotApi, Params
 from tests.bot.conftest import RunningBot
 from tests.bot.tiny import TinyClassifier, open_service
-from tweetsent.labels import Label
+from tweetsent.labels import LABELS, Label
 from tweetsent.records import Consent
 from tweetsent.settings import Settings
 
@@ -22,6 +22,17 @@ def buttons(message: Params) -> list[str]:
         for row in message["reply_markup"]["inline_keyboard"]
         for button in row
     ]
+
+
+def button(message: Params, label: Label) -> str:
+    """The data of the button that gives a label."""
+    end = f":{LABELS.index(label)}"
+    (data,) = (data for data in buttons(message) if data.endswith(end))
+    return data
+
+
+def captions(message: Params) -> list[str]:
+    return [button["text"] for row in message["reply_markup"]["inline_keyboard"] for button in row]
 
 
 def corrections(settings: Settings) -> list[tuple[str, int]]:
@@ -53,7 +64,7 @@ def test_a_button_shows_old_and_new_label_and_asks_for_consent_once(
 ) -> None:
     answer = classified(telegram)
 
-    telegram.press(answer, buttons(answer)[0])
+    telegram.press(answer, button(answer, Label.NEGATIVE))
     _, question = telegram.wait_sent(2)
 
     (edit,) = telegram.of("editMessageText")
@@ -63,8 +74,10 @@ def test_a_button_shows_old_and_new_label_and_asks_for_consent_once(
     assert telegram.of("answerCallbackQuery")[0].params["text"] == texts.answers.BUTTON_SAVED
     assert question["text"] == texts.privacy.CONSENT_QUESTION
 
-    telegram.press(answer, buttons(answer)[1])
-    assert "😞 Olumsuz → 😐 Tarafsız" in telegram.wait_calls("editMessageText", 2)[1].params["text"]
+    telegram.press(answer, button(answer, Label.NEUTRAL))
+    changed = telegram.wait_calls("editMessageText", 2)[1].result
+    assert "😞 Olumsuz → 😐 Tarafsız" in changed["text"]
+    assert changed["reply_markup"] == answer["reply_markup"]
     telegram.send("berbat")
     telegram.wait_sent(3)
     assert (
@@ -79,7 +92,7 @@ def test_the_consent_question(
     telegram: BotApi, settings: Settings, number: int, consent: Consent
 ) -> None:
     answer = classified(telegram)
-    telegram.press(answer, buttons(answer)[0])
+    telegram.press(answer, button(answer, Label.NEGATIVE))
     question = telegram.wait_sent(2)[1]
     assert consent_of(settings, 7) is Consent.UNASKED
 
@@ -92,7 +105,7 @@ def test_the_consent_question(
 
 def test_nobody_answers_the_question_of_another(telegram: BotApi, settings: Settings) -> None:
     answer = classified(telegram)
-    telegram.press(answer, buttons(answer)[0])
+    telegram.press(answer, button(answer, Label.NEGATIVE))
     question = telegram.wait_sent(2)[1]
 
     telegram.press(question, buttons(question)[0], user=8)
@@ -106,7 +119,7 @@ def test_a_second_press_is_harmless(settings: Settings, bot: RunningBot, api: Bo
     bot.start()
     answer = classified(api)
     for _ in range(3):
-        api.press(answer, buttons(answer)[0])
+        api.press(answer, button(answer, Label.NEGATIVE))
     api.wait_calls("answerCallbackQuery", 3)
     api.send("berbat")
     api.wait_sent(3)
@@ -116,20 +129,103 @@ def test_a_second_press_is_harmless(settings: Settings, bot: RunningBot, api: Bo
     assert api.refusals == ["editMessageText: message is not modified"]
 
 
-def test_everyone_in_a_group_has_a_vote(telegram: BotApi, settings: Settings) -> None:
-    telegram.send(
-        "@duygu_bot harika", chat=GROUP, entities=[{"type": "mention", "offset": 0, "length": 10}]
-    )
-    (answer,) = telegram.wait_sent(1, GROUP)
+def test_a_press_confirms_the_answer(telegram: BotApi, settings: Settings) -> None:
+    answer = classified(telegram)
+    assert captions(answer) == ["✅ Doğru", "✏️ 😞 Olumsuz", "✏️ 😐 Tarafsız"]
 
-    telegram.press(answer, buttons(answer)[0], user=8)
-    telegram.press(answer, buttons(answer)[2], user=9)
+    telegram.press(answer, buttons(answer)[0])
 
-    telegram.wait_calls("editMessageText", 2)
-    assert [label for label, _ in corrections(settings)] == ["negative", "positive"]
+    (edit,) = telegram.wait_calls("editMessageText")
+    assert edit.params["text"].endswith("✅ Kaydettim: 😊 Olumlu")
+    assert corrections(settings) == [("positive", 1)]
+
+
+def test_an_answer_that_is_unsure_asks_which_label_is_right(
+    telegram: BotApi, settings: Settings
+) -> None:
+    answer = classified(telegram, "masa dört ayaklıdır")
+    assert answer["text"].startswith("😐 Tarafsız · %60")
+    assert answer["text"].endswith(texts.answers.UNSURE_HINT)
+    assert captions(answer) == ["😞 Olumsuz", "😐 Tarafsız", "😊 Olumlu"]
+
+    telegram.press(answer, buttons(answer)[2])
+
+    (edit,) = telegram.wait_calls("editMessageText")
+    assert edit.params["text"].endswith("✏️ Düzelttim: 😐 Tarafsız → 😊 Olumlu. Teşekkürler!")
+    assert corrections(settings) == [("positive", 1)]
+
+
+def classified_in_group(telegram: BotApi) -> Params:
+    """The answer to a message of user 7."""
+    mention = {"type": "mention", "offset": 0, "length": 10}
+    telegram.send("@duygu_bot harika", chat=GROUP, entities=[mention])
+    return telegram.wait_sent(1, GROUP)[0]
+
+
+def test_buttons_under_an_answer_are_for_the_author_of_the_message(
+    telegram: BotApi, settings: Settings
+) -> None:
+    answer = classified_in_group(telegram)
+
+    telegram.press(answer, button(answer, Label.NEGATIVE), user=8)
+    note = telegram.wait_calls("answerCallbackQuery")[0].params
+    assert (note["text"], note["show_alert"]) == (texts.answers.BUTTON_NOT_YOURS, "true")
+    assert telegram.of("editMessageText") == []
+    assert corrections(settings) == []
+
+    telegram.press(answer, button(answer, Label.NEUTRAL), user=7)
+    telegram.wait_calls("editMessageText")
+    assert corrections(settings) == [("neutral", 1)]
+
+
+def test_others_vote_by_duzelt_and_hear_that_it_is_their_vote(
+    telegram: BotApi, settings: Settings
+) -> None:
+    answer = classified_in_group(telegram)
+
+    telegram.send("/duzelt olumsuz", user=8, chat=GROUP, reply_to_message=answer)
+    telegram.send("/duzelt olumlu", user=9, chat=GROUP, reply_to_message=answer)
+    telegram.send("/duzelt tarafsız", user=7, chat=GROUP, reply_to_message=answer)
+
+    said = [sent["text"] for sent in telegram.wait_sent(7, GROUP)]
+    assert "🗳️ Senin oyun: 😊 Olumlu → 😞 Olumsuz. Teşekkürler!" in said
+    assert "🗳️ Senin oyun: 😊 Olumlu" in said
+    assert "✏️ Düzelttim: 😊 Olumlu → 😐 Tarafsız. Teşekkürler!" in said
+    assert [label for label, _ in corrections(settings)] == ["negative", "positive", "neutral"]
+
+
+def test_what_duzelt_asks_is_for_who_typed_it(telegram: BotApi, settings: Settings) -> None:
+    answer = classified_in_group(telegram)
+    telegram.send("/duzelt", user=8, chat=GROUP, reply_to_message=answer)
+    question = telegram.wait_sent(2, GROUP)[1]
+
+    telegram.press(question, button(question, Label.NEUTRAL), user=7)
+    note = telegram.wait_calls("answerCallbackQuery")[0].params
+    assert (note["text"], note["show_alert"]) == (texts.answers.BUTTON_NOT_YOURS, "true")
+    assert corrections(settings) == []
+
+    telegram.press(question, button(question, Label.NEGATIVE), user=8)
+    (edit,) = telegram.wait_calls("editMessageText")
+    assert edit.params["text"] == "🗳️ Senin oyun: 😊 Olumlu → 😞 Olumsuz. Teşekkürler!"
+    assert edit.result["reply_markup"] == question["reply_markup"]
+    assert [label for label, _ in corrections(settings)] == ["negative"]
+
+
+def test_a_question_from_before_votes_had_buttons_of_their_own(
+    telegram: BotApi, settings: Settings
+) -> None:
+    answer = classified(telegram)
+    row = [{"text": str(label), "callback_data": f"d:1:{label}"} for label in range(3)]
+    question = answer | {"reply_markup": {"inline_keyboard": [row]}}
+
+    telegram.press(question, "d:1:0")
+
+    telegram.wait_calls("editMessageText")
+    assert corrections(settings) == [("negative", 1)]
 
 
 FORGED = ["", "d:1:3", "d:0:1", "d:-1:1", "d:1", "x", "d:9999999999999999999:1", "d:999:1", "o:7:2"]
+FORGED += ["d:1:7:1", "v:1:1", "v:1:7:3", "v:999:7:1"]
 
 
 def test_forged_data_changes_nothing(telegram: BotApi, settings: Settings) -> None:
@@ -148,7 +244,7 @@ def test_a_button_of_another_chat_changes_nothing(telegram: BotApi, settings: Se
     answer = classified(telegram)
     other = classified(telegram, "berbat", user=8)
 
-    telegram.press(other, buttons(answer)[0], user=8)
+    telegram.press(other, button(answer, Label.NEGATIVE), user=8)
 
     assert (
         telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.answers.BUTTON_UNKNOWN
@@ -160,7 +256,7 @@ def test_a_button_under_a_message_too_old_to_edit(telegram: BotApi, settings: Se
     answer = classified(telegram)
     old = {"chat": answer["chat"], "message_id": answer["message_id"], "date": 0}
 
-    telegram.press(old, buttons(answer)[0])
+    telegram.press(old, button(answer, Label.NEGATIVE))
 
     assert (
         telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.answers.BUTTON_SAVED
@@ -171,7 +267,7 @@ def test_a_button_under_a_message_too_old_to_edit(telegram: BotApi, settings: Se
 def test_a_press_without_a_message(telegram: BotApi, settings: Settings) -> None:
     answer = classified(telegram)
 
-    telegram.press(None, buttons(answer)[0])
+    telegram.press(None, button(answer, Label.NEGATIVE))
 
     assert (
         telegram.wait_calls("answerCallbackQuery")[0].params["text"] == texts.answers.BUTTON_UNKNOWN
@@ -179,15 +275,15 @@ def test_a_press_without_a_message(telegram: BotApi, settings: Settings) -> None
     assert corrections(settings) == []
 
 
-LABELS = ["olumsuz", "OLUMLU", "Negatif", "+", "😞", "iyi.", "NEGATİF", "TARAFSIZ", "nötr"]
+WORDS = ["olumsuz", "OLUMLU", "Negatif", "+", "😞", "iyi.", "NEGATİF", "TARAFSIZ", "nötr"]
 
 
 def test_duzelt_with_a_label(telegram: BotApi, settings: Settings) -> None:
     answer = classified(telegram)
-    for word in LABELS:
+    for word in WORDS:
         telegram.send(f"/duzelt {word}", reply_to_message=answer)
 
-    replies = [sent["text"] for sent in telegram.wait_sent(len(LABELS) + 2)]
+    replies = [sent["text"] for sent in telegram.wait_sent(len(WORDS) + 2)]
 
     assert "😊 Olumlu → 😞 Olumsuz" in replies[1]
     assert "😞 Olumsuz → 😊 Olumlu" in replies[3]
@@ -235,8 +331,22 @@ def test_duzelt_with_an_unknown_label_says_which_are_fine(
 
     reply = telegram.wait_sent(2)[1]
     assert reply["text"] == texts.answers.unknown_label("muhteşem")
-    assert buttons(reply) == buttons(answer)
+    assert captions(reply) == ["😞 Olumsuz", "😐 Tarafsız", "😊 Olumlu"]
     assert corrections(settings) == []
+
+
+def test_duzelt_with_a_slip_offers_what_was_meant(telegram: BotApi, settings: Settings) -> None:
+    answer = classified(telegram)
+
+    telegram.send("/duzelt TARAFSİIZ", reply_to_message=answer)
+    reply = telegram.wait_sent(2)[1]
+    assert reply["text"].endswith("Bunu mu demek istedin: tarafsız?")
+    assert captions(reply) == ["😐 Tarafsız"]
+    assert corrections(settings) == []
+
+    telegram.press(reply, buttons(reply)[0])
+    telegram.wait_calls("editMessageText")
+    assert corrections(settings) == [("neutral", 1)]
 
 
 def test_duzelt_with_a_very_long_label(telegram: BotApi) -> None:
@@ -247,10 +357,45 @@ def test_duzelt_with_a_very_long_label(telegram: BotApi) -> None:
     assert len(telegram.wait_sent(2)[1]["text"]) < 300
 
 
-def test_duzelt_that_replies_to_nothing(telegram: BotApi) -> None:
+def test_duzelt_before_any_message(telegram: BotApi) -> None:
     telegram.send("/duzelt olumlu")
 
     assert telegram.wait_sent()[0]["text"] == texts.answers.CORRECT_WHAT
+
+
+def test_duzelt_that_replies_to_nothing_is_about_the_last_message(
+    telegram: BotApi, settings: Settings
+) -> None:
+    for text in ("berbat", "harika bir gün"):
+        telegram.send(text)
+    telegram.send("/duzelt")
+    question = telegram.wait_sent(3)[2]
+    assert question["text"] == f"Son mesajın: “harika bir gün”\n{texts.answers.CORRECT_WHICH}"
+
+    telegram.send("/duzelt tarafsız")
+
+    assert telegram.wait_sent(4)[3]["text"] == (
+        "Son mesajın: “harika bir gün”\n✏️ Düzelttim: 😊 Olumlu → 😐 Tarafsız. Teşekkürler!"
+    )
+    assert corrections(settings) == [("neutral", 1)]
+
+
+def test_duzelt_in_a_group_is_about_the_last_message_of_its_user_there(
+    telegram: BotApi, settings: Settings
+) -> None:
+    classified_in_group(telegram)
+    classified(telegram, "berbat", user=8)
+    # Whatever replies to nothing in a topic comes as a reply to its beginning.
+    topic = telegram.message(
+        chat=GROUP, forum_topic_created={"name": "Konu", "icon_color": 7322096}
+    )
+
+    telegram.send("/duzelt olumsuz", user=8, chat=GROUP, reply_to_message=topic)
+    assert telegram.wait_sent(2, GROUP)[1]["text"] == texts.answers.CORRECT_WHAT
+
+    telegram.send("/duzelt olumsuz", user=7, chat=GROUP, reply_to_message=topic)
+    assert "😊 Olumlu → 😞 Olumsuz" in telegram.wait_sent(3, GROUP)[2]["text"]
+    assert [label for label, _ in corrections(settings)] == ["negative"]
 
 
 def test_duzelt_that_replies_to_a_message_never_classified(
@@ -311,7 +456,7 @@ def test_corrections_survive_a_restart(api: BotApi, bot: RunningBot, settings: S
     bot.stop()
     bot.start()
 
-    api.press(answer, buttons(answer)[0])
+    api.press(answer, button(answer, Label.NEGATIVE))
 
     assert "→" in api.wait_calls("editMessageText")[0].params["text"]
     assert corrections(settings) == [(Label.NEGATIVE.value, 1)]

@@ -1,5 +1,7 @@
 """Callback data: made and read back, and nothing else is accepted."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,28 +11,45 @@ from bot.keyboards import (
     CorrectionPress,
     ReviewPress,
     RollBackPress,
+    VotePress,
+    answer_keyboard,
     consent_keyboard,
-    correction_keyboard,
     decode,
     prediction_of_buttons,
     review_keyboard,
     roll_back_keyboard,
+    vote_keyboard,
 )
-from tweetsent.labels import LABELS
+from tweetsent.labels import LABELS, Scores
+from tweetsent.records import Prediction
 
 LARGEST_ID = 10**18 - 1
 
 
 @given(st.integers(1, LARGEST_ID))
-def test_correction_buttons_come_back(prediction_id: int) -> None:
-    (row,) = correction_keyboard(prediction_id).inline_keyboard
+def test_buttons_of_answers_come_back(prediction_id: int) -> None:
+    for scores in (Scores(0.1, 0.8, 0.1), Scores(0.2, 0.4, 0.4)):
+        prediction = Prediction(prediction_id, "a", scores, "v", 1.0, datetime.now(UTC), None)
+        keyboard = answer_keyboard(prediction)
+        (row,) = keyboard.inline_keyboard
+
+        assert {decode(str(button.callback_data)) for button in row} == {
+            CorrectionPress(prediction_id, label) for label in LABELS
+        }
+        assert prediction_of_buttons(keyboard) == prediction_id
+
+
+@given(st.integers(1, LARGEST_ID), st.integers(1, LARGEST_ID))
+def test_buttons_of_votes_come_back(prediction_id: int, user_id: int) -> None:
+    keyboard = vote_keyboard(prediction_id, user_id)
+    (row,) = keyboard.inline_keyboard
     data = [str(button.callback_data) for button in row]
 
     assert [decode(item) for item in data] == [
-        CorrectionPress(prediction_id, label) for label in LABELS
+        VotePress(prediction_id, user_id, label) for label in LABELS
     ]
     assert max(len(item.encode()) for item in data) <= 64
-    assert prediction_of_buttons(correction_keyboard(prediction_id)) == prediction_id
+    assert prediction_of_buttons(keyboard) == prediction_id
 
 
 @given(st.integers(1, LARGEST_ID))
@@ -75,7 +94,20 @@ def test_other_data_is_refused(data: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    ["d:١:0", "d:1:0\n", "d:01:0", "d:1:0:0", "D:1:0", "o:1:", "o::1", "o:1:2", "r:1:3", "g:1:2"],
+    [
+        "d:١:0",
+        "d:1:0\n",
+        "d:01:0",
+        "d:1:0:0",
+        "D:1:0",
+        "o:1:",
+        "o::1",
+        "o:1:2",
+        "r:1:3",
+        "g:1:2",
+        "d:1:2:0",
+        "v:1:0",
+    ],
 )
 def test_near_misses_are_refused(data: str) -> None:
     with pytest.raises(ValueError, match="unknown callback data"):

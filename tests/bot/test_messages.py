@@ -23,7 +23,7 @@ def test_a_text_is_answered_as_a_reply_with_buttons(telegram: BotApi) -> None:
     assert answer["text"].startswith("😊 Olumlu · %93")
     assert "😞 %2 · 😐 %5 · 😊 %93" in answer["text"]
     (row,) = answer["reply_markup"]["inline_keyboard"]
-    assert [button["text"] for button in row] == ["😞 Olumsuz", "😐 Tarafsız", "😊 Olumlu"]
+    assert [button["text"] for button in row] == ["✅ Doğru", "✏️ 😞 Olumsuz", "✏️ 😐 Tarafsız"]
     assert telegram.of("sendChatAction")[0].params["action"] == "typing"
 
 

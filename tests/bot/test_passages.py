@@ -23,14 +23,14 @@ def test_a_list_is_answered_line_by_line(telegram: BotApi, bot: RunningBot) -> N
     (answer,) = telegram.wait_sent()
 
     assert answer["text"].startswith("😞 Olumsuz · %")  # the longest line weighs most
-    assert answer["text"].split("\n\n")[1:] == [SUMMARY, texts.answers.CORRECT_HINT]
+    assert answer["text"].split("\n\n")[1:] == [SUMMARY, texts.answers.UNSURE_HINT]
     assert bot.classifier.texts == ["harika", "berbat bir yemek", "harika", "yarın görüşürüz"]
 
 
 def test_a_correction_leaves_the_lines_in_the_answer(telegram: BotApi) -> None:
     telegram.send(LIST)
     (answer,) = telegram.wait_sent()
-    shown = answer["text"].removesuffix(texts.answers.CORRECT_HINT)
+    shown = answer["text"].removesuffix(texts.answers.UNSURE_HINT)
 
     telegram.press(answer, buttons(answer)[1])
     telegram.press(answer, buttons(answer)[2])

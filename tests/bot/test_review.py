@@ -30,7 +30,7 @@ def correct_surely(telegram: BotApi, words: list[str]) -> None:
     for count, text in enumerate(words, start=1):
         telegram.send(text, user=USER)
         answer = telegram.wait_sent(1 + count, USER)[-1]
-        telegram.press(answer, buttons(answer)[0], user=USER)
+        telegram.press(answer, buttons(answer)[1], user=USER)
         telegram.wait_calls("editMessageText", count)
 
 

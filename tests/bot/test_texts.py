@@ -1,5 +1,6 @@
 """The texts that depend on numbers."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from bot import texts
 from bot.texts.answers import correction
 from training.gate import Shortcoming
-from tweetsent.labels import Label, Scores
+from tweetsent.labels import UNSURE_BELOW, Label, Scores
 from tweetsent.passages import MAX_PARTS, split
 from tweetsent.records import (
     Analysis,
@@ -28,7 +29,7 @@ PREDICTION = Prediction(1, "a", Scores(0.1, 0.2, 0.7), "v", 1.0, datetime.now(UT
 
 
 def change(old: Label, new: Label) -> Correction:
-    return Correction(PREDICTION, old, new, False)
+    return Correction(PREDICTION, old, new, by_author=True, ask_consent=False)
 
 
 def stats(**changes: object) -> Stats:
@@ -49,9 +50,11 @@ def stats(**changes: object) -> Stats:
     return Stats(**(numbers | changes))  # type: ignore[arg-type]
 
 
-def answer(text: str, *scores: Scores, is_foreign: bool = False) -> list[str]:
+def answer(
+    text: str, *scores: Scores, overall: Scores = PREDICTION.scores, is_foreign: bool = False
+) -> list[str]:
     """The paragraphs of an answer to a text with parts of these scores."""
-    analysis = Analysis(PREDICTION, split(text), scores, is_foreign)
+    analysis = Analysis(replace(PREDICTION, scores=overall), split(text), scores, is_foreign)
     return texts.answers.answer(analysis).split("\n\n")
 
 
@@ -104,8 +107,20 @@ def test_the_longest_answer_fits_into_a_message() -> None:
 
 def test_a_text_is_shortened_by_what_telegram_counts() -> None:
     assert texts.wording.shortened("😀😀", 4) == "😀😀"
-    assert texts.wording.shortened("😀😀😀", 4) == "😀…"
-    assert texts.wording.shortened("bir iki", 5) == "bir…"
+    assert texts.wording.shortened("😀😀😀", 4) == "😀😀…"
+    assert texts.wording.shortened("bir iki", 4) == "bir…"
+
+
+def test_only_the_whole_is_shown_as_100_percent() -> None:
+    shares = [0, 0.004, 0.006, 0.985, 0.994, 0.996, 1 - 1e-12, 1]
+    shown = [texts.wording.percent(share) for share in shares]
+    assert shown == ["%0", "%0", "%1", "%98", "%99", "%99", "%99", "%100"]
+
+
+def test_an_answer_is_unsure_below_the_threshold_alone() -> None:
+    unsure, sure = UNSURE_BELOW - 0.001, UNSURE_BELOW
+    hints = [answer("a", overall=Scores(0, 1 - share, share))[-1] for share in (unsure, sure)]
+    assert hints == [texts.answers.UNSURE_HINT, texts.answers.CORRECT_HINT]
 
 
 def test_a_correction_shows_old_and_new_and_a_confirmation_only_one() -> None:
@@ -136,6 +151,7 @@ def test_stats_with_corrections() -> None:
     [
         texts.guide.ADMINS_ONLY,
         texts.answers.BUTTON_SAVED,
+        texts.answers.BUTTON_NOT_YOURS,
         texts.answers.BUTTON_UNKNOWN,
         texts.answers.NOT_FOUND,
         texts.privacy.CONSENT_NOT_YOURS,
@@ -193,6 +209,10 @@ def test_an_unknown_objection_is_told_in_general_words_and_each_known_one_in_its
     assert unknown == "• son düzeltmeler: ölçütü karşılamadı (0,50 → 0,25)"
     known = {refused(what) for what in Shortcoming}
     assert len(known - {unknown}) == len(Shortcoming)
+
+
+def test_a_long_message_is_cut_where_duzelt_names_it() -> None:
+    assert texts.answers.last_message("x" * 61) == f"Son mesajın: “{'x' * 60}…”\n"
 
 
 def test_long_words_are_cut() -> None:

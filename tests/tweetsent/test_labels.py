@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 
 from tweetsent.errors import UnknownLabelError
-from tweetsent.labels import LABELS, Label, Scores, parse_label
+from tweetsent.labels import LABELS, Label, Scores, closest_label, parse_label
 
 SPELLINGS = {
     Label.NEGATIVE: ["olumsuz", "negatif", "negative", "neg", "kötü"],
@@ -94,3 +94,24 @@ def test_scores_name_their_best_label() -> None:
 
 def test_a_tie_goes_to_the_first_label() -> None:
     assert Scores(0.2, 0.4, 0.4).label is Label.NEUTRAL
+
+
+@pytest.mark.parametrize(
+    ("word", "label"),
+    [
+        ("olumlı", Label.POSITIVE),
+        ("OLMULU", Label.POSITIVE),
+        ("olumsu", Label.NEGATIVE),
+        ("negatiff!", Label.NEGATIVE),
+        ("TARAFSİ", Label.NEUTRAL),
+        ("nötral", Label.NEUTRAL),
+        ("iyii", Label.POSITIVE),
+    ],
+)
+def test_a_slip_comes_near_to_a_label(word: str, label: Label) -> None:
+    assert closest_label(word) is label
+
+
+@pytest.mark.parametrize("word", ["", "++", "😀", "normal", "muhteşem", "bence olumlu", "x" * 4096])
+def test_other_words_come_near_to_none(word: str) -> None:
+    assert closest_label(word) is None

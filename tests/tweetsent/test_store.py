@@ -60,6 +60,23 @@ def test_a_prediction_is_found_by_the_message_and_by_the_answer(store: Store, sa
     assert store.find_prediction(11, 5) is None
 
 
+def test_the_last_prediction_is_of_the_user_and_the_chat(store: Store, save: Saver) -> None:
+    # A message may be answered after a newer one.
+    newest, *_ = [save(message_id, chat_id=-10, user_id=1) for message_id in (8, 7)]
+    save(9, chat_id=-10, user_id=2)
+    save(10, chat_id=1, user_id=1)
+    assert store.last_prediction(1, -10) == newest
+    assert store.last_prediction(2, 1) is store.last_prediction(3, -10) is None
+
+
+def test_the_author_is_who_sent_the_message(store: Store, save: Saver) -> None:
+    first, second = save(5, chat_id=-10, user_id=1), save(6, chat_id=-10, user_id=2)
+    authors = [store.is_author(user, saved.id) for saved in (first, second) for user in (1, 2, 3)]
+    assert authors == [True, False, False, False, True, False]
+    assert store.correct(1, first.id, Label.NEGATIVE).by_author
+    assert not store.correct(2, first.id, Label.NEGATIVE).by_author
+
+
 def test_another_chat_can_not_get_a_prediction(store: Store, save: Saver) -> None:
     saved = save(5, chat_id=10)
     with pytest.raises(NotFoundError):
@@ -74,6 +91,8 @@ def test_unknown_and_forged_ids_are_not_found(store: Store, prediction_id: int) 
         store.correct(1, prediction_id, Label.NEUTRAL)
     with pytest.raises(NotFoundError):
         store.set_answer(prediction_id, 6)
+    with pytest.raises(NotFoundError):
+        store.is_author(1, prediction_id)
 
 
 def test_corrections_follow_each_other(store: Store, save: Saver, engine: Engine) -> None:
