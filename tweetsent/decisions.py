@@ -45,7 +45,8 @@ _COLUMNS = (
 def trainable(*, train_on_forwards: bool) -> Select[CorrectionRow, PredictionRow]:
     """Live corrections whose corrector and whose text's author both consented, in any state.
 
-    In a group the two may be different people, and Telegram asks for the consent of each.
+    In a group the two may be different people, and Telegram asks for the consent of each. One label
+    for a message that was read in parts, such as a list, teaches nothing.
     """
     corrector, author = aliased(User), aliased(User)
     query = (
@@ -58,6 +59,7 @@ def trainable(*, train_on_forwards: bool) -> Select[CorrectionRow, PredictionRow
             CorrectionRow.superseded_at.is_(None),
             corrector.consent == Consent.GRANTED,
             author.consent == Consent.GRANTED,
+            PredictionRow.parts == 1,
         )
     )
     if not train_on_forwards:

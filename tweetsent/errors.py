@@ -51,7 +51,15 @@ class UnknownLabelError(TweetsentError):
 
 
 class NoWordsError(TweetsentError):
-    """A text without words: empty, emoji, links or digits only."""
+    """A text without words: empty, emoji, mentions or digits only."""
+
+
+class OnlyLinksError(NoWordsError):
+    """A text that is nothing but links."""
+
+
+class OnlyTweetLinkError(OnlyLinksError):
+    """A text that is nothing but links, one of them to a tweet."""
 
 
 class NotFoundError(TweetsentError):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tweetsent.labels import Label, Scores
+from tweetsent.passages import Passages
 
 OWNER_ID = 1
 """The user of the terminal, who is always an admin; no Telegram account has this id."""
@@ -50,6 +51,18 @@ class Prediction:
     """UTC."""
     answer_message_id: int | None
     """The bot's answer; None until it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """All there is to say of a message; only the prediction is stored."""
+
+    prediction: Prediction
+    passages: Passages
+    scores: tuple[Scores, ...]
+    """Those of the passages' parts."""
+    is_foreign: bool
+    """Whether the message is surely not Turkish."""
 
 
 class Consent(StrEnum):

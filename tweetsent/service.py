@@ -6,16 +6,24 @@ disk, and no transaction is open while the model works.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
-from tweetsent.errors import NotFoundError, NoWordsError, VersionError
+from tweetsent.errors import (
+    NotFoundError,
+    NoWordsError,
+    OnlyLinksError,
+    OnlyTweetLinkError,
+    VersionError,
+)
 from tweetsent.inbox import PendingUpdate
 from tweetsent.labels import Label
+from tweetsent.language import is_foreign
+from tweetsent.links import has_tweet_link, is_only_links
 from tweetsent.own_data import (
     HistoryPage,
     Holdings,
@@ -24,8 +32,10 @@ from tweetsent.own_data import (
     OwnNumbers,
     Person,
 )
+from tweetsent.passages import split
 from tweetsent.records import (
     ActivatedBy,
+    Analysis,
     Announcement,
     Consent,
     Correction,
@@ -79,28 +89,40 @@ class SentimentService:
         self._train_on_forwards = train_on_forwards
         self._sql_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sql")
 
-    async def analyse(self, incoming: Incoming) -> Prediction:
-        """The stored prediction of a message: made now, or before if the message was seen.
+    async def analyse(self, incoming: Incoming) -> Analysis:
+        """What is in a message, with its stored prediction: made now, or before if it was seen.
 
-        Raises NoWordsError when there is nothing to classify.
+        Raises NoWordsError, or one of its kinds, when there is nothing to classify.
         """
+        passages = split(incoming.text)
         incoming = replace(incoming, text=clean(incoming.text))
-        if not has_words(incoming.text):
-            raise NoWordsError("the text has no words")
+        _check_words(incoming.text)
+        foreign = await asyncio.to_thread(is_foreign, incoming.text)
         seen = await self._sql(self._store.find_prediction, incoming.chat_id, incoming.message_id)
-        if seen is not None:
-            return seen
+        if seen is not None and not passages.parts:
+            return Analysis(seen, passages, (), foreign)
         started = time.perf_counter()
-        scored = await self._classifier.classify(incoming.text)
+        scored = await self._classify_all(passages.texts)
         latency_ms = 1000 * (time.perf_counter() - started)
-        return await self._sql(
-            self._store.save_prediction,
-            incoming,
-            scored.scores,
-            model_version=scored.model_version,
-            prompt_version=scored.prompt_version,
-            latency_ms=latency_ms,
-        )
+        scores = tuple(one.scores for one in scored)
+        if seen is None:
+            seen = await self._sql(
+                self._store.save_prediction,
+                incoming,
+                passages.overall(scores),
+                model_version=scored[0].model_version,
+                prompt_version=scored[0].prompt_version,
+                latency_ms=latency_ms,
+                parts=passages.count,
+            )
+        return Analysis(seen, passages, scores[len(scores) - len(passages.parts) :], foreign)
+
+    async def _classify_all(self, texts: Sequence[str]) -> list[Scored]:
+        """The scores of each text, all by one version: a swap in between means once more."""
+        while True:
+            scored = await asyncio.gather(*map(self._classifier.classify, texts))
+            if len({one.model_version for one in scored}) == 1:
+                return scored
 
     async def answered(self, prediction_id: int, answer_message_id: int) -> None:
         """Note which message of the bot shows a prediction; NotFoundError for an unknown one."""
@@ -311,3 +333,12 @@ class SentimentService:
     async def _sql(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._sql_thread, partial(call, *args, **kwargs))
+
+
+def _check_words(text: str) -> None:
+    if is_only_links(text):
+        if has_tweet_link(text):
+            raise OnlyTweetLinkError("the text is a link to a tweet")
+        raise OnlyLinksError("the text is nothing but links")
+    if not has_words(text):
+        raise NoWordsError("the text has no words")

@@ -84,8 +84,9 @@ class Store:
         model_version: str,
         prompt_version: str,
         latency_ms: float,
+        parts: int = 1,
     ) -> Prediction:
-        """Store the scores of a message with a cleaned text.
+        """Store the scores of a message with a cleaned text, read in so many parts.
 
         Returns the earlier prediction, unchanged, when the message has one.
         """
@@ -107,6 +108,7 @@ class Store:
                 model_version=model_version,
                 prompt_version=prompt_version,
                 latency_ms=latency_ms,
+                parts=parts,
             )
             row = session.scalars(
                 select(PredictionRow).where(

@@ -136,6 +136,8 @@ class PredictionRow(Base):
     model_version: Mapped[str] = mapped_column(String(128))
     prompt_version: Mapped[str] = mapped_column(String(64))
     latency_ms: Mapped[float]
+    parts: Mapped[int] = mapped_column(default=1, server_default="1")
+    """How many parts of the message were classified; the scores are their mean."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     answer_message_id: Mapped[int | None] = mapped_column(BigInteger)
 

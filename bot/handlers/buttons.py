@@ -47,7 +47,8 @@ async def _correct(query: CallbackQuery, context: BotContext, press: CorrectionP
         await notify(query, texts.answers.BUTTON_NOT_YOURS, alert=True)
         return
     change = await context.service.correct(user_id, prediction.id, press.label)
-    await _show_change(query, change, texts.answers.corrected_answer(change))
+    shown = query.message.text if isinstance(query.message, Message) else None
+    await _show_change(query, change, texts.answers.corrected_answer(change, shown or ""))
 
 
 async def _vote(query: CallbackQuery, context: BotContext, press: VotePress) -> None:

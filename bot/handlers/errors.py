@@ -12,10 +12,19 @@ from bot.context import BotContext
 from bot.handlers.replying import notify, reply
 from bot.redaction import describe
 from bot.transport import MaybeArrivedError, flood_seconds
-from tweetsent.errors import ModelError, NotFoundError, NoWordsError, StoreError
+from tweetsent.errors import (
+    ModelError,
+    NotFoundError,
+    NoWordsError,
+    OnlyLinksError,
+    OnlyTweetLinkError,
+    StoreError,
+)
 
 _ANSWERS: dict[type[Exception], str] = {
     NoWordsError: texts.answers.NO_WORDS,
+    OnlyLinksError: texts.answers.ONLY_LINKS,
+    OnlyTweetLinkError: texts.answers.ONLY_TWEET_LINK,
     NotFoundError: texts.answers.NOT_FOUND,
 }
 _FAILURES: dict[type[Exception], str] = {

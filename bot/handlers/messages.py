@@ -42,12 +42,11 @@ async def on_text(update: Update, context: BotContext) -> None:
     if message is None:
         return
     async with typing(message):
-        prediction = await context.service.analyse(_incoming(message, context.bot.username))
+        analysis = await context.service.analyse(_incoming(message, context.bot.username))
+        prediction = analysis.prediction
         if prediction.answer_message_id is not None:  # delivered again after it was answered
             return
-        sent = await reply(
-            message, texts.answers.answer(prediction.scores), answer_keyboard(prediction)
-        )
+        sent = await reply(message, texts.answers.answer(analysis), answer_keyboard(prediction))
     await context.service.answered(prediction.id, sent.message_id)
 
 

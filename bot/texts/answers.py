@@ -1,12 +1,13 @@
 """Answers to messages, and what a correction changed."""
 
-from bot.texts.wording import bar, name, percent
+from bot.texts.wording import bar, count, name, percent, shortened
 from tweetsent.labels import LABELS, Label, Scores
-from tweetsent.records import Correction
+from tweetsent.records import Analysis, Correction
 from tweetsent.text import tr_lower
 
 _LONGEST_WORD = 30
 _LONGEST_QUOTE = 60
+_LONGEST_LINE = 60
 CORRECT_HINT = "Doğru mu? Yanıldıysam doğrusuna dokun 👇"
 UNSURE_HINT = "🤔 Bundan pek emin değilim. Sence doğrusu hangisi? 👇"
 CORRECT_WHICH = "Doğrusu hangisi? 👇"
@@ -27,15 +28,55 @@ UNSUPPORTED = (
     "video veya belge gönder; duygusunu söyleyeyim."
 )
 NO_WORDS = "Burada değerlendirebileceğim bir söz bulamadım. Birkaç kelime yazar mısın?"
+ONLY_TWEET_LINK = (
+    "Bağlantıları açamıyorum, bu yüzden tweeti göremiyorum 🙈 Metnini kopyalayıp buraya yapıştırır "
+    "ya da yazılı bir mesaj olarak iletir misin?"
+)
+ONLY_LINKS = (
+    "Bağlantıları açamıyorum 🙈 Değerlendirmemi istediğin metni kopyalayıp buraya yapıştırır mısın?"
+)
+FOREIGN = "🌐 Bu mesaj Türkçe görünmüyor. Ben yalnızca Türkçe biliyorum, bu sonuca pek güvenme."
 NOT_FOUND = (
     "Bu mesajı değerlendirmemiştim, o yüzden düzeltecek bir sonuç yok. Sonuca ya da bana "
     "gönderdiğin mesaja yanıt ver; yeni bir mesajsa önce bana gönder."
 )
 
 
-def answer(scores: Scores) -> str:
-    """The answer to a message: label, confidence, bar and all three scores."""
-    return f"{_result(scores)}\n\n{UNSURE_HINT if scores.is_unsure else CORRECT_HINT}"
+def answer(analysis: Analysis) -> str:
+    """The answer to a message: label, confidence, bar and all three scores, then its parts.
+
+    Fits into a message, however many parts there are.
+    """
+    scores = analysis.prediction.scores
+    paragraphs = [
+        _result(scores),
+        _parts(analysis),
+        FOREIGN if analysis.is_foreign else "",
+        UNSURE_HINT if scores.is_unsure else CORRECT_HINT,
+    ]
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def _parts(analysis: Analysis) -> str:
+    """What is said of the parts: counts, unless it is one thought, and each line."""
+    passages, scores = analysis.passages, analysis.scores
+    unit = "satır" if passages.are_lines else "parça"
+    lines = []
+    if passages.whole is None:
+        labels = [one.label for one in scores]
+        counts = " · ".join(f"{label.emoji} {labels.count(label)}" for label in LABELS)
+        lines.append(f"{len(labels)} {unit}: {counts}")
+    if passages.are_lines:
+        lines += [
+            f"{one.label.emoji} {percent(one.confidence)} {shortened(part, _LONGEST_LINE)}"
+            for part, one in zip(passages.parts, scores, strict=True)
+        ]
+    if passages.unread:
+        lines.append(
+            f"… ve {count(passages.unread)} {unit} daha; "
+            f"bir mesajda en çok {len(passages.parts)} {unit} okuyorum."
+        )
+    return "\n".join(lines)
 
 
 def _result(scores: Scores) -> str:
@@ -58,9 +99,10 @@ def correction(change: Correction) -> str:
     return f"{done}: {name(change.old)} → {name(change.new)}. Teşekkürler!"
 
 
-def corrected_answer(change: Correction) -> str:
-    """The answer again, with the correction under it."""
-    return f"{_result(change.prediction.scores)}\n\n{correction(change)}"
+def corrected_answer(change: Correction, shown: str) -> str:
+    """The answer as it is shown, with the correction in place of its last paragraph."""
+    kept, gap, _ = shown.rpartition("\n\n")
+    return f"{kept}{gap}{correction(change)}"
 
 
 def last_message(text: str) -> str:
@@ -88,4 +130,4 @@ def unknown_label(word: str) -> str:
 
 
 def _quoted(text: str, longest: int) -> str:
-    return f"“{text if len(text) <= longest else f'{text[:longest]}…'}”"
+    return f"“{shortened(text, longest)}”"

@@ -13,11 +13,6 @@ def name(label: Label) -> str:
     return f"{label.emoji} {label.turkish}"
 
 
-def shortened(text: str, longest: int) -> str:
-    """The text's beginning where it is too long to be quoted whole."""
-    return text if len(text) <= longest else f"{text[:longest]}…"
-
-
 def bar(share: float) -> str:
     """A share of 0 to 1 as a bar of ten cells; it is full only at 1."""
     filled = min(int(share * _BAR_CELLS), _BAR_CELLS)
@@ -27,6 +22,14 @@ def bar(share: float) -> str:
 def percent(share: float) -> str:
     """A share in whole percent, as Turkish writes it; it is %100 only at 1."""
     return f"%{min(round(100 * share), 99 if share < 1 else 100)}"
+
+
+def shortened(text: str, longest: int) -> str:
+    """At most so many UTF-16 units of a text, as Telegram counts, and "…" where it was cut."""
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * longest:
+        return text
+    return units[: 2 * longest].decode("utf-16-le", "ignore").rstrip() + "…"
 
 
 def decimal(number: float) -> str:

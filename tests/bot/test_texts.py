@@ -1,5 +1,6 @@
 """The texts that depend on numbers."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -9,7 +10,9 @@ from bot import texts
 from bot.texts.answers import correction
 from training.gate import Shortcoming
 from tweetsent.labels import UNSURE_BELOW, Label, Scores
+from tweetsent.passages import MAX_PARTS, split
 from tweetsent.records import (
+    Analysis,
     Correction,
     CorrectionState,
     Prediction,
@@ -50,14 +53,65 @@ def stats(**changes: object) -> Stats:
     return Stats(**(numbers | changes))  # type: ignore[arg-type]
 
 
+def answer(
+    text: str, *scores: Scores, overall: Scores = PREDICTION.scores, is_foreign: bool = False
+) -> list[str]:
+    """The paragraphs of an answer to a text with parts of these scores."""
+    analysis = Analysis(replace(PREDICTION, scores=overall), split(text), scores, is_foreign)
+    return texts.answers.answer(analysis).split("\n\n")
+
+
+RESULT = "😊 Olumlu · %70\n▰▰▰▰▰▰▰▱▱▱\n😞 %10 · 😐 %20 · 😊 %70"
+BAD, GOOD = Scores(0.88, 0.1, 0.02), Scores(0.02, 0.05, 0.93)
+
+
 def test_an_answer_shows_label_bar_and_scores() -> None:
-    assert texts.answers.answer(PREDICTION.scores).splitlines() == [
-        "😊 Olumlu · %70",
-        "▰▰▰▰▰▰▰▱▱▱",
-        "😞 %10 · 😐 %20 · 😊 %70",
-        "",
+    assert answer("a") == [RESULT, texts.answers.CORRECT_HINT]
+
+
+def test_under_the_answer_to_a_foreign_text_stands_a_hint() -> None:
+    assert answer("a", is_foreign=True) == [
+        RESULT,
+        texts.answers.FOREIGN,
         texts.answers.CORRECT_HINT,
     ]
+
+
+def test_the_answer_to_two_short_lines_shows_them() -> None:
+    assert answer("güzel\nkötü", GOOD, BAD) == [
+        RESULT,
+        "😊 %93 güzel\n😞 %88 kötü",
+        texts.answers.CORRECT_HINT,
+    ]
+
+
+def test_the_answer_to_a_list_counts_its_labels() -> None:
+    assert answer("- güzel\n- kötü\n- güzel", GOOD, BAD, GOOD)[1] == (
+        "3 satır: 😞 1 · 😐 0 · 😊 2\n😊 %93 güzel\n😞 %88 kötü\n😊 %93 güzel"
+    )
+
+
+def test_the_answer_to_a_long_text_counts_the_labels_of_its_sentences() -> None:
+    sentence = "Bu cümle yalnızca metni uzatmak için burada duruyor. "
+    assert answer(sentence * 20, *[GOOD] * 20)[1] == "20 parça: 😞 0 · 😐 0 · 😊 20"
+    assert answer("Evet doğru. " * 1087, *[BAD] * MAX_PARTS)[1] == (
+        "50 parça: 😞 50 · 😐 0 · 😊 0\n"
+        "… ve 1.037 parça daha; bir mesajda en çok 50 parça okuyorum."
+    )
+
+
+def test_the_longest_answer_fits_into_a_message() -> None:
+    text = f"a{'😀' * 200}\n" * 87
+    shown = "\n\n".join(answer(text, *[GOOD] * MAX_PARTS, is_foreign=True))
+    assert len(shown.encode("utf-16-le")) // 2 <= 4096
+    assert shown.count("…\n") == MAX_PARTS
+    assert "… ve 37 satır daha; bir mesajda en çok 50 satır okuyorum." in shown
+
+
+def test_a_text_is_shortened_by_what_telegram_counts() -> None:
+    assert texts.wording.shortened("😀😀", 4) == "😀😀"
+    assert texts.wording.shortened("😀😀😀", 4) == "😀😀…"
+    assert texts.wording.shortened("bir iki", 4) == "bir…"
 
 
 def test_only_the_whole_is_shown_as_100_percent() -> None:
@@ -68,8 +122,8 @@ def test_only_the_whole_is_shown_as_100_percent() -> None:
 
 def test_an_answer_is_unsure_below_the_threshold_alone() -> None:
     unsure, sure = UNSURE_BELOW - 0.001, UNSURE_BELOW
-    assert texts.answers.answer(Scores(0, 1 - unsure, unsure)).endswith(texts.answers.UNSURE_HINT)
-    assert texts.answers.answer(Scores(0, 1 - sure, sure)).endswith(texts.answers.CORRECT_HINT)
+    hints = [answer("a", overall=Scores(0, 1 - share, share))[-1] for share in (unsure, sure)]
+    assert hints == [texts.answers.UNSURE_HINT, texts.answers.CORRECT_HINT]
 
 
 def test_a_correction_shows_old_and_new_and_a_confirmation_only_one() -> None:

@@ -77,6 +77,7 @@ class Saver(Protocol):
         is_forward: bool = False,
         is_group: bool = False,
         confidence: float = 0.8,
+        parts: int = 1,
     ) -> Prediction: ...
 
 
@@ -95,6 +96,7 @@ def save(store: Store) -> Saver:
         is_forward: bool = False,
         is_group: bool = False,
         confidence: float = 0.8,
+        parts: int = 1,
     ) -> Prediction:
         return store.save_prediction(
             Incoming(user_id, chat_id, message_id, f"metin {message_id}", is_forward, is_group),
@@ -104,6 +106,7 @@ def save(store: Store) -> Saver:
             model_version=model_version,
             prompt_version="p1",
             latency_ms=latency_ms,
+            parts=parts,
         )
 
     return save

@@ -113,6 +113,14 @@ def test_forwards_train_only_when_the_owner_allows_it(store: Store, save: Saver)
     assert trained(store, train_on_forwards=True) == [1, 2]
 
 
+@pytest.mark.usefixtures("_consents")
+def test_messages_read_in_parts_never_train(store: Store, save: Saver) -> None:
+    store.correct(1, save(1).id, NEG)
+    store.correct(1, save(2, parts=2).id, NEG)
+    assert trained(store) == [1]
+    assert store.stats(train_on_forwards=True).trainable_corrections == 1
+
+
 def test_an_admins_correction_is_accepted_and_not_limited(store: Store, save: Saver) -> None:
     store.set_consent(ADMIN, True)
     for message_id in range(1, 16):

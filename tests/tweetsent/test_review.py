@@ -47,10 +47,13 @@ def test_what_waits_comes_oldest_first_with_all_there_is_to_know(store: Store, s
 def test_only_what_may_be_trained_with_is_shown(store: Store, save: Saver) -> None:
     store.correct(1, save(1, confidence=0.97).id, NEG)
     store.correct(9, save(2, user_id=9, confidence=0.97).id, NEG)
+    store.correct(1, save(3, confidence=0.97, parts=3).id, NEG)
     assert [item.text for item in queue(store)] == ["metin 1"]
     store.set_consent(1, False)
     assert queue(store) == []
     assert not review(store, ADMIN, 1, accept=True)
+    store.set_consent(1, True)
+    assert not review(store, ADMIN, 3, accept=True)
 
 
 @pytest.mark.parametrize("accept", [True, False])

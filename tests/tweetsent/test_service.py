@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -6,11 +7,20 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, QueuePool, event, text
 
-from tweetsent.errors import ModelError, NotFoundError, NoWordsError, StoreError
+from tweetsent.errors import (
+    ModelError,
+    NotFoundError,
+    NoWordsError,
+    OnlyLinksError,
+    OnlyTweetLinkError,
+    StoreError,
+)
 from tweetsent.labels import Label, Scores
-from tweetsent.records import Consent, Incoming, Prediction, Scored
+from tweetsent.records import Analysis, Consent, Incoming, Prediction, Scored
 from tweetsent.service import SentimentService
 from tweetsent.store import Store
+
+NEGATIVE, POSITIVE = Label.NEGATIVE, Label.POSITIVE
 
 
 class WordClassifier:
@@ -58,7 +68,7 @@ def test_a_message_is_cleaned_classified_and_stored(
     service: SentimentService, classifier: WordClassifier
 ) -> None:
     async def work() -> tuple[Prediction, Prediction]:
-        made = await service.analyse(incoming("  çok\n gu\u0308zel\x00\ud83d "))
+        made = (await service.analyse(incoming("  çok\t gu\u0308zel\x00\ud83d "))).prediction
         return made, await service.get(made.id, chat_id=1)
 
     made, stored = run(service, work)
@@ -68,7 +78,7 @@ def test_a_message_is_cleaned_classified_and_stored(
     assert made.latency_ms >= 10
 
 
-@pytest.mark.parametrize("words", ["", " \x00 ", "😊", "https://t.co/x @ali 12"])
+@pytest.mark.parametrize("words", ["", " \x00 ", "😊", "@ali 12"])
 def test_a_text_without_words_is_not_classified(
     service: SentimentService, classifier: WordClassifier, words: str
 ) -> None:
@@ -77,11 +87,93 @@ def test_a_text_without_words_is_not_classified(
     assert classifier.seen == []
 
 
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("@ali https://x.com/veli/status/1 😂", OnlyTweetLinkError),
+        ("https://example.com/haber", OnlyLinksError),
+    ],
+)
+def test_links_alone_are_not_classified(
+    service: SentimentService, classifier: WordClassifier, words: str, error: type[NoWordsError]
+) -> None:
+    with pytest.raises(NoWordsError) as raised:
+        run(service, lambda: service.analyse(incoming(words)))
+    assert type(raised.value) is error
+    assert classifier.seen == []
+
+
+LIST = "1. güzel bir yemek\n2. kötü\n3. güzel"
+
+
+def test_a_list_is_classified_line_by_line_at_once_and_stored_as_one(
+    service: SentimentService, classifier: WordClassifier, engine: Engine
+) -> None:
+    waiting: list[int] = []
+    classifier.during = lambda: waiting.append(len(classifier.seen))
+    made = run(service, lambda: service.analyse(incoming(LIST)))
+    assert classifier.seen == list(made.passages.parts) == ["güzel bir yemek", "kötü", "güzel"]
+    assert waiting == [3, 3, 3]
+    assert [scores.label for scores in made.scores] == [POSITIVE, NEGATIVE, POSITIVE]
+    assert made.prediction.text == "1. güzel bir yemek 2. kötü 3. güzel"
+    assert made.prediction.scores.positive == pytest.approx((15 * 0.8 + 4 * 0.1 + 5 * 0.8) / 24)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT parts FROM predictions")).scalars().all() == [3]
+
+
+def test_two_short_lines_are_classified_as_a_whole_too_which_counts(
+    service: SentimentService, classifier: WordClassifier, engine: Engine
+) -> None:
+    made = run(service, lambda: service.analyse(incoming("çok\ngüzel")))
+    assert classifier.seen == ["çok güzel", "çok", "güzel"]
+    assert made.prediction.scores.label is POSITIVE
+    assert [scores.label for scores in made.scores] == [NEGATIVE, POSITIVE]
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT parts FROM predictions")).scalars().all() == [1]
+
+
+def test_the_parts_of_a_message_seen_before_are_read_again_its_scores_stay(
+    service: SentimentService, classifier: WordClassifier
+) -> None:
+    async def work() -> tuple[Analysis, Analysis]:
+        first = await service.analyse(incoming(LIST))
+        classifier.version = "words-2"
+        return first, await service.analyse(incoming(LIST))
+
+    first, second = run(service, work)
+    assert first == second
+
+
+def test_all_parts_are_scored_by_one_version(
+    service: SentimentService, classifier: WordClassifier
+) -> None:
+    calls = itertools.count(1)
+
+    def swap() -> None:
+        if next(calls) == 2:
+            classifier.version = "words-2"
+
+    classifier.during = swap
+    made = run(service, lambda: service.analyse(incoming(LIST)))
+    assert made.prediction.model_version == "words-2"
+    assert len(classifier.seen) == 6
+
+
+def test_what_is_not_turkish_is_classified_and_said_to_be_foreign(
+    service: SentimentService,
+) -> None:
+    async def work() -> list[Analysis]:
+        texts = ["The food was great but the service was slow", "Yemek güzeldi ama servis yavaştı"]
+        return [await service.analyse(incoming(words, id_)) for id_, words in enumerate(texts, 1)]
+
+    assert [made.is_foreign for made in run(service, work)] == [True, False]
+
+
 def test_a_message_seen_before_is_not_classified_again(
     service: SentimentService, classifier: WordClassifier
 ) -> None:
     async def work() -> list[Prediction]:
-        return [await service.analyse(incoming(words)) for words in ("güzel", "kötü")]
+        return [(await service.analyse(incoming(words))).prediction for words in ("güzel", "kötü")]
 
     first, second = run(service, work)
     assert first == second
@@ -91,10 +183,10 @@ def test_a_message_seen_before_is_not_classified_again(
 def test_one_message_delivered_twice_at_once_gets_one_prediction(
     service: SentimentService,
 ) -> None:
-    async def work() -> list[Prediction]:
+    async def work() -> list[Analysis]:
         return await asyncio.gather(*(service.analyse(incoming("güzel")) for _ in range(5)))
 
-    assert len({prediction.id for prediction in run(service, work)}) == 1
+    assert len({analysis.prediction.id for analysis in run(service, work)}) == 1
 
 
 def test_no_transaction_is_open_while_the_model_works(
@@ -136,7 +228,7 @@ def test_the_version_is_the_one_that_scored(
 
     classifier.during = swap
     made = run(service, lambda: service.analyse(incoming("güzel")))
-    assert made.model_version == "words-2"
+    assert made.prediction.model_version == "words-2"
 
 
 def test_a_failing_model_stores_nothing(
@@ -153,7 +245,7 @@ def test_a_failing_model_stores_nothing(
 
 def test_predictions_are_found_by_message_and_answer(service: SentimentService) -> None:
     async def work() -> None:
-        made = await service.analyse(incoming("güzel", message_id=5))
+        made = (await service.analyse(incoming("güzel", message_id=5))).prediction
         await service.answered(made.id, 6)
         assert (await service.find(1, 5)).id == (await service.find(1, 6)).id == made.id
         for chat_id, message_id in ((1, 7), (2, 5)):
@@ -169,7 +261,7 @@ def test_predictions_are_found_by_message_and_answer(service: SentimentService) 
 
 def test_corrections_and_consent(service: SentimentService) -> None:
     async def work() -> None:
-        made = await service.analyse(incoming("kötü"))
+        made = (await service.analyse(incoming("kötü"))).prediction
         correction = await service.correct(1, made.id, Label.NEUTRAL)
         assert (correction.old, correction.new) == (Label.NEGATIVE, Label.NEUTRAL)
         assert correction.ask_consent
@@ -188,7 +280,7 @@ def test_the_owners_word_on_forwards_reaches_the_statistics(
     service = SentimentService(store, classifier, train_on_forwards=allowed)
 
     async def work() -> int:
-        made = await service.analyse(Incoming(1, 1, 5, "güzel", is_forward=True))
+        made = (await service.analyse(Incoming(1, 1, 5, "güzel", is_forward=True))).prediction
         await service.set_consent(1, True)
         await service.correct(1, made.id, Label.NEGATIVE)
         return (await service.stats()).trainable_corrections
@@ -237,7 +329,7 @@ def test_a_correction_is_reviewed_where_forwards_may_be_trained_with(
         async def work(service: SentimentService = service) -> list[bool]:
             await service.set_consent(1, True)
             await service.set_consent(2, True)
-            prediction = await service.analyse(forwarded)
+            prediction = (await service.analyse(forwarded)).prediction
             await service.correct(2, prediction.id, Label.NEGATIVE)
             found = bool(await service.review_queue())
             if found:

@@ -1,0 +1,45 @@
+"""Whether a text is in another language than Turkish.
+
+py3langid ships its model, needs numpy alone and was the only one of four that knew Kurdish.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tweetsent.text import MENTION, URL
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
+
+_MIN_WORDS = 4
+_MIN_CONFIDENCE = 0.9
+_VARIANTS = {"ary", "arz", "pcm"}
+"""Spoken variants of Arabic and English, which would only share the probability of these."""
+
+
+def is_foreign(text: str) -> bool:
+    """Whether a text is surely not Turkish; False for a short or doubtful one.
+
+    The first call loads the model: half a second and 80 MB.
+    """
+    words = _words(text)
+    if len(words) < _MIN_WORDS:
+        return False
+    language, confidence = _identifier().classify(" ".join(words))
+    return bool(language != "tr" and confidence >= _MIN_CONFIDENCE)
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text without links, mentions, digits and signs."""
+    bare = MENTION.sub("", URL.sub("", text))
+    kept = "".join(char if char.isalpha() or char in "'’" else " " for char in bare)
+    return kept.split()
+
+
+@cache
+def _identifier() -> "LanguageIdentifier":
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(set(identifier.labels) - _VARIANTS)
+    return identifier
