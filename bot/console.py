@@ -90,7 +90,8 @@ class _Chat:
             message["reply_to_message"] = self._answer
         with_buttons = self._api.button_message
         await self._handle({"message": message})
-        if not line.startswith("/") and self._api.button_message is not with_buttons:
+        is_message = not line.startswith("/") or fold(clean(line)).startswith("/duygu ")
+        if is_message and self._api.button_message is not with_buttons:
             self._answer = self._api.button_message
 
     async def _press(self, number: int) -> None:

@@ -23,7 +23,14 @@ POLL_SECONDS = 30
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 _NETWORK_SECONDS = 10.0
-_KINDS = ["message", "callback_query"]
+_KINDS = [
+    "message",
+    "edited_message",
+    "channel_post",
+    "edited_channel_post",
+    "callback_query",
+    "inline_query",
+]
 
 log = logging.getLogger(__name__)
 

@@ -26,6 +26,8 @@ class Incoming:
     text: str
     is_forward: bool = False
     is_group: bool = False
+    album: str | None = None
+    """What Telegram calls the album that the message is a part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ class Prediction:
     """UTC."""
     answer_message_id: int | None
     """The bot's answer; None until it was sent."""
+    message_id: int
+    """The user's message; of an album, the part that was classified."""
+    is_answer_stale: bool
+    """Whether the message was edited since the answer was written."""
 
 
 class Consent(StrEnum):

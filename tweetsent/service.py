@@ -14,7 +14,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from tweetsent.errors import NotFoundError, NoWordsError, VersionError
 from tweetsent.inbox import PendingUpdate
-from tweetsent.labels import Label
+from tweetsent.labels import Label, Scores
 from tweetsent.records import (
     ActivatedBy,
     Consent,
@@ -67,21 +67,21 @@ class SentimentService:
         self._sql_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sql")
 
     async def analyse(self, incoming: Incoming) -> Prediction:
-        """The stored prediction of a message: made now, or before if the message was seen.
+        """The stored prediction of a message: made now, or before if its text was seen.
 
-        Raises NoWordsError when there is nothing to classify.
+        An edited message's is made anew, and its corrections are superseded. Of an album one part
+        is classified; the others get that part's prediction. Raises NoWordsError when there is
+        nothing to classify; what is stored of an edited message then stays.
         """
-        incoming = replace(incoming, text=clean(incoming.text))
-        if not has_words(incoming.text):
-            raise NoWordsError("the text has no words")
-        seen = await self._sql(self._store.find_prediction, incoming.chat_id, incoming.message_id)
-        if seen is not None:
+        incoming = replace(incoming, text=_words(incoming.text))
+        seen = await self._sql(self._store.find_seen, incoming)
+        if seen and (seen.message_id != incoming.message_id or seen.text == incoming.text):
             return seen
         started = time.perf_counter()
         scored = await self._classifier.classify(incoming.text)
         latency_ms = 1000 * (time.perf_counter() - started)
         return await self._sql(
-            self._store.save_prediction,
+            self._store.update_prediction if seen else self._store.save_prediction,
             incoming,
             scored.scores,
             model_version=scored.model_version,
@@ -89,8 +89,18 @@ class SentimentService:
             latency_ms=latency_ms,
         )
 
+    async def score(self, text: str) -> Scores:
+        """The scores of a text of which nothing is stored.
+
+        Raises NoWordsError when there is nothing to classify.
+        """
+        return (await self._classifier.classify(_words(text))).scores
+
     async def answered(self, prediction_id: int, answer_message_id: int) -> None:
-        """Note which message of the bot shows a prediction; NotFoundError for an unknown one."""
+        """Note which message of the bot shows a prediction as it is now.
+
+        Raises NotFoundError for an unknown one.
+        """
         await self._sql(self._store.set_answer, prediction_id, answer_message_id)
 
     async def find(self, chat_id: int, message_id: int) -> Prediction:
@@ -180,3 +190,11 @@ class SentimentService:
     async def _sql(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._sql_thread, partial(call, *args, **kwargs))
+
+
+def _words(text: str) -> str:
+    """The cleaned text; NoWordsError when it has none."""
+    text = clean(text)
+    if not has_words(text):
+        raise NoWordsError("the text has no words")
+    return text

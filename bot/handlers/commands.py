@@ -13,6 +13,7 @@ from telegram.constants import ChatType
 from bot import texts
 from bot.context import BotContext
 from bot.handlers.corrections import on_correct
+from bot.handlers.messages import ASK, on_ask
 from bot.handlers.model import on_model, on_roll_back
 from bot.handlers.replying import reply, sender_id
 from bot.handlers.retraining import on_retrain
@@ -71,6 +72,7 @@ _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
     "privacy": _privacy,
     "onay": _grant,
     "onay_geri": _refuse,
+    ASK: on_ask,
     "duzelt": on_correct,
     "stats": on_stats,
     "inceleme": on_review,

@@ -5,8 +5,10 @@ Plain text: no markup, so nothing needs escaping.
 
 from bot.texts import (
     answers,
+    chats,
     errors,
     guide,
+    inline,
     models,
     privacy,
     retraining,
@@ -18,8 +20,10 @@ from bot.texts import (
 
 __all__ = [
     "answers",
+    "chats",
     "errors",
     "guide",
+    "inline",
     "models",
     "privacy",
     "retraining",

@@ -24,9 +24,12 @@ NOT_FOUND = (
 )
 
 
-def answer(scores: Scores) -> str:
-    """The answer to a message: label, confidence, bar and all three scores."""
-    return f"{_result(scores)}\n\n{CORRECT_HINT}"
+def answer(scores: Scores, *, with_hint: bool = True) -> str:
+    """The answer to a message: label, confidence, bar and all three scores.
+
+    The hint belongs to the buttons.
+    """
+    return f"{_result(scores)}\n\n{CORRECT_HINT}" if with_hint else _result(scores)
 
 
 def _result(scores: Scores) -> str:
