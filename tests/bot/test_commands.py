@@ -16,6 +16,7 @@ COMMANDS = {
     "/privacy": texts.privacy.privacy(Consent.UNASKED),
     "/onay": texts.privacy.CONSENT_GRANTED,
     "/onay_geri": texts.privacy.CONSENT_REFUSED,
+    "/duygu": texts.chats.ASK_WHAT,
     "/olmayan": texts.guide.UNKNOWN_COMMAND,
     "/olmayan@duygu_bot": texts.guide.UNKNOWN_COMMAND,
     "/şöyle bir şey": texts.guide.UNKNOWN_COMMAND,
