@@ -192,7 +192,7 @@ def _is_inline_query(update: PendingUpdate) -> bool:
 
 
 def chat_of(update: RawUpdate) -> int | None:
-    """The chat an update belongs to; of an inline query, which has none, the user's own."""
+    """The chat an update belongs to; its user's own where it names none, as an inline query."""
     for part in update.values():
         if isinstance(part, dict):
             # A button press carries the message, and with it the chat, that it was pressed in.

@@ -67,19 +67,17 @@ async def on_text(update: Update, context: BotContext) -> None:
     message = update.message
     if message is None:
         return
-    has_text = _own_text(message, context.bot.username).strip()
-    subject = message if has_text else _replied(message) or message
     try:
-        await _answer(subject, context, request=message)
+        await _answer(_subject(message) or message, context, request=message)
     except NoWordsError:
         # Another part of the album may have words.
         if message.media_group_id is None:
             raise
 
 
-async def on_ask(message: Message, context: BotContext, rest: str) -> None:
+async def on_ask(message: Message, context: BotContext, _rest: str) -> None:
     """`/duygu`: classifies the text after it, or else the message replied to."""
-    subject = message if rest else _replied(message)
+    subject = _subject(message)
     if subject is None:
         await reply(message, texts.chats.ASK_WHAT)
         return
@@ -121,9 +119,11 @@ async def _answer(subject: Message, context: BotContext, *, request: Message) ->
 
     The answer replies to the subject. One that shows the result of an earlier text is changed.
     """
-    in_channel = subject.chat.type == ChatType.CHANNEL  # where nobody can be seen typing
-    async with nullcontext() if in_channel else typing(request):
-        prediction = await context.service.analyse(_incoming(subject, context.bot.username))
+    in_channel = subject.chat.type == ChatType.CHANNEL
+    # Telegram shows nobody typing in channels, and most edits change nothing.
+    is_quiet = in_channel or request.edit_date is not None
+    async with nullcontext() if is_quiet else typing(request):
+        prediction = await context.service.analyse(_incoming(subject))
         if prediction.message_id != subject.message_id:  # another part of its album was answered
             return
         text = texts.answers.answer(prediction.scores, with_hint=not in_channel)
@@ -144,8 +144,10 @@ async def _answer(subject: Message, context: BotContext, *, request: Message) ->
     await context.service.answered(prediction.id, answer_id)
 
 
-def _replied(message: Message) -> Message | None:
-    """The message of somebody else that a message replies to."""
+def _subject(message: Message) -> Message | None:
+    """The message itself if it says anything, or else the one of somebody else it replies to."""
+    if _own_text(message).strip():
+        return message
     replied = message.reply_to_message
     # In a topic, a message that replies to nothing comes as a reply to the topic's beginning.
     if replied is None or replied.forum_topic_created or _OWN.filter(replied):
@@ -153,23 +155,24 @@ def _replied(message: Message) -> Message | None:
     return replied
 
 
-def _incoming(message: Message, username: str) -> Incoming:
+def _incoming(message: Message) -> Incoming:
     return Incoming(
         user_id=sender_id(message),
         chat_id=message.chat.id,
         message_id=message.message_id,
-        text=_own_text(message, username),
+        text=_own_text(message),
         is_forward=message.forward_origin is not None,
         is_group=message.chat.type != ChatType.PRIVATE,
         album=message.media_group_id,
     )
 
 
-def _own_text(message: Message, username: str) -> str:
+def _own_text(message: Message) -> str:
     """What a message says beside the bot's name and `/duygu`; nothing for other commands."""
     text = message.text or message.caption or ""
     command = None if message.forward_origin else _COMMAND.match(text)
     if command is not None:
         text = text[command.end() :] if fold(command[1]) == ASK else ""
     # Needed in groups to be heard, the name says nothing of the sentiment.
-    return re.sub(rf"@{re.escape(username)}\b", "", text, flags=re.IGNORECASE)
+    name = re.escape(message.get_bot().username)
+    return re.sub(rf"@{name}\b", "", text, flags=re.IGNORECASE)
