@@ -8,6 +8,7 @@ from telegram.ext import (
     CallbackQueryHandler,
     ChatMemberHandler,
     ContextTypes,
+    InlineQueryHandler,
     MessageHandler,
     filters,
 )
@@ -20,7 +21,8 @@ from bot.handlers.announcements import on_membership, remember_chat
 from bot.handlers.buttons import on_press
 from bot.handlers.commands import on_command
 from bot.handlers.errors import on_error
-from bot.handlers.messages import Addressed, on_text, on_unsupported
+from bot.handlers.inline import on_inline_query
+from bot.handlers.messages import Addressed, Own, on_edit, on_post, on_text, on_unsupported
 from bot.reports import Reporter
 from bot.transport import BotApiRequest
 from tweetsent.retraining import RetrainingService
@@ -64,21 +66,27 @@ def build_application(
         .job_queue(None)
         .build()
     )
-    _add_handlers(application)
+    _add_handlers(application, settings.tweetsent_channels)
     return application
 
 
-def _add_handlers(application: BotApplication) -> None:
-    new = filters.UpdateType.MESSAGE
+def _add_handlers(application: BotApplication, channel_ids: frozenset[int]) -> None:
+    new = filters.UpdateType.MESSAGE & ~Own()
+    channels = filters.Chat(channel_ids)
+    post = filters.UpdateType.CHANNEL_POST & channels
+    edited = filters.UpdateType.EDITED_MESSAGE & ~Own()
+    edited |= filters.UpdateType.EDITED_CHANNEL_POST & channels
+    with_text = filters.TEXT | filters.CAPTION
     command = filters.Regex(r"^/\w") & ~filters.FORWARDED
     unreadable = filters.ChatType.PRIVATE & ~filters.StatusUpdate.ALL
     application.add_handler(MessageHandler(new & filters.ChatType.PRIVATE, remember_chat), -1)
     application.add_handler(ChatMemberHandler(on_membership, ChatMemberHandler.MY_CHAT_MEMBER))
     application.add_handler(CallbackQueryHandler(on_press))
     application.add_handler(MessageHandler(new & command, on_command))
-    application.add_handler(
-        MessageHandler(new & (filters.TEXT | filters.CAPTION) & Addressed(), on_text)
-    )
+    application.add_handler(MessageHandler(new & with_text & Addressed(), on_text))
+    application.add_handler(MessageHandler(edited & with_text, on_edit))
+    application.add_handler(MessageHandler(post & with_text, on_post))
+    application.add_handler(InlineQueryHandler(on_inline_query))
     application.add_handler(MessageHandler(new & unreadable, on_unsupported))
     application.add_error_handler(on_error)
 

@@ -23,7 +23,16 @@ POLL_SECONDS = 30
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 _NETWORK_SECONDS = 10.0
-_KINDS = ["message", "callback_query", "my_chat_member"]
+KINDS = [
+    "message",
+    "edited_message",
+    "channel_post",
+    "edited_channel_post",
+    "callback_query",
+    "inline_query",
+    "my_chat_member",
+]
+"""The kinds of updates that handlers exist for."""
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +61,7 @@ class Fetcher:
                 await unless(stop, asyncio.sleep(self._delay_after(error)))
 
     async def _get_updates(self) -> list[RawUpdate]:
-        question: dict[str, object] = {"timeout": POLL_SECONDS, "allowed_updates": _KINDS}
+        question: dict[str, object] = {"timeout": POLL_SECONDS, "allowed_updates": KINDS}
         if self._offset is not None:
             question["offset"] = self._offset
         parameters = [RequestParameter.from_input(name, value) for name, value in question.items()]

@@ -8,9 +8,10 @@ import asyncio
 import json
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from bot.attempt import Failure
@@ -112,7 +113,9 @@ class Inbox:
             async with self._slots:
                 if self._stopping.is_set():
                     return
-                failure = await self._run(update.payload, is_last)
+                failure = (
+                    None if _is_outdated(waiting) else await self._run(update.payload, is_last)
+                )
             if failure is not None and failure.is_passing and not is_last:
                 attempts += 1
                 await self._put_off(update.update_id, failure, attempts)
@@ -179,13 +182,22 @@ def _is_old(update: PendingUpdate) -> bool:
     return datetime.now(UTC) - update.received_at > GIVE_UP_AFTER
 
 
+def _is_outdated(waiting: Sequence[PendingUpdate]) -> bool:
+    """Whether the first is an inline query, and its user has typed on since."""
+    return _is_inline_query(waiting[0]) and any(map(_is_inline_query, islice(waiting, 1, None)))
+
+
+def _is_inline_query(update: PendingUpdate) -> bool:
+    return "inline_query" in json.loads(update.payload)
+
+
 def chat_of(update: RawUpdate) -> int | None:
-    """The chat an update belongs to; None when it belongs to none."""
+    """The chat an update belongs to; its user's own where it names none, as an inline query."""
     for part in update.values():
         if isinstance(part, dict):
             # A button press carries the message, and with it the chat, that it was pressed in.
             holder = part if "chat" in part else part.get("message")
-            chat = holder.get("chat") if isinstance(holder, dict) else None
+            chat = holder.get("chat") if isinstance(holder, dict) else part.get("from")
             if isinstance(chat, dict) and isinstance(chat.get("id"), int):
                 return int(chat["id"])
     return None

@@ -98,16 +98,21 @@ def decide_open(
 ) -> None:
     """Decide every live correction of consenting users that no admin decided.
 
-    What was flagged waits until an admin decides it or another one of its message. `admins` are
+    What was flagged waits until an admin decides it or another one of its message; what an admin
+    decided before the message was edited says nothing of its text now. `admins` are
     pseudonyms; `messages` are the ids of the only predictions to look at.
     """
+    spoke_of_this_text = or_(
+        PredictionRow.edited_at.is_(None), CorrectionRow.superseded_at > PredictionRow.edited_at
+    )
+    is_ruling = and_(_REVIEWED, spoke_of_this_text)
     query = (
         # Columns, which come several times as fast as objects.
         select(*_COLUMNS)
         .select_from(CorrectionRow)
         .join(PredictionRow, PredictionRow.id == CorrectionRow.prediction_id)
         .join(User, User.id == CorrectionRow.user_id)
-        .where(or_(CorrectionRow.superseded_at.is_(None), _REVIEWED))
+        .where(or_(CorrectionRow.superseded_at.is_(None), is_ruling))
         .order_by(CorrectionRow.prediction_id, CorrectionRow.id)
     )
     if messages is not None:

@@ -27,6 +27,8 @@ class Incoming:
     text: str
     is_forward: bool = False
     is_group: bool = False
+    album: str | None = None
+    """What Telegram calls the album that the message is a part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class Prediction:
     """UTC."""
     answer_message_id: int | None
     """The bot's answer; None until it was sent."""
+    message_id: int
+    """The user's message; of an album, the part that was classified."""
+    is_answer_stale: bool
+    """Whether the message was edited since the answer was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +226,9 @@ class Scope:
     """Only those of today and so many days less one before it, in UTC."""
     model: str | None = None
     """Only those of one model version."""
+
+
+EVERYTHING = Scope()
 
 
 @dataclass(frozen=True, slots=True)

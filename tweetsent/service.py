@@ -21,7 +21,7 @@ from tweetsent.errors import (
     VersionError,
 )
 from tweetsent.inbox import PendingUpdate
-from tweetsent.labels import Label
+from tweetsent.labels import Label, Scores
 from tweetsent.language import is_foreign
 from tweetsent.links import has_tweet_link, is_only_links
 from tweetsent.own_data import (
@@ -34,6 +34,7 @@ from tweetsent.own_data import (
 )
 from tweetsent.passages import split
 from tweetsent.records import (
+    EVERYTHING,
     ActivatedBy,
     Analysis,
     Announcement,
@@ -92,22 +93,28 @@ class SentimentService:
     async def analyse(self, incoming: Incoming) -> Analysis:
         """What is in a message, with its stored prediction: made now, or before if it was seen.
 
-        Raises NoWordsError, or one of its kinds, when there is nothing to classify.
+        An edited message's is made anew, and its corrections are superseded. Of an album one part
+        is classified; the others get that part's prediction. Raises NoWordsError, or one of its
+        kinds, when there is nothing to classify; what is stored of an edited message then stays.
         """
         passages = split(incoming.text)
-        incoming = replace(incoming, text=clean(incoming.text))
-        _check_words(incoming.text)
+        incoming = replace(incoming, text=_words(incoming.text))
         foreign = await asyncio.to_thread(is_foreign, incoming.text)
-        seen = await self._sql(self._store.find_prediction, incoming.chat_id, incoming.message_id)
-        if seen is not None and not passages.parts:
+        seen = await self._sql(self._store.find_seen, incoming)
+        is_edited = (
+            seen is not None
+            and seen.message_id == incoming.message_id
+            and seen.text != incoming.text
+        )
+        if seen is not None and not is_edited and not passages.parts:
             return Analysis(seen, passages, (), foreign)
         started = time.perf_counter()
         scored = await self._classify_all(passages.texts)
         latency_ms = 1000 * (time.perf_counter() - started)
         scores = tuple(one.scores for one in scored)
-        if seen is None:
+        if seen is None or is_edited:
             seen = await self._sql(
-                self._store.save_prediction,
+                self._store.update_prediction if is_edited else self._store.save_prediction,
                 incoming,
                 passages.overall(scores),
                 model_version=scored[0].model_version,
@@ -124,8 +131,18 @@ class SentimentService:
             if len({one.model_version for one in scored}) == 1:
                 return scored
 
+    async def score(self, text: str) -> Scores:
+        """The scores of a text of which nothing is stored.
+
+        Raises NoWordsError when there is nothing to classify.
+        """
+        return (await self._classifier.classify(_words(text))).scores
+
     async def answered(self, prediction_id: int, answer_message_id: int) -> None:
-        """Note which message of the bot shows a prediction; NotFoundError for an unknown one."""
+        """Note which message of the bot shows a prediction as it is now.
+
+        Raises NotFoundError for an unknown one.
+        """
         await self._sql(self._store.set_answer, prediction_id, answer_message_id)
 
     async def find(self, chat_id: int, message_id: int) -> Prediction:
@@ -225,7 +242,7 @@ class SentimentService:
             train_on_forwards=self._train_on_forwards,
         )
 
-    async def stats(self, scope: Scope) -> Stats:
+    async def stats(self, scope: Scope = EVERYTHING) -> Stats:
         """The statistics; UnseenVersionError for a version of which no prediction is."""
         return await self._sql(self._store.stats, scope, train_on_forwards=self._train_on_forwards)
 
@@ -335,10 +352,13 @@ class SentimentService:
         return await loop.run_in_executor(self._sql_thread, partial(call, *args, **kwargs))
 
 
-def _check_words(text: str) -> None:
+def _words(text: str) -> str:
+    """The cleaned text; raises NoWordsError, or one of its kinds, when it has none."""
+    text = clean(text)
     if is_only_links(text):
         if has_tweet_link(text):
             raise OnlyTweetLinkError("the text is a link to a tweet")
         raise OnlyLinksError("the text is nothing but links")
     if not has_words(text):
         raise NoWordsError("the text has no words")
+    return text

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     tweetsent_admin_ids: Annotated[frozenset[int], NoDecode] = frozenset()
     """Telegram user ids, separated by commas, of the admins."""
 
+    tweetsent_channels: Annotated[frozenset[int], NoDecode] = frozenset()
+    """Ids of the channels, separated by commas, whose posts the bot answers."""
+
     tweetsent_data_dir: Path = Path("data")
     """Folder of the database and of everything else the bot keeps."""
 
@@ -124,6 +127,16 @@ class Settings(BaseSettings):
         parts = [part for part in re.split(r"[,\s]+", value) if part]
         if not all(part.isdecimal() for part in parts):
             raise ValueError("must be numeric Telegram user ids, separated by commas")
+        return frozenset(int(part) for part in parts)
+
+    @field_validator("tweetsent_channels", mode="before")
+    @classmethod
+    def _split_channels(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part for part in re.split(r"[,\s]+", value) if part]
+        if not all(re.fullmatch(r"-100\d+", part, re.ASCII) for part in parts):
+            raise ValueError("must be channel ids like -1001234567890, separated by commas")
         return frozenset(int(part) for part in parts)
 
     @field_validator("tweetsent_test_data", mode="before")

@@ -14,8 +14,6 @@ from tweetsent.metrics import compute_metrics
 from tweetsent.records import Scope, Stats, Trend
 from tweetsent.tables import CorrectionRow, PredictionRow, utc_now
 
-EVERYTHING = Scope()
-
 _LONGEST_BY_DAY = 35
 """Days of a trend that are shown one by one; more are shown by week."""
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Engine, Select, delete, or_, select
+from sqlalchemy import Engine, Select, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from tweetsent.announcements import Announcements
@@ -30,6 +30,7 @@ from tweetsent.own_data import OwnData
 from tweetsent.policy import Policy, select_for_training
 from tweetsent.pseudonyms import Pseudonymiser
 from tweetsent.records import (
+    EVERYTHING,
     Consent,
     Correction,
     Incoming,
@@ -41,7 +42,7 @@ from tweetsent.records import (
 )
 from tweetsent.review import rule, waiting_items
 from tweetsent.sessions import insert_new, reading, writing
-from tweetsent.statistics import EVERYTHING, read_stats
+from tweetsent.statistics import read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
 
 CONSENT_VERSION = 2
@@ -88,15 +89,14 @@ class Store:
     ) -> Prediction:
         """Store the scores of a message with a cleaned text, read in so many parts.
 
-        Returns the earlier prediction, unchanged, when the message has one.
+        Returns the earlier prediction, unchanged, when the message or its album has one.
         """
-        chat = self._pseudonymise.chat(incoming.chat_id)
         with writing(self._engine) as session:
             insert_new(
                 session,
                 PredictionRow,
                 user_id=self._user(session, incoming.user_id).id,
-                chat=chat,
+                chat=self._pseudonymise.chat(incoming.chat_id),
                 message_id=incoming.message_id,
                 text=incoming.text,
                 is_forward=incoming.is_forward,
@@ -109,18 +109,55 @@ class Store:
                 prompt_version=prompt_version,
                 latency_ms=latency_ms,
                 parts=parts,
+                album=incoming.album,
             )
-            row = session.scalars(
-                select(PredictionRow).where(
-                    PredictionRow.chat == chat, PredictionRow.message_id == incoming.message_id
-                )
-            ).one()
+            return _record(session.scalars(self._of_message(incoming)).one())
+
+    def update_prediction(
+        self,
+        incoming: Incoming,
+        scores: Scores,
+        *,
+        model_version: str,
+        prompt_version: str,
+        latency_ms: float,
+        parts: int = 1,
+    ) -> Prediction:
+        """Replace text and scores of a message's prediction: the message was edited.
+
+        Its live corrections are superseded, since they spoke of another text, and an admin's word
+        on one of them holds no more. They stay as history; the text they spoke of does not.
+        """
+        with self._deciding() as session:
+            row = session.scalars(self._of_message(incoming)).one()
+            now = utc_now()
+            row.text, row.label = incoming.text, scores.label
+            row.score_negative, row.score_neutral = scores.negative, scores.neutral
+            row.score_positive = scores.positive
+            row.model_version, row.prompt_version = model_version, prompt_version
+            row.latency_ms, row.parts = latency_ms, parts
+            row.edited_at, row.is_answer_stale = now, True
+            session.execute(
+                update(CorrectionRow)
+                .where(CorrectionRow.prediction_id == row.id, CorrectionRow.superseded_at.is_(None))
+                .values(superseded_at=now)
+            )
             return _record(row)
 
     def set_answer(self, prediction_id: int, answer_message_id: int) -> None:
-        """Note the id of the bot's answer; NotFoundError for an unknown prediction."""
+        """Note which message of the bot shows a prediction as it is now.
+
+        Raises NotFoundError for an unknown one.
+        """
         with writing(self._engine) as session:
-            _row(session, prediction_id).answer_message_id = answer_message_id
+            row = _row(session, prediction_id)
+            row.answer_message_id, row.is_answer_stale = answer_message_id, False
+
+    def find_seen(self, incoming: Incoming) -> Prediction | None:
+        """The prediction of a message, or of another part of its album."""
+        with reading(self._engine) as session:
+            row = session.scalars(self._of_message(incoming)).one_or_none()
+            return None if row is None else _record(row)
 
     def find_prediction(self, chat_id: int, message_id: int) -> Prediction | None:
         """The prediction of a user's message, or that which the bot's message answers."""
@@ -267,10 +304,11 @@ class Store:
             .limit(_DELETED_AT_ONCE)
         )
         with self._deciding() as session:
-            deleted = session.execute(
-                delete(PredictionRow).where(PredictionRow.id.in_(old)).returning(PredictionRow.id)
-            )
-            return len(deleted.all())
+            ids = session.scalars(old).all()
+            # Corrections of a text that was edited since have nothing to speak of any more.
+            session.execute(delete(CorrectionRow).where(CorrectionRow.prediction_id.in_(ids)))
+            session.execute(delete(PredictionRow).where(PredictionRow.id.in_(ids)))
+            return len(ids)
 
     def stats(self, scope: Scope = EVERYTHING, *, train_on_forwards: bool) -> Stats:
         """The statistics; UnseenVersionError for a version of which no prediction is."""
@@ -290,6 +328,14 @@ class Store:
 
     def _decide(self, session: Session, messages: Select[int] | None = None) -> None:
         decide_open(session, self.policy, self._admins, messages=messages)
+
+    def _of_message(self, incoming: Incoming) -> Select[PredictionRow]:
+        """The prediction of a message, or of another part of its album."""
+        own = PredictionRow.message_id == incoming.message_id
+        return select(PredictionRow).where(
+            PredictionRow.chat == self._pseudonymise.chat(incoming.chat_id),
+            own if incoming.album is None else or_(own, PredictionRow.album == incoming.album),
+        )
 
     def _user(self, session: Session, user_id: int) -> User:
         """The user's row, made if need be, and locked: one user's changes follow each other."""
@@ -341,4 +387,6 @@ def _record(row: PredictionRow) -> Prediction:
         latency_ms=row.latency_ms,
         created_at=row.created_at,
         answer_message_id=row.answer_message_id,
+        message_id=row.message_id,
+        is_answer_stale=row.is_answer_stale,
     )

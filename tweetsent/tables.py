@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -118,6 +119,7 @@ class PredictionRow(Base):
     __table_args__ = (
         UniqueConstraint("chat", "message_id"),
         Index(None, "chat", "answer_message_id"),
+        Index("uq_predictions_chat_album", "chat", "album", unique=True),
     )
 
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
@@ -140,6 +142,12 @@ class PredictionRow(Base):
     """How many parts of the message were classified; the scores are their mean."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     answer_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    album: Mapped[str | None] = mapped_column(String(64))
+    """Telegram's id of the album, of which one part is classified."""
+    edited_at: Mapped[datetime | None]
+    """When its text became another one; None for the text it was sent with."""
+    is_answer_stale: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the bot's answer shows the result of an earlier text."""
 
 
 class CorrectionRow(Base):
@@ -163,7 +171,8 @@ class CorrectionRow(Base):
     label: Mapped[Label] = mapped_column(_enum(Label, "label"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     superseded_at: Mapped[datetime | None]
-    """When the same user corrected the same prediction again; None while live."""
+    """When the same user corrected the same prediction again, or the message was edited; None while
+    live."""
     state: Mapped[CorrectionState] = mapped_column(
         _enum(CorrectionState, "state"), default=CorrectionState.PENDING
     )

@@ -15,6 +15,7 @@ from bot.context import BotContext
 from bot.handlers.announcements import on_announce
 from bot.handlers.corrections import on_correct
 from bot.handlers.export import on_export
+from bot.handlers.messages import ASK, on_ask
 from bot.handlers.model import on_model, on_roll_back
 from bot.handlers.own_data import in_private, on_erase, on_history, on_numbers, on_own_data
 from bot.handlers.replying import reply, sender_id
@@ -77,6 +78,7 @@ _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
     "privacy": _privacy,
     "onay": _grant,
     "onay_geri": _refuse,
+    ASK: on_ask,
     "duzelt": on_correct,
     "gecmis": in_private(on_history),
     "istatistik": in_private(on_numbers),

@@ -46,6 +46,8 @@ async def on_error(update: object, context: BotContext) -> None:
     text = _ANSWERS.get(type(error))
     if text is None:
         log.error("update %d failed: %s", update.update_id, describe(error))
+        if update.inline_query is not None:  # another try would be too late, and nobody is waiting
+            return
         attempt = current_attempt()
         # A second try would repeat what the first one sent before it failed.
         is_passing = _may_pass(error) and not attempt.may_have_sent
@@ -59,8 +61,8 @@ async def on_error(update: object, context: BotContext) -> None:
     with suppress(TelegramError):
         if update.callback_query is not None:
             await notify(update.callback_query, text, alert=True)
-        elif update.message is not None:
-            await reply(update.message, text)
+        elif message := update.message or update.edited_message:
+            await reply(message, text)
 
 
 def _may_pass(error: Exception) -> bool:

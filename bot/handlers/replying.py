@@ -36,8 +36,9 @@ async def notify(query: CallbackQuery, text: str, *, alert: bool = False) -> Non
 
 
 def sender_id(message: Message) -> int:
-    """The user who wrote a message; for those without one, the chat that sent it."""
-    return message.from_user.id if message.from_user else message.chat.id
+    """The user who wrote a message, or the chat in whose name it was written."""
+    # For those Telegram names a user that stands for all chats.
+    return (message.sender_chat or message.from_user or message.chat).id
 
 
 @asynccontextmanager

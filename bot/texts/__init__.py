@@ -6,9 +6,11 @@ Plain text: no markup, so nothing needs escaping.
 from bot.texts import (
     announcements,
     answers,
+    chats,
     errors,
     export,
     guide,
+    inline,
     models,
     own_data,
     privacy,
@@ -22,9 +24,11 @@ from bot.texts import (
 __all__ = [
     "announcements",
     "answers",
+    "chats",
     "errors",
     "export",
     "guide",
+    "inline",
     "models",
     "own_data",
     "privacy",

@@ -42,17 +42,19 @@ NOT_FOUND = (
 )
 
 
-def answer(analysis: Analysis) -> str:
+def answer(analysis: Analysis, *, with_hint: bool = True) -> str:
     """The answer to a message: label, confidence, bar and all three scores, then its parts.
 
-    Fits into a message, however many parts there are.
+    Fits into a message, however many parts there are. The hint, its last paragraph, belongs to the
+    buttons.
     """
     scores = analysis.prediction.scores
+    hint = UNSURE_HINT if scores.is_unsure else CORRECT_HINT
     paragraphs = [
         _result(scores),
         _parts(analysis),
         FOREIGN if analysis.is_foreign else "",
-        UNSURE_HINT if scores.is_unsure else CORRECT_HINT,
+        hint if with_hint else "",
     ]
     return "\n\n".join(filter(None, paragraphs))
 

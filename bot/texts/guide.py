@@ -2,6 +2,7 @@
 
 COMMANDS = {
     "yardim": "Neler yapabildiğim",
+    "duygu": "Bir mesajın duygusunu sor",
     "duzelt": "Bir sonucu düzelt",
     "gizlilik": "Neyi, neden sakladığım",
     "gecmis": "Son mesajlarım ve sonuçları",

@@ -102,9 +102,10 @@ class BotApi:
         self._last_delivery: list[Params] = []
         self.menus: dict[tuple[str, str], list[str]] = {}
         """Names of commands by scope and language."""
-        self._chats: set[int] = set()
+        self._chats: dict[int, Params] = {}
         self._blocked: set[int] = set()
         self._queries: set[str] = set()
+        self._inline_queries: set[str] = set()
         self._next_id = 1
         self._changed = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
@@ -137,21 +138,52 @@ class BotApi:
     ) -> Params:
         """A message that is known to the server; delivered only by `push`."""
         where = user if chat is None else chat
-        kind = (
-            {"type": "private", "first_name": "Ada"}
-            if where > 0
-            else {"type": "supergroup", "title": "Grup"}
-        )
+        if where > 0:
+            place = {"id": where, "type": "private", "first_name": "Ada"}
+        else:
+            place = {"id": where, "type": "supergroup", "title": "Grup"}
+        sender = {"from": {"id": user, "is_bot": False, "first_name": "Ada"}}
+        return self._known(place, sender, text, content)
+
+    def post(self, text: str | None = None, *, channel: int, **content: Any) -> Params:
+        """A new post in a channel of which the bot is an administrator."""
+        place = {"id": channel, "type": "channel", "title": "Kanal"}
+        message = self._known(place, {"sender_chat": place}, text, content)
+        self.push({"channel_post": message})
+        return message
+
+    def edit(self, message: Params, **changes: Any) -> None:
+        """A new version of a message, delivered also when nothing that can be seen has changed."""
+        key = (message["chat"]["id"], message["message_id"])
+        edited = self.messages[key] | changes | {"edit_date": int(time.time())}
+        self.messages[key] = edited
+        is_post = message["chat"]["type"] == "channel"
+        self.push({"edited_channel_post" if is_post else "edited_message": edited})
+
+    def type_inline(self, query: str, *, user: int = 7) -> str:
+        """What a user has typed after the bot's name, in any chat."""
+        assert len(query) <= 256
+        query_id = str(self._new_id())
+        self._inline_queries.add(query_id)
+        sender = {"id": user, "is_bot": False, "first_name": "Ada"}
+        self.push({"inline_query": {"id": query_id, "from": sender, "query": query, "offset": ""}})
+        return query_id
+
+    def forget(self, query_id: str) -> None:
+        """Lets a query expire before it is answered."""
+        self._inline_queries.remove(query_id)
+
+    def _known(self, chat: Params, sender: Params, text: str | None, content: Params) -> Params:
         message = {
             "message_id": self._new_id(),
             "date": int(time.time()),
-            "chat": {"id": where, **kind},
-            "from": {"id": user, "is_bot": False, "first_name": "Ada"},
+            "chat": chat,
+            **sender,
             **({} if text is None else {"text": text}),
             **content,
         }
-        self._chats.add(where)
-        self.messages[where, message["message_id"]] = message
+        self._chats[chat["id"]] = chat
+        self.messages[chat["id"], message["message_id"]] = message
         return message
 
     def press(self, message: Params | None, data: str, *, user: int = 7) -> str:
@@ -313,7 +345,7 @@ class BotApi:
     def _editMessageText(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
         _allow(params, "chat_id message_id text reply_markup")
         message = self.messages.get((self._chat(params), int(params["message_id"])))
-        if message is None or message["from"] != BOT:
+        if message is None or not self._is_own(message):
             raise RefusedError("message to edit not found")
         changes = {"text": _text(params, "text", 4096), "reply_markup": _markup(params)}
         if all(message.get(key) == value for key, value in changes.items()):
@@ -333,9 +365,35 @@ class BotApi:
 
     def _sendChatAction(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
         _allow(params, "chat_id action message_thread_id")
-        self._chat(params)
+        if self._chats[self._chat(params)]["type"] == "channel":
+            raise RefusedError("channel chats aren't supported")
         if params["action"] not in ACTIONS:
             raise RefusedError("wrong parameter action in request")
+        return True
+
+    def _answerInlineQuery(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
+        _allow(params, "inline_query_id results cache_time is_personal next_offset button")
+        if params["inline_query_id"] not in self._inline_queries:
+            raise RefusedError(
+                "query is too old and response timeout expired or query ID is invalid"
+            )
+        results = json.loads(params["results"])
+        if len(results) > 50:
+            raise RefusedError("RESULTS_TOO_MUCH")
+        if len({result["id"] for result in results}) < len(results):
+            raise RefusedError("RESULT_ID_DUPLICATE")
+        for result in results:
+            if not 1 <= len(result["id"].encode()) <= 64:
+                raise RefusedError("RESULT_ID_INVALID")
+            if result["type"] != "article" or not result["title"].strip():
+                raise RefusedError("ARTICLE_TITLE_EMPTY")
+            _text(result["input_message_content"], "message_text", 4096)
+        if "button" in params:
+            button = json.loads(params["button"])
+            _text(button, "text", 64)
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", button["start_parameter"]):
+                raise RefusedError("START_PARAM_INVALID")
+        self._inline_queries.remove(params["inline_query_id"])
         return True
 
     def _setMyCommands(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
@@ -372,17 +430,25 @@ class BotApi:
         if reply and answered is None and not reply.get("allow_sending_without_reply"):
             raise RefusedError("message to be replied not found")
         markup = _markup(params)
+        place = self._chats[chat]
+        is_channel = place["type"] == "channel"
         message = {
             "message_id": self._new_id(),
             "date": int(time.time()),
-            "chat": {"id": chat, "type": "private" if chat > 0 else "supergroup"},
-            "from": BOT,
+            "chat": place,
+            # A channel's posts name no user; who wrote them is known to Telegram alone.
+            **({"sender_chat": place} if is_channel else {"from": BOT}),
             **content,
             **({"reply_to_message": answered} if answered else {}),
             **({"reply_markup": markup} if markup else {}),
         }
         self.messages[chat, message["message_id"]] = message
         return message
+
+    def _is_own(self, message: Params) -> bool:
+        return message.get("from") == BOT or any(
+            call.result is message for call in self.calls if call.method.startswith("send")
+        )
 
     def _chat(self, params: Params) -> int:
         if int(params.get("chat_id", 0)) not in self._chats:

@@ -21,6 +21,7 @@ COMMANDS = {
     "/gizlilik": PRIVACY,
     "/GİZLİLİK": PRIVACY,
     "/privacy": PRIVACY,
+    "/duygu": texts.chats.ASK_WHAT,
     "/olmayan": texts.guide.UNKNOWN_COMMAND,
     "/olmayan@duygu_bot": texts.guide.UNKNOWN_COMMAND,
     "/şöyle bir şey": texts.guide.UNKNOWN_COMMAND,

@@ -254,3 +254,11 @@ def test_the_owner_has_consented_until_they_take_it_back(settings: Settings) -> 
     assert "onay verdin" in chat(settings, "/gizlilik")[0]
     chat(settings, "/onay_geri")
     assert "onay vermedin" in chat(settings, "/gizlilik")[0]
+
+
+def test_duygu_is_answered_and_can_be_corrected(settings: Settings) -> None:
+    asked, corrected, hint = chat(settings, "/duygu harika bir gün", "/duzelt olumsuz", "/duygu")
+
+    assert asked.startswith("😊 Olumlu · %93")
+    assert "✏️ Düzelttim: 😊 Olumlu → 😞 Olumsuz" in corrected
+    assert hint == texts.chats.ASK_WHAT

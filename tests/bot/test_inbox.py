@@ -369,7 +369,9 @@ json_values = st.recursive(
     st.none() | st.integers() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["chat", "message", "id", "x"]), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["chat", "message", "from", "id", "x"]), inner, max_size=3
+        )
     ),
     max_leaves=8,
 )
@@ -384,3 +386,9 @@ def test_the_chat_of_a_press_is_that_of_its_message() -> None:
     press = {"from": {"id": 1}, "message": {"chat": {"id": 5}}}
 
     assert chat_of({"update_id": 1, "callback_query": press}) == 5
+
+
+def test_an_inline_query_is_in_order_with_its_users_private_chat() -> None:
+    query = {"id": "1", "from": {"id": 5}, "query": "a", "offset": ""}
+
+    assert chat_of({"update_id": 1, "inline_query": query}) == 5

@@ -27,7 +27,7 @@ from tweetsent.records import (
     Trigger,
 )
 
-PREDICTION = Prediction(1, "a", Scores(0.1, 0.2, 0.7), "v", 1.0, datetime.now(UTC), None)
+PREDICTION = Prediction(1, "a", Scores(0.1, 0.2, 0.7), "v", 1.0, datetime.now(UTC), None, 5, False)
 
 
 def change(old: Label, new: Label) -> Correction:

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert, select
 
 from tests.tweetsent.conftest import ADMIN, Saver
 from tweetsent.labels import LABELS, Label
-from tweetsent.records import CorrectionState
+from tweetsent.records import CorrectionState, Incoming
 from tweetsent.sessions import reading, writing
 from tweetsent.store import Store
 from tweetsent.tables import CorrectionRow, PredictionRow, User
@@ -69,6 +69,34 @@ def test_in_a_group_everybody_is_heard(store: Store, save: Saver, states: States
         ("disputed", "disagreement"),  # superseded
         ("accepted", "agreement"),
     ]
+
+
+@pytest.mark.usefixtures("_consents")
+def test_what_was_said_before_an_edit_says_nothing_of_the_new_text(
+    store: Store, save: Saver, states: States
+) -> None:
+    message = save(1, is_group=True)
+    store.correct(1, message.id, NEG)
+    store.correct(2, message.id, NEU)
+    store.correct(3, message.id, NEU)
+    store.review(ADMIN, 1, accept=True, train_on_forwards=True)
+    before = states()
+    assert before == [("accepted", "reviewed"), *[("rejected", "overruled")] * 2]
+
+    edited = Incoming(1, 1, 1, "başka bir metin", is_group=True)
+    store.update_prediction(
+        edited, message.scores, model_version="m1", prompt_version="p1", latency_ms=1.0
+    )
+    assert trained(store) == []
+    store.correct(2, message.id, NEU)
+    assert states() == [*before, ("pending", "single_voice")]
+    assert store.correct(1, message.id, NEU).old is POS
+    assert states()[3:] == [("accepted", "agreement")] * 2
+    assert trained(store) == [4, 5]
+
+    store.review(ADMIN, 4, accept=True, train_on_forwards=True)
+    store.correct(3, message.id, NEG)
+    assert states()[5:] == [("rejected", "overruled")]
 
 
 @pytest.mark.usefixtures("_consents")

@@ -114,8 +114,10 @@ def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(
             """
             INSERT INTO users (id, pseudonym, created_at, consent)
                 VALUES (1, 'u', '2025', 'unasked');
-            INSERT INTO predictions VALUES
-                (1, 1, 'c', 5, 't', 0, 0, 'neutral', 0.1, 0.8, 0.1, 'm', 'p', 1.0, '2025', NULL, 1);
+            INSERT INTO predictions (id, user_id, chat, message_id, text, is_forward, is_group,
+                label, score_negative, score_neutral, score_positive, model_version,
+                prompt_version, latency_ms, created_at) VALUES
+                (1, 1, 'c', 5, 't', 0, 0, 'neutral', 0.1, 0.8, 0.1, 'm', 'p', 1.0, '2025');
             INSERT INTO corrections (id, prediction_id, user_id, label, created_at, state)
                 VALUES (1, 1, 1, 'positive', '2025', 'pending');
             """

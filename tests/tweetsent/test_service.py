@@ -2,6 +2,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -173,11 +174,59 @@ def test_a_message_seen_before_is_not_classified_again(
     service: SentimentService, classifier: WordClassifier
 ) -> None:
     async def work() -> list[Prediction]:
-        return [(await service.analyse(incoming(words))).prediction for words in ("güzel", "kötü")]
+        return [
+            (await service.analyse(incoming(words))).prediction for words in ("güzel", " güzel\n")
+        ]
 
     first, second = run(service, work)
     assert first == second
     assert classifier.seen == ["güzel"]
+
+
+def test_an_edited_message_keeps_its_prediction_with_another_result(
+    service: SentimentService, classifier: WordClassifier
+) -> None:
+    async def work() -> list[Prediction]:
+        made = (await service.analyse(incoming("güzel"))).prediction
+        await service.answered(made.id, 6)
+        classifier.version = "words-2"
+        edited = (await service.analyse(incoming("kötü"))).prediction
+        await service.answered(made.id, 6)
+        with pytest.raises(NoWordsError):
+            await service.analyse(incoming("👍"))
+        return [made, edited, await service.get(made.id, chat_id=1)]
+
+    made, edited, shown = run(service, work)
+    assert (edited.id, edited.text, edited.scores.label) == (made.id, "kötü", Label.NEGATIVE)
+    assert (edited.model_version, edited.answer_message_id) == ("words-2", 6)
+    assert [one.is_answer_stale for one in (made, edited, shown)] == [False, True, False]
+
+
+def test_one_part_of_an_album_is_classified(
+    service: SentimentService, classifier: WordClassifier
+) -> None:
+    async def work() -> list[Prediction]:
+        parts = [
+            replace(incoming(words, message_id, chat_id), album="a")
+            for words, message_id, chat_id in (("güzel", 5, 1), ("kötü", 6, 1), ("kötü", 5, 2))
+        ]
+        return [(await service.analyse(part)).prediction for part in parts]
+
+    first, second, other = run(service, work)
+    assert first == second
+    assert (first.message_id, other.text) == (5, "kötü")
+    assert classifier.seen == ["güzel", "kötü"]
+
+
+def test_nothing_is_stored_of_a_text_that_is_only_scored(
+    service: SentimentService,
+) -> None:
+    async def work() -> tuple[Scores, int]:
+        scores = await service.score("  güzel ")
+        return scores, (await service.stats()).predictions
+
+    scores, predictions = run(service, work)
+    assert (scores.label, predictions) == (Label.POSITIVE, 0)
 
 
 def test_one_message_delivered_twice_at_once_gets_one_prediction(

@@ -30,6 +30,8 @@ def test_defaults_need_nothing(tmp_path: Path) -> None:
         ("TELEGRAM_API_BASE_URL", "ftp://example.org"),
         ("TELEGRAM_API_BASE_URL", "http://a b"),
         ("TWEETSENT_ADMIN_IDS", "12,x"),
+        ("TWEETSENT_CHANNELS", "@kanal"),
+        ("TWEETSENT_CHANNELS", "5551234"),
         ("TWEETSENT_DATA_DIR", "~nobody-of-this-name/x"),
         ("TWEETSENT_CACHE_DIR", "~nobody-of-this-name/x"),
         ("TWEETSENT_DEVICE", "tpu"),
@@ -74,6 +76,7 @@ def test_values_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
     monkeypatch.setenv("TELEGRAM_API_BASE_URL", "http://127.0.0.1:8081/")
     monkeypatch.setenv("TWEETSENT_ADMIN_IDS", " 12, 9876543210 ")
+    monkeypatch.setenv("TWEETSENT_CHANNELS", "-1001234567890, -1009876543210")
     monkeypatch.setenv("TWEETSENT_DATA_DIR", "~/veri")
     monkeypatch.setenv("TWEETSENT_TEST_DATA", " a.csv, ~/b.csv ,")
     monkeypatch.setenv("TWEETSENT_RETRAIN_CRON", "0 3 * * *")
@@ -82,6 +85,7 @@ def test_values_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     assert settings.telegram_bot_token.get_secret_value() == TOKEN
     assert settings.telegram_api_base_url == "http://127.0.0.1:8081"
     assert settings.tweetsent_admin_ids == {12, 9876543210}
+    assert settings.tweetsent_channels == {-1001234567890, -1009876543210}
     assert settings.tweetsent_data_dir == tmp_path / "veri"
     assert settings.tweetsent_test_data == (Path("a.csv"), tmp_path / "b.csv")
     assert settings.tweetsent_retrain_cron == "0 3 * * *"
