@@ -5,6 +5,7 @@ from typing import cast
 from telegram import Update
 from telegram.ext import (
     ApplicationBuilder,
+    BaseRateLimiter,
     CallbackQueryHandler,
     ContextTypes,
     MessageHandler,
@@ -15,10 +16,11 @@ from telegram.request import BaseRequest
 from bot.attempt import Failure, new_attempt
 from bot.context import BotApplication, BotContext, BotData
 from bot.handlers.buttons import on_press
-from bot.handlers.commands import on_command
+from bot.handlers.commands import IS_COMMAND, on_command
 from bot.handlers.errors import on_error
 from bot.handlers.messages import Addressed, on_text, on_unsupported
 from bot.reports import Reporter
+from bot.throttle import Throttle
 from bot.transport import BotApiRequest
 from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
@@ -43,13 +45,14 @@ def build_application(
     `request` takes the place of HTTP (then no token is needed), `admin_ids` that of the settings.
     """
     token = settings.telegram_bot_token
+    builder = ApplicationBuilder()
     if request is None:
         request = BotApiRequest(connection_pool_size=_CONNECTIONS, read_timeout=TIMEOUT_SECONDS)
+        builder = builder.rate_limiter(cast(BaseRateLimiter[None], Throttle()))
     admins = settings.tweetsent_admin_ids if admin_ids is None else admin_ids
     data = BotData(service, retraining, Reporter(retraining, admins), admins)
     application = (
-        ApplicationBuilder()
-        .token(token.get_secret_value() if token else _NO_TOKEN)
+        builder.token(token.get_secret_value() if token else _NO_TOKEN)
         .base_url(f"{settings.telegram_api_base_url}/bot")
         .base_file_url(f"{settings.telegram_api_base_url}/file/bot")
         .request(request)
@@ -66,10 +69,9 @@ def build_application(
 
 def _add_handlers(application: BotApplication) -> None:
     new = filters.UpdateType.MESSAGE
-    command = filters.Regex(r"^/\w") & ~filters.FORWARDED
     unreadable = filters.ChatType.PRIVATE & ~filters.StatusUpdate.ALL
     application.add_handler(CallbackQueryHandler(on_press))
-    application.add_handler(MessageHandler(new & command, on_command))
+    application.add_handler(MessageHandler(new & IS_COMMAND, on_command))
     application.add_handler(
         MessageHandler(new & (filters.TEXT | filters.CAPTION) & Addressed(), on_text)
     )

@@ -7,6 +7,7 @@ import telegram.error
 from telegram import BotCommand, Update
 
 from bot import texts
+from bot.admission import Admission
 from bot.application import build_application, handle
 from bot.attempt import Failure
 from bot.context import BotApplication
@@ -37,7 +38,7 @@ async def run_polling(
         try:
             await unless(stop, _connect(application, settings))
             if not stop.is_set():
-                await _listen(application, service, stop)
+                await _listen(application, settings, service, stop)
         finally:
             await application.shutdown()
             # A failed start leaves the application closed but the HTTP client open.
@@ -72,13 +73,17 @@ async def _show_commands(application: BotApplication) -> None:
 
 
 async def _listen(
-    application: BotApplication, service: SentimentService, stop: asyncio.Event
+    application: BotApplication,
+    settings: Settings,
+    service: SentimentService,
+    stop: asyncio.Event,
 ) -> None:
     async def handle_raw(raw: RawUpdate, is_last_try: bool) -> Failure | None:
         update = Update.de_json(raw, application.bot)
         return await handle(application, update, is_last_try=is_last_try)
 
-    inbox = Inbox(service, handle_raw)
+    admission = Admission(application.bot, settings, application.bot_data.admin_ids)
+    inbox = Inbox(service, handle_raw, admission.admits)
     reporter = application.bot_data.reporter
     try:
         reporter.start(application.bot)
@@ -87,4 +92,5 @@ async def _listen(
         await Fetcher(application.bot, inbox).run(stop)
     finally:
         await inbox.stop()
+        await admission.close()
         await reporter.close()

@@ -152,9 +152,9 @@ class SentimentService:
             self._registry.rollback, ActivatedBy.ADMIN, from_activation=from_activation
         )
 
-    async def inbox_add(self, updates: list[tuple[int, int | None, str]]) -> None:
+    async def inbox_add(self, updates: list[tuple[int, int | None, str]]) -> list[PendingUpdate]:
         """Store (update id, chat id, JSON) triples, on disk when this returns; see `Inbox`."""
-        await self._sql(self._store.inbox.add, updates)
+        return await self._sql(self._store.inbox.add, updates)
 
     async def inbox_pending(self, per_chat: int) -> list[PendingUpdate]:
         """The first few updates of each chat that are neither done nor failed, in order."""

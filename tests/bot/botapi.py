@@ -276,7 +276,8 @@ class BotApi:
                 "query is too old and response timeout expired or query ID is invalid"
             )
         self._queries.remove(params["callback_query_id"])
-        _text(params, "text", 200)
+        if "text" in params:
+            _text(params, "text", 200)
         return True
 
     def _sendChatAction(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802

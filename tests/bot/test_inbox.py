@@ -134,7 +134,7 @@ def with_inbox(
     async def main() -> None:
         service = open_service(settings, TinyClassifier())
         try:
-            await work(Inbox(service, handle), service)
+            await work(Inbox(service, handle, lambda *_: True), service)
         finally:
             await service.close()
 
