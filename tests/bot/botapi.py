@@ -12,6 +12,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -359,6 +360,10 @@ def _error(code: int, description: str) -> bytes:
 def _handler_of(api: BotApi) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def handle(self) -> None:
+            with suppress(ConnectionResetError):  # the bot gave up a call
+                super().handle()
 
         def do_GET(self) -> None:
             self._serve(dict(parse_qsl(urlsplit(self.path).query)), {})
