@@ -27,7 +27,6 @@ from tweetsent.settings import Settings
 _MINUTE = 60.0
 _MOST_NOTICES = 100
 """How many refusals may be on their way to users; more than that are silent."""
-_IS_ADDRESSED = Addressed()
 
 
 class _Kind(Enum):
@@ -68,9 +67,9 @@ class Admission:
         """
         try:
             update = Update.de_json(raw, self._bot)
+            kind = _kind_of(update)
         except Exception:  # noqa: BLE001 - what nobody can read is for the inbox to give up
             return True
-        kind = _kind_of(update)
         if kind is None:
             return True
         at = _time_of(update)
@@ -79,7 +78,7 @@ class Admission:
         if refusal is None and kind is _Kind.MESSAGE and at >= self._started:
             refusal = self._too_busy(update, expected_wait)
         if refusal is not None:
-            self._tell(update, refusal, at)
+            self._tell(update, kind, refusal, at)
         return refusal is None
 
     async def close(self) -> None:
@@ -106,7 +105,7 @@ class Admission:
             return None
         return _Refusal(texts.limits.BUSY, update.effective_chat.id)
 
-    def _tell(self, update: Update, refusal: _Refusal, at: float) -> None:
+    def _tell(self, update: Update, kind: _Kind, refusal: _Refusal, at: float) -> None:
         """Says it once for many messages; a pressed button just stops waiting."""
         query, message = update.callback_query, update.message
         if len(self._notices) >= _MOST_NOTICES:
@@ -114,9 +113,10 @@ class Admission:
         if query is not None:
             self._send(query.answer())
             return
-        # Commands in a group may be meant for another bot.
-        is_heard = message is not None and _IS_ADDRESSED.filter(message)
-        if message is not None and is_heard and self._spells.begins(refusal, at):
+        # A command in a group may be meant for another bot.
+        if message is None or (kind is _Kind.COMMAND and message.chat.type != ChatType.PRIVATE):
+            return
+        if self._spells.begins(refusal, at):
             self._send(reply(message, refusal.text))
 
     def _send(self, notice: Coroutine[Any, Any, object]) -> None:
@@ -142,7 +142,7 @@ def _kind_of(update: Update) -> _Kind | None:
         return _Kind.COMMAND
     # The parts of an album are messages too, of which only the one with the caption is answered.
     is_silent_part = message.media_group_id is not None and message.caption is None
-    return _Kind.MESSAGE if _IS_ADDRESSED.filter(message) and not is_silent_part else None
+    return _Kind.MESSAGE if Addressed().filter(message) and not is_silent_part else None
 
 
 def _time_of(update: Update) -> float:

@@ -48,6 +48,7 @@ async def on_text(update: Update, context: BotContext) -> None:
         sent = await reply(
             message, texts.answers.answer(prediction.scores), correction_keyboard(prediction.id)
         )
+    # Killed before this note, the next start answers again: better twice than not at all.
     await context.service.answered(prediction.id, sent.message_id)
 
 

@@ -369,7 +369,11 @@ def _handler_of(api: BotApi) -> type[BaseHTTPRequestHandler]:
             self._serve(dict(parse_qsl(urlsplit(self.path).query)), {})
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:  # given up half-way
+                self.close_connection = True
+                return
             kind = self.headers.get("Content-Type", "")
             if kind.startswith("multipart/form-data"):
                 self._serve(*_parse_multipart(kind, body))

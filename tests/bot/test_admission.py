@@ -204,3 +204,26 @@ def test_a_chat_whose_share_is_full_hears_that_the_bot_is_busy(
     bot.classifier.release.set()
     sent: list[Params] = telegram.wait_sent(3, ADMIN)
     assert [message["text"][0] for message in sent] == ["Ş", "😐", "😊"]
+
+
+def test_an_update_nobody_can_read_does_not_hold_up_the_others(telegram: BotApi) -> None:
+    beyond = {"type": "mention", "offset": 1, "length": -9}
+    telegram.push({"message": {"surprise": True}})
+    telegram.push({"message": "not even an object"})
+    telegram.send("🙈", chat=GROUP, entities=[beyond])
+    telegram.send("🙈", chat=GROUP, entities=[{"type": "mention", "offset": "x"}])
+    telegram.send("harika")
+
+    assert telegram.wait_sent()[0]["text"].startswith("😊")
+
+
+def test_commands_in_a_group_are_skipped_in_silence(telegram: BotApi) -> None:
+    for _ in range(5):
+        telegram.send("/yardim", chat=GROUP)
+    telegram.wait_sent(3, GROUP)
+    telegram.settle()
+    mention(telegram, "berbat", user=8)
+
+    sent = [message["text"] for message in telegram.wait_sent(4, GROUP)]
+    assert sent[:3] == [texts.guide.HELP] * 3
+    assert sent[3].startswith("😞")
