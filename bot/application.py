@@ -5,6 +5,7 @@ from typing import cast
 from telegram import Update
 from telegram.ext import (
     ApplicationBuilder,
+    BaseRateLimiter,
     CallbackQueryHandler,
     ChatMemberHandler,
     ContextTypes,
@@ -19,11 +20,12 @@ from bot.attempt import Failure, new_attempt
 from bot.context import BotApplication, BotContext, BotData
 from bot.handlers.announcements import on_membership, remember_chat
 from bot.handlers.buttons import on_press
-from bot.handlers.commands import on_command
+from bot.handlers.commands import IS_COMMAND, on_command
 from bot.handlers.errors import on_error
 from bot.handlers.inline import on_inline_query
 from bot.handlers.messages import Addressed, Own, on_edit, on_post, on_text, on_unsupported
 from bot.reports import Reporter
+from bot.throttle import Throttle
 from bot.transport import BotApiRequest
 from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
@@ -48,14 +50,15 @@ def build_application(
     `request` takes the place of HTTP (then no token is needed), `admin_ids` that of the settings.
     """
     token = settings.telegram_bot_token
+    builder = ApplicationBuilder()
     if request is None:
         request = BotApiRequest(connection_pool_size=_CONNECTIONS, read_timeout=TIMEOUT_SECONDS)
+        builder = builder.rate_limiter(cast(BaseRateLimiter[None], Throttle()))
     admins = settings.tweetsent_admin_ids if admin_ids is None else admin_ids
     reporter, announcer = Reporter(retraining, admins), Announcer(service)
     data = BotData(service, retraining, reporter, announcer, admins, settings.tweetsent_keep_days)
     application = (
-        ApplicationBuilder()
-        .token(token.get_secret_value() if token else _NO_TOKEN)
+        builder.token(token.get_secret_value() if token else _NO_TOKEN)
         .base_url(f"{settings.telegram_api_base_url}/bot")
         .base_file_url(f"{settings.telegram_api_base_url}/file/bot")
         .request(request)
@@ -77,12 +80,11 @@ def _add_handlers(application: BotApplication, channel_ids: frozenset[int]) -> N
     edited = filters.UpdateType.EDITED_MESSAGE & ~Own()
     edited |= filters.UpdateType.EDITED_CHANNEL_POST & channels
     with_text = filters.TEXT | filters.CAPTION
-    command = filters.Regex(r"^/\w") & ~filters.FORWARDED
     unreadable = filters.ChatType.PRIVATE & ~filters.StatusUpdate.ALL
     application.add_handler(MessageHandler(new & filters.ChatType.PRIVATE, remember_chat), -1)
     application.add_handler(ChatMemberHandler(on_membership, ChatMemberHandler.MY_CHAT_MEMBER))
     application.add_handler(CallbackQueryHandler(on_press))
-    application.add_handler(MessageHandler(new & command, on_command))
+    application.add_handler(MessageHandler(new & IS_COMMAND, on_command))
     application.add_handler(MessageHandler(new & with_text & Addressed(), on_text))
     application.add_handler(MessageHandler(edited & with_text, on_edit))
     application.add_handler(MessageHandler(post & with_text, on_post))

@@ -1,7 +1,8 @@
 """The inbox between Telegram and the handlers: stored first, then worked off.
 
 Per chat in order, across chats side by side, each update once: it leaves the store only after its
-handlers returned or can't succeed. Knows neither HTTP nor what the handlers do.
+handlers returned or can't succeed. Knows how long an update would wait, but not who may come in;
+neither HTTP nor what the handlers do.
 """
 
 import asyncio
@@ -12,16 +13,19 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from math import inf
 from typing import Any
 
 from bot.attempt import Failure
+from bot.pace import Pace
 from bot.redaction import describe
 from tweetsent.inbox import PendingUpdate
 from tweetsent.service import SentimentService
 
 PARALLEL_CHATS = 16
-CAPACITY = 500
-"""Updates held in memory before `room` makes the caller wait."""
+CAPACITY = 4000
+"""Updates held in memory before `room` makes the caller wait: more than the 30 a second that
+Telegram lets a bot answer, for the longest wait that is not refused."""
 CHAT_SHARE = 50
 """How many of them one chat may hold; its other updates wait in the store."""
 STOP_SECONDS = 20.0
@@ -37,22 +41,27 @@ _RETRY_SECONDS = 1.0
 RawUpdate = dict[str, Any]
 Handle = Callable[[RawUpdate, bool], Coroutine[Any, Any, Failure | None]]
 """Handles an update, told whether this try is its last; returns what went wrong, or None."""
+Admits = Callable[[RawUpdate, float], bool]
+"""Whether to take an update, told how many seconds it is expected to wait for its turn."""
 log = logging.getLogger(__name__)
 
 
 class Inbox:
     """The updates that are stored and not yet handled."""
 
-    def __init__(self, service: SentimentService, handle: Handle) -> None:
+    def __init__(self, service: SentimentService, handle: Handle, admits: Admits) -> None:
         self._service = service
         self._handle = handle
+        self._admits = admits
         self._waiting: dict[int | None, deque[PendingUpdate]] = {}
         self._held: set[int] = set()
         self._finished: set[int] = set()
         self._full: set[int | None] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(PARALLEL_CHATS)
-        self._resuming = asyncio.Lock()
+        self._quick_slots = asyncio.Semaphore(PARALLEL_CHATS)
+        self._pace = Pace()
+        self._taking = asyncio.Lock()
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._stopping = asyncio.Event()
@@ -62,25 +71,35 @@ class Inbox:
         await self._has_room.wait()
 
     async def add(self, updates: list[RawUpdate]) -> None:
-        """Stores updates, committed on return, and begins to work them off."""
-        rows = [(update["update_id"], chat_of(update), json.dumps(update)) for update in updates]
-        await self._service.inbox_add(rows)
-        await self.resume()
+        """Stores the updates that are admitted, committed on return, and begins to work them off.
+
+        Those that were delivered before are left out.
+        """
+        arriving: Counter[int | None] = Counter()
+        rows = []
+        for update in updates:
+            chat_id = chat_of(update)
+            if self._admits(update, self._expected_wait(chat_id, arriving)):
+                arriving[chat_id] += 1
+                rows.append((update["update_id"], chat_id, json.dumps(update)))
+        async with self._taking:
+            self._finished.clear()
+            for pending in await self._service.inbox_add(rows):
+                if len(self._waiting.get(pending.chat_id, ())) >= CHAT_SHARE:
+                    self._full.add(pending.chat_id)
+                # What is over the share is ahead of what comes now.
+                if pending.chat_id not in self._full:
+                    self._take(pending)
 
     async def resume(self) -> None:
-        """Takes up what is stored and isn't being worked off, of each chat up to its share.
-
-        Reading updates back is what leaves out those that were delivered before.
-        """
-        async with self._resuming:
-            # One may finish between the query and its answer, which then still names it.
+        """Takes up what is stored and isn't being worked off, of each chat up to its share."""
+        async with self._taking:
             self._finished.clear()
-            pending = await self._service.inbox_pending(CHAT_SHARE)
-            counts = Counter(update.chat_id for update in pending)
+            stored = await self._service.inbox_pending(CHAT_SHARE)
+            counts = Counter(update.chat_id for update in stored)
             self._full = {chat_id for chat_id, count in counts.items() if count == CHAT_SHARE}
-            for update in pending:
-                if update.update_id not in self._held and update.update_id not in self._finished:
-                    self._enqueue(update)
+            for pending in stored:
+                self._take(pending)
 
     async def stop(self) -> None:
         """Lets the handlers that run finish; what waits stays in the store."""
@@ -91,7 +110,22 @@ class Inbox:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _enqueue(self, update: PendingUpdate) -> None:
+    def _expected_wait(self, chat_id: int | None, arriving: Counter[int | None]) -> float:
+        """Seconds until one more update of the chat is handled; infinite when its share is full.
+
+        `arriving` counts by chat what was delivered with it and comes before it.
+        """
+        ahead = len(self._waiting.get(chat_id, ())) + arriving[chat_id]
+        if ahead >= CHAT_SHARE:
+            return inf
+        # The slots go round: each chat gets one for one update.
+        chats = len(self._waiting.keys() | arriving.keys())
+        return self._pace.seconds() * max(ahead, (ahead + 1) * chats / PARALLEL_CHATS)
+
+    def _take(self, update: PendingUpdate) -> None:
+        # One may finish between a query and its answer, which then still names it.
+        if update.update_id in self._held or update.update_id in self._finished:
+            return
         self._held.add(update.update_id)
         self._update_room()
         chat_id = update.chat_id
@@ -110,12 +144,14 @@ class Inbox:
         while waiting:
             update = waiting[0]
             is_last = _is_old(update) and attempts + 1 >= _FEWEST_TRIES
-            async with self._slots:
+            raw = json.loads(update.payload)
+            async with self._quick_slots if _is_quick(raw) else self._slots:
                 if self._stopping.is_set():
                     return
-                failure = (
-                    None if _is_outdated(waiting) else await self._run(update.payload, is_last)
-                )
+                failure: Failure | None = None
+                if not _is_outdated(waiting):
+                    with self._pace.measured():
+                        failure = await self._run(raw, is_last)
             if failure is not None and failure.is_passing and not is_last:
                 attempts += 1
                 await self._put_off(update.update_id, failure, attempts)
@@ -127,9 +163,9 @@ class Inbox:
             attempts = waiting[0].attempts if waiting else 0
         del self._waiting[chat_id]
 
-    async def _run(self, payload: str, is_last: bool) -> Failure | None:
+    async def _run(self, raw: RawUpdate, is_last: bool) -> Failure | None:
         try:
-            return await self._handle(json.loads(payload), is_last)
+            return await self._handle(raw, is_last)
         except Exception as error:  # noqa: BLE001 - one bad update must not stop the others
             log.error("an update could not be handled: %s", describe(error))
             return Failure(type(error).__name__)
@@ -189,6 +225,13 @@ def _is_outdated(waiting: Sequence[PendingUpdate]) -> bool:
 
 def _is_inline_query(update: PendingUpdate) -> bool:
     return "inline_query" in json.loads(update.payload)
+
+
+def _is_quick(update: RawUpdate) -> bool:
+    """Whether it is a press or a command, which don't queue with those that wait for the model."""
+    message = update.get("message")
+    text = message.get("text") if isinstance(message, dict) else None
+    return "callback_query" in update or (isinstance(text, str) and text.startswith("/"))
 
 
 def chat_of(update: RawUpdate) -> int | None:

@@ -6,6 +6,7 @@ import logging
 import telegram.error
 from telegram import Update
 
+from bot.admission import Admission
 from bot.application import build_application, handle
 from bot.attempt import Failure
 from bot.context import BotApplication
@@ -36,7 +37,7 @@ async def run_polling(
         try:
             await unless(stop, _connect(application, settings))
             if not stop.is_set():
-                await _listen(application, service, stop)
+                await _listen(application, settings, service, stop)
         finally:
             await application.shutdown()
             # A failed start leaves the application closed but the HTTP client open.
@@ -61,13 +62,17 @@ async def _connect(application: BotApplication, settings: Settings) -> None:
 
 
 async def _listen(
-    application: BotApplication, service: SentimentService, stop: asyncio.Event
+    application: BotApplication,
+    settings: Settings,
+    service: SentimentService,
+    stop: asyncio.Event,
 ) -> None:
     async def handle_raw(raw: RawUpdate, is_last_try: bool) -> Failure | None:
         update = Update.de_json(raw, application.bot)
         return await handle(application, update, is_last_try=is_last_try)
 
-    inbox = Inbox(service, handle_raw)
+    admission = Admission(application.bot, settings, application.bot_data.admin_ids)
+    inbox = Inbox(service, handle_raw, admission.admits)
     reporter, announcer = application.bot_data.reporter, application.bot_data.announcer
     try:
         reporter.start(application.bot)
@@ -77,5 +82,6 @@ async def _listen(
         await Fetcher(application.bot, inbox).run(stop)
     finally:
         await inbox.stop()
+        await admission.close()
         await announcer.close()
         await reporter.close()

@@ -48,6 +48,8 @@ def install_redaction(token: str | None) -> None:
     # Both log request URLs, which hold the token.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It logs a traceback for what its caller hears and logs as well.
+    logging.getLogger("telegram.ext.AIORateLimiter").setLevel(logging.CRITICAL)
 
 
 def describe(error: BaseException) -> str:

@@ -42,8 +42,11 @@ class Inbox:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, updates: Sequence[tuple[int, int | None, str]]) -> None:
-        """Store (update id, chat id, JSON) triples; one that was ever stored before is ignored."""
+    def add(self, updates: Sequence[tuple[int, int | None, str]]) -> list[PendingUpdate]:
+        """Store (update id, chat id, JSON) triples; returns those of them that are to be handled.
+
+        One that was stored before stays as it is, and one that was handled is ignored.
+        """
         with writing(self._engine) as session:
             _forget_old(session)
             ids = [update_id for update_id, _, _ in updates]
@@ -57,6 +60,12 @@ class Inbox:
                     insert_new(
                         session, InboxRow, update_id=update_id, chat_id=chat_id, payload=payload
                     )
+            rows = session.scalars(
+                select(InboxRow)
+                .where(InboxRow.update_id.in_(ids), InboxRow.failed_at.is_(None))
+                .order_by(InboxRow.update_id)
+            )
+            return [_pending(row) for row in rows]
 
     def pending(self, per_chat: int) -> list[PendingUpdate]:
         """What is neither done nor failed, in Telegram's order: of each chat the first few."""
@@ -73,12 +82,7 @@ class Inbox:
                 .where(waiting.c.place <= per_chat)
                 .order_by(InboxRow.update_id)
             )
-            return [
-                PendingUpdate(
-                    row.update_id, row.chat_id, row.payload, row.received_at, row.attempts
-                )
-                for row in rows
-            ]
+            return [_pending(row) for row in rows]
 
     def done(self, update_id: int) -> None:
         """Delete an update that was handled; of what it said nothing stays."""
@@ -95,6 +99,10 @@ class Inbox:
         """Give an update up: it is pending no more, and kept for some days to be looked at."""
         with writing(self._engine) as session:
             _note_failure(session, update_id, error, failed_at=utc_now())
+
+
+def _pending(row: InboxRow) -> PendingUpdate:
+    return PendingUpdate(row.update_id, row.chat_id, row.payload, row.received_at, row.attempts)
 
 
 def _note_failure(session: Session, update_id: int, error: str, failed_at: datetime | None) -> None:

@@ -322,9 +322,9 @@ class SentimentService:
         """Delete it, after its end was shown."""
         await self._sql(self._store.announcements.drop, announcement_id)
 
-    async def inbox_add(self, updates: list[tuple[int, int | None, str]]) -> None:
+    async def inbox_add(self, updates: list[tuple[int, int | None, str]]) -> list[PendingUpdate]:
         """Store (update id, chat id, JSON) triples, on disk when this returns; see `Inbox`."""
-        await self._sql(self._store.inbox.add, updates)
+        return await self._sql(self._store.inbox.add, updates)
 
     async def inbox_pending(self, per_chat: int) -> list[PendingUpdate]:
         """The first few updates of each chat that are neither done nor failed, in order."""

@@ -95,6 +95,17 @@ class Settings(BaseSettings):
     """Labelled files, separated by commas, that no run trains on and every new version must not be
     worse on; by default a tenth of the base data."""
 
+    tweetsent_user_rate: int = Field(default=20, ge=1)
+    """Messages of one user that are answered in a minute, and as many commands and presses; admins
+    have no limit."""
+
+    tweetsent_group_rate: int = Field(default=30, ge=1)
+    """Messages of one group that are answered in a minute, and as many commands and presses."""
+
+    tweetsent_busy_seconds: float = Field(default=60.0, ge=1, le=120)
+    """Expected wait above which a new message is not taken and its user hears that the bot is
+    busy."""
+
     tweetsent_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged to stderr."""
 

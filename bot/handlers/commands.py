@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from telegram import Message, Update
 from telegram.constants import ChatType
+from telegram.ext import filters
 
 from bot import texts
 from bot.context import BotContext
@@ -24,6 +25,8 @@ from bot.handlers.review import on_review
 from bot.handlers.stats import on_stats
 from tweetsent.text import clean, fold
 
+IS_COMMAND = filters.Regex(r"^/\w") & ~filters.FORWARDED
+"""Messages that begin with a command, known or not."""
 _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?(.*)")
 
 

@@ -142,6 +142,7 @@ async def _answer(subject: Message, context: BotContext, *, request: Message) ->
                 )
         else:
             return
+    # Killed before this note, the next start answers again: better twice than not at all.
     await context.service.answered(prediction.id, answer_id)
 
 

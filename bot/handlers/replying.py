@@ -43,18 +43,17 @@ def sender_id(message: Message) -> int:
 
 @asynccontextmanager
 async def typing(message: Message) -> AsyncIterator[None]:
-    """Shows "typing…" in the chat; work goes on whether that succeeds or not."""
-    done = asyncio.Event()
-    task = asyncio.create_task(_keep_typing(message, done))
+    """Shows "typing…" in the chat; work neither waits for it nor minds when it fails."""
+    task = asyncio.create_task(_keep_typing(message))
     try:
         yield
     finally:
-        done.set()
-        await task
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
-async def _keep_typing(message: Message, done: asyncio.Event) -> None:
-    while not done.is_set():
+async def _keep_typing(message: Message) -> None:
+    while True:
         with suppress(TelegramError):
             await message.reply_chat_action(
                 ChatAction.TYPING,
@@ -62,5 +61,4 @@ async def _keep_typing(message: Message, done: asyncio.Event) -> None:
                 connect_timeout=_TYPING_TIMEOUT_SECONDS,
             )
         # Telegram shows an action for five seconds.
-        with suppress(TimeoutError):
-            await asyncio.wait_for(done.wait(), _TYPING_SECONDS)
+        await asyncio.sleep(_TYPING_SECONDS)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -360,7 +361,8 @@ class BotApi:
                 "query is too old and response timeout expired or query ID is invalid"
             )
         self._queries.remove(params["callback_query_id"])
-        _text(params, "text", 200)
+        if "text" in params:
+            _text(params, "text", 200)
         return True
 
     def _sendChatAction(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
@@ -494,11 +496,19 @@ def _handler_of(api: BotApi) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def handle(self) -> None:
+            with suppress(ConnectionResetError):  # the bot gave up a call
+                super().handle()
+
         def do_GET(self) -> None:
             self._serve(dict(parse_qsl(urlsplit(self.path).query)), {})
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:  # given up half-way
+                self.close_connection = True
+                return
             kind = self.headers.get("Content-Type", "")
             if kind.startswith("multipart/form-data"):
                 self._serve(*_parse_multipart(kind, body))

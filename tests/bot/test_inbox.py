@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from bot import inbox as module
 from bot.attempt import Failure
 from bot.inbox import Handle, Inbox, chat_of
+from bot.pace import Pace
 from tests.bot.botapi import BotApi
 from tests.bot.conftest import RunningBot
 from tests.bot.tiny import TinyClassifier, open_service, settings_for
@@ -134,7 +136,7 @@ def with_inbox(
     async def main() -> None:
         service = open_service(settings, TinyClassifier())
         try:
-            await work(Inbox(service, handle), service)
+            await work(Inbox(service, handle, lambda *_: True), service)
         finally:
             await service.close()
 
@@ -257,6 +259,64 @@ def test_an_update_that_finishes_while_the_store_is_read_is_handled_once(
 
     with_inbox(service_settings, handle, work)
     assert seen == [1]
+
+
+def test_an_update_whose_storing_seemed_to_fail_is_handled_once(
+    service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    async def handle(update: dict[str, Any], is_last: bool) -> None:
+        seen.append(update["update_id"])
+
+    async def work(inbox: Inbox, service: SentimentService) -> None:
+        add = service.inbox_add
+
+        async def fail_afterwards(rows: list[Any]) -> list[PendingUpdate]:
+            await add(rows)
+            raise StoreError("the connection is gone")
+
+        monkeypatch.setattr(service, "inbox_add", fail_afterwards)
+        with pytest.raises(StoreError):
+            await inbox.add(updates(1, 2))
+        monkeypatch.setattr(service, "inbox_add", add)
+        for _ in range(2):
+            await inbox.add(updates(1, 2))
+        await until(lambda: len(seen) == 2)
+        await inbox.add(updates(1, 2))
+        await inbox.stop()
+
+    with_inbox(service_settings, handle, work)
+    assert seen == [1, 2]
+    assert count(service_settings, "inbox") == 0
+
+
+def test_an_update_is_told_how_long_it_would_wait(
+    service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHAT_SHARE", 3)
+    monkeypatch.setattr(module, "PARALLEL_CHATS", 2)
+    monkeypatch.setattr(Pace, "seconds", lambda _: 10.0)
+    waits: dict[int, float] = {}
+    gate = asyncio.Event()
+
+    async def handle(update: dict[str, Any], is_last: bool) -> None:
+        await gate.wait()
+
+    def admits(update: dict[str, Any], wait: float) -> bool:
+        waits[update["update_id"]] = wait
+        return update["update_id"] != 4
+
+    async def work(_: Inbox, service: SentimentService) -> None:
+        inbox = Inbox(service, handle, admits)
+        others = [{"update_id": 10 + n, "message": {"chat": {"id": 10 + n}}} for n in range(4)]
+        await inbox.add([*updates(1, 2, 3), *others, *updates(4)])
+        gate.set()
+        await inbox.stop()
+
+    with_inbox(service_settings, handle, work)
+    # Its own chat's updates come before it, and the two slots go round.
+    assert waits == {1: 0, 2: 10, 3: 20, 10: 5, 11: 10, 12: 15, 13: 20, 4: inf}
 
 
 @pytest.fixture

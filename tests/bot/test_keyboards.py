@@ -1,5 +1,6 @@
 """Callback data: made and read back, and nothing else is accepted."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -31,12 +32,23 @@ from tweetsent.labels import LABELS, Scores
 from tweetsent.records import Prediction
 
 LARGEST_ID = 10**18 - 1
+PREDICTION = Prediction(
+    id=1,
+    text="a",
+    scores=Scores(0.1, 0.2, 0.7),
+    model_version="v",
+    latency_ms=1.0,
+    created_at=datetime.now(UTC),
+    answer_message_id=None,
+    message_id=1,
+    is_answer_stale=False,
+)
 
 
 @given(st.integers(1, LARGEST_ID))
 def test_buttons_of_answers_come_back(prediction_id: int) -> None:
     for scores in (Scores(0.1, 0.8, 0.1), Scores(0.2, 0.4, 0.4)):
-        prediction = Prediction(prediction_id, "a", scores, "v", 1.0, datetime.now(UTC), None)
+        prediction = replace(PREDICTION, id=prediction_id, scores=scores)
         keyboard = answer_keyboard(prediction)
         (row,) = keyboard.inline_keyboard
 

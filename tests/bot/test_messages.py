@@ -3,7 +3,8 @@
 import pytest
 
 from bot import texts
-from tests.bot.botapi import BotApi
+from bot.handlers import replying
+from tests.bot.botapi import BotApi, Fault
 from tests.bot.conftest import RunningBot
 from tweetsent.errors import StoreError
 from tweetsent.store import Store
@@ -24,7 +25,18 @@ def test_a_text_is_answered_as_a_reply_with_buttons(telegram: BotApi) -> None:
     assert "😞 %2 · 😐 %5 · 😊 %93" in answer["text"]
     (row,) = answer["reply_markup"]["inline_keyboard"]
     assert [button["text"] for button in row] == ["✅ Doğru", "✏️ 😞 Olumsuz", "✏️ 😐 Tarafsız"]
-    assert telegram.of("sendChatAction")[0].params["action"] == "typing"
+    assert telegram.wait_calls("sendChatAction")[0].params["action"] == "typing"
+
+
+def test_an_action_that_gets_no_answer_delays_nothing(
+    telegram: BotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replying, "_TYPING_TIMEOUT_SECONDS", 60.0)
+    telegram.faults["sendChatAction"] += [Fault(late_seconds=60.0)] * 2
+    telegram.send("harika")
+    telegram.send("berbat")
+
+    assert [answer["text"][0] for answer in telegram.wait_sent(2)] == ["😊", "😞"]
 
 
 def test_captions_are_answered(telegram: BotApi) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -402,3 +404,48 @@ def test_a_kill_between_storing_and_answering_loses_and_doubles_nothing(
     replied = [answer["reply_to_message"]["text"] for answer in answers]
     assert replied == [f"bekle harika {number}" for number in range(5)]
     assert len(api.sent()) == 6
+
+
+def answers_not_noted(settings: Settings) -> set[int]:
+    """Messages whose answer may be out without a note of it in the database."""
+    with sqlite3.connect(settings.tweetsent_data_dir / "tweetsent.db") as database:
+        rows = database.execute(
+            "SELECT message_id FROM predictions WHERE answer_message_id IS NULL"
+        )
+        return {message_id for (message_id,) in rows}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_bots_that_end_amid_messages_answer_each_of_them_once(
+    settings: Settings, api: BotApi, number: signal.Signals
+) -> None:
+    chance = random.Random(7)
+    users = range(100, 130)
+    sent: list[int] = []
+    may_double: set[int] = set()
+    for _ in range(2):
+        bot = process(settings)
+        api.wait(lambda before=len(api.of("setMyCommands")): len(api.of("setMyCommands")) > before)
+        for _ in range(chance.randint(60, 120)):
+            sent.append(api.send("harika", user=chance.choice(users)))
+            time.sleep(chance.uniform(0, 0.01))
+        bot.send_signal(number)
+        _, errors = bot.communicate(timeout=60)
+        assert "Traceback" not in errors
+        may_double |= answers_not_noted(settings)
+    last = process(settings)
+
+    def answered() -> Counter[int]:
+        return Counter(
+            answer["reply_to_message"]["message_id"] for user in users for answer in api.sent(user)
+        )
+
+    api.wait(lambda: len(answered()) == len(sent), 120)
+    last.terminate()
+    last.communicate(timeout=60)
+    replies = answered()
+
+    assert set(replies) == set(sent)
+    doubled = {message_id for message_id, count in replies.items() if count > 1}
+    # Between Telegram's taking a message and the note of it, a kill leaves nobody who knows.
+    assert doubled <= (may_double if number == signal.SIGKILL else set())

@@ -46,6 +46,14 @@ def test_a_redelivered_update_is_ignored_while_it_waits(inbox: Inbox) -> None:
     assert pending(inbox) == [(10, 5, "first"), (11, 5, "next")]
 
 
+def test_adding_says_what_is_to_be_handled(inbox: Inbox) -> None:
+    inbox.add([(10, 5, "first"), (11, 5, "{}"), (12, 5, "{}")])
+    inbox.done(11)
+    inbox.failed(12, "ValueError")
+    added = inbox.add([(13, 6, "{}"), (10, 5, "again"), (11, 5, "{}"), (12, 5, "{}")])
+    assert [(row.update_id, row.payload) for row in added] == [(10, "first"), (13, "{}")]
+
+
 def test_a_finished_update_is_deleted_and_never_handled_again(inbox: Inbox, engine: Engine) -> None:
     inbox.add([(10, 5, "{}"), (11, 5, "{}")])
     inbox.done(10)
