@@ -17,7 +17,9 @@ from bot.context import BotApplication, BotContext, BotData
 from bot.handlers.buttons import on_press
 from bot.handlers.commands import on_command
 from bot.handlers.errors import on_error
+from bot.handlers.files import TABLE, on_file
 from bot.handlers.messages import Addressed, on_text, on_unsupported
+from bot.labeller import Labeller
 from bot.reports import Reporter
 from bot.transport import BotApiRequest
 from tweetsent.retraining import RetrainingService
@@ -46,7 +48,9 @@ def build_application(
     if request is None:
         request = BotApiRequest(connection_pool_size=_CONNECTIONS, read_timeout=TIMEOUT_SECONDS)
     admins = settings.tweetsent_admin_ids if admin_ids is None else admin_ids
-    data = BotData(service, retraining, Reporter(retraining, admins), admins)
+    data = BotData(
+        service, retraining, Reporter(retraining, admins), Labeller(service, settings), admins
+    )
     application = (
         ApplicationBuilder()
         .token(token.get_secret_value() if token else _NO_TOKEN)
@@ -70,6 +74,7 @@ def _add_handlers(application: BotApplication) -> None:
     unreadable = filters.ChatType.PRIVATE & ~filters.StatusUpdate.ALL
     application.add_handler(CallbackQueryHandler(on_press))
     application.add_handler(MessageHandler(new & command, on_command))
+    application.add_handler(MessageHandler(new & TABLE & Addressed(), on_file))
     application.add_handler(
         MessageHandler(new & (filters.TEXT | filters.CAPTION) & Addressed(), on_text)
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from telegram.ext import Application, CallbackContext, ExtBot
 
+from bot.labeller import Labeller
 from bot.reports import Reporter
 from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
@@ -17,6 +18,7 @@ class BotData:
     service: SentimentService
     retraining: RetrainingService
     reporter: Reporter
+    labeller: Labeller
     admin_ids: frozenset[int]
 
 
@@ -37,6 +39,11 @@ class BotContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any], B
     def reporter(self) -> Reporter:
         """Shows runs to the admins."""
         return self.bot_data.reporter
+
+    @property
+    def labeller(self) -> Labeller:
+        """Labels the files that users send."""
+        return self.bot_data.labeller
 
     @property
     def admin_ids(self) -> frozenset[int]:

@@ -5,7 +5,7 @@ The data comes back from the user's app and is never trusted: `decode` refuses e
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 
@@ -51,7 +51,19 @@ class RollBackPress:
     confirmed: bool
 
 
-Press = CorrectionPress | ConsentPress | ReviewPress | RollBackPress
+@dataclass(frozen=True, slots=True)
+class FilePress:
+    """A tap on the message about a file that is being labelled."""
+
+    file_id: int
+    choice: int | None
+    """The column of texts, counted from 0 among those offered; None to cancel."""
+
+
+MOST_CHOICES = 9
+"""How many columns can be offered."""
+
+Press = CorrectionPress | ConsentPress | ReviewPress | RollBackPress | FilePress
 """Each is what it is about, a number, and the choice that was made of it."""
 
 _KINDS: dict[str, tuple[type[Press], tuple[object, ...]]] = {
@@ -59,6 +71,7 @@ _KINDS: dict[str, tuple[type[Press], tuple[object, ...]]] = {
     "o": (ConsentPress, (False, True)),
     "r": (ReviewPress, (True, False, None)),
     "g": (RollBackPress, (False, True)),
+    "f": (FilePress, (None, *range(MOST_CHOICES))),
 }
 """What a press's data begins with, and what its last digit counts; messages keep old data."""
 
@@ -99,6 +112,17 @@ def roll_back_keyboard(activation_id: int) -> InlineKeyboardMarkup:
             texts.models.ROLL_BACK_NO: RollBackPress(activation_id, confirmed=False),
         }
     )
+
+
+def file_keyboard(file_id: int, columns: Sequence[str] = ()) -> InlineKeyboardMarkup:
+    """The columns to choose from, where they are asked for, and the way to cancel a file."""
+    names = [texts.files.column_button(number, name) for number, name in enumerate(columns, 1)]
+    presses = {name: FilePress(file_id, choice) for choice, name in enumerate(names)}
+    rows = [
+        _row({text: press}).inline_keyboard[0]
+        for text, press in {**presses, texts.files.CANCEL: FilePress(file_id, None)}.items()
+    ]
+    return InlineKeyboardMarkup(rows)
 
 
 def _row(presses: Mapping[str, Press]) -> InlineKeyboardMarkup:

@@ -79,12 +79,14 @@ async def _listen(
         return await handle(application, update, is_last_try=is_last_try)
 
     inbox = Inbox(service, handle_raw)
-    reporter = application.bot_data.reporter
+    reporter, labeller = application.bot_data.reporter, application.bot_data.labeller
     try:
         reporter.start(application.bot)
+        await labeller.start(application.bot)
         await inbox.resume()
         log.info("bot @%s is listening", application.bot.username)
         await Fetcher(application.bot, inbox).run(stop)
     finally:
         await inbox.stop()
+        await labeller.close()
         await reporter.close()

@@ -6,6 +6,7 @@ Knows the methods that the handlers use and refuses all others, so that a new on
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,7 +35,8 @@ class TerminalApi(BaseRequest):
         self._methods: dict[str, Callable[[Parameters, RequestData | None], object]] = {
             "getMe": lambda *_: BOT_USER,
             "sendMessage": self._send_message,
-            "sendPhoto": self._send_photo,
+            "sendPhoto": partial(self._send_file, "photo"),
+            "sendDocument": partial(self._send_file, "document"),
             "editMessageText": self._edit_message_text,
             "answerCallbackQuery": self._answer_callback_query,
             "sendChatAction": lambda *_: True,
@@ -96,15 +98,16 @@ class TerminalApi(BaseRequest):
         self._show(message, sent)
         return message
 
-    def _send_photo(self, sent: Parameters, data: RequestData | None) -> Parameters:
-        _, content, _ = (
-            data.multipart_data["photo"] if data and data.multipart_data else ("", b"", "")
+    def _send_file(self, kind: str, sent: Parameters, data: RequestData | None) -> Parameters:
+        name, content, _ = (
+            data.multipart_data[kind] if data and data.multipart_data else ("", b"", "")
         )
         message = self._message(sent)
         self._picture_dir.mkdir(parents=True, exist_ok=True)
-        path = self._picture_dir / f"{message['message_id']}.png"
+        suffix = ".png" if kind == "photo" else Path(str(name)).suffix
+        path = self._picture_dir / f"{message['message_id']}{suffix}"
         path.write_bytes(content if isinstance(content, bytes) else content.read())
-        self.write(f"{sent['caption']}\n{path}")
+        self.write("\n".join(filter(None, [sent.get("caption"), str(path)])))
         return message
 
     def _answer_callback_query(self, sent: Parameters, _: RequestData | None) -> bool:

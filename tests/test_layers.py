@@ -28,6 +28,7 @@ TESTED_ELSEWHERE = {
     "bot/handlers/commands.py": "test_commands.py",
     "bot/handlers/corrections.py": "test_corrections.py",
     "bot/handlers/errors.py": "test_messages.py",
+    "bot/handlers/files.py": "test_labeller.py",
     "bot/handlers/messages.py": "test_messages.py",
     "bot/handlers/model.py": "test_model.py",
     "bot/handlers/replying.py": "test_messages.py",

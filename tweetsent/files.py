@@ -425,9 +425,11 @@ def _write_xlsx(
     with path.open("wb") as file:
         book = Workbook(write_only=True)
         sheet = book.create_sheet("tweetsent")
-        for row in chain([map(str, table.columns)], table.itertuples(index=False)):
+        for values in chain(
+            [tuple(map(str, table.columns))], table.itertuples(index=False, name=None)
+        ):
             cells = []
-            for value in row:
+            for value in values:
                 if _is_missing(value) or isinstance(value, Number):
                     cells.append(WriteOnlyCell(sheet, None if _is_missing(value) else value))
                 else:

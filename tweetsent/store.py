@@ -21,6 +21,7 @@ from tweetsent.decisions import (
     scores_of,
 )
 from tweetsent.errors import NotFoundError
+from tweetsent.filejobs import FileJobs
 from tweetsent.inbox import Inbox
 from tweetsent.labels import Label, Scores
 from tweetsent.policy import Policy, select_for_training
@@ -46,7 +47,8 @@ _MAX_ID = 2**63 - 1
 
 
 class Store:
-    """Everything that is kept about messages; `inbox` holds those not handled yet.
+    """Everything that is kept about messages; `inbox` holds those not handled yet, `files` the
+    files that are being labelled.
 
     Corrections by users of `admin_ids` (Telegram's) need no review.
     """
@@ -60,6 +62,7 @@ class Store:
         policy: Policy | None = None,
     ) -> None:
         self.inbox = Inbox(engine)
+        self.files = FileJobs(engine, pseudonymise)
         self.policy = policy or Policy()
         self._engine = engine
         self._pseudonymise = pseudonymise

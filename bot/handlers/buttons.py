@@ -7,12 +7,14 @@ from telegram import CallbackQuery, Message, Update
 from bot import texts
 from bot.context import BotContext
 from bot.handlers.corrections import ask_consent
+from bot.handlers.files import on_file_press
 from bot.handlers.model import on_roll_back_press
 from bot.handlers.replying import edit, notify
 from bot.handlers.review import on_verdict
 from bot.keyboards import (
     ConsentPress,
     CorrectionPress,
+    FilePress,
     Press,
     ReviewPress,
     RollBackPress,
@@ -63,4 +65,5 @@ _HANDLERS: dict[type[Press], Callable[..., Awaitable[None]]] = {
     ConsentPress: _decide,
     ReviewPress: on_verdict,
     RollBackPress: on_roll_back_press,
+    FilePress: on_file_press,
 }

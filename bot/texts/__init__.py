@@ -6,6 +6,7 @@ Plain text: no markup, so nothing needs escaping.
 from bot.texts import (
     answers,
     errors,
+    files,
     guide,
     models,
     privacy,
@@ -19,6 +20,7 @@ from bot.texts import (
 __all__ = [
     "answers",
     "errors",
+    "files",
     "guide",
     "models",
     "privacy",
