@@ -137,7 +137,8 @@ class Labeller:
         try:
             if job.state is FileState.DELIVERING or job.attempts >= _MOST_TRIES:
                 raise _UnfitError(texts.files.INTERRUPTED)
-            await chat.show(texts.files.QUEUED, file_keyboard(job.id))
+            if not job.attempts:  # later it says how far the file is
+                await chat.show(texts.files.QUEUED, file_keyboard(job.id))
             async with self._slots:
                 await self._label(chat, job)
         except _UnfitError as unfit:
@@ -245,12 +246,16 @@ class _Chat:
         self._service = service
         self._job = job
         self._status_id = job.status_message_id
+        self._shown = ""
 
     async def show(self, text: str, keyboard: InlineKeyboardMarkup | None) -> None:
         """Change the message that says where the file stands; the first time, send it."""
         chat_id = self._job.upload.chat_id
+        if text == self._shown:
+            return
+        self._shown = text
         if self._status_id is not None:
-            # It may say so already or be gone, and the next one says more.
+            # It may be gone, and what comes next says more.
             with suppress(TelegramError):
                 await self.bot.edit_message_text(
                     text, chat_id, self._status_id, reply_markup=keyboard

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from bot.keyboards import (
     ConsentPress,
     CorrectionPress,
+    FilePress,
     ReviewPress,
     RollBackPress,
     consent_keyboard,
     correction_keyboard,
     decode,
+    file_keyboard,
     prediction_of_buttons,
     review_keyboard,
     roll_back_keyboard,
@@ -65,6 +67,18 @@ def test_roll_back_buttons_come_back(activation_id: int) -> None:
         RollBackPress(activation_id, False),
     ]
     assert prediction_of_buttons(roll_back_keyboard(activation_id)) is None
+
+
+@given(st.integers(1, LARGEST_ID))
+def test_file_buttons_come_back(file_id: int) -> None:
+    keyboard = file_keyboard(file_id, [name * 40 for name in "aaçdeğışz"])
+    buttons = [row[0] for row in keyboard.inline_keyboard]
+
+    assert [decode(str(button.callback_data)) for button in buttons] == [
+        FilePress(file_id, choice) for choice in (*range(9), None)
+    ]
+    assert max(len(button.text) for button in buttons) <= 64
+    assert prediction_of_buttons(keyboard) is None
 
 
 @given(st.text(max_size=64))
