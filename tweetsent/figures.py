@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _WIDTH_INCHES, _DPI = 5.4, 160
 _BLUE, _ORANGE, _GREY = "#2f6fb0", "#d9822b", "#8a8a8a"
-LABEL_COLORS = {Label.NEGATIVE: "d9822b", Label.NEUTRAL: "8a8a8a", Label.POSITIVE: "2f6fb0"}
-"""Told apart by the colour-blind too; hexadecimal, as spreadsheets write them."""
+LABEL_COLORS = {Label.NEGATIVE: _ORANGE, Label.NEUTRAL: _GREY, Label.POSITIVE: _BLUE}
+"""Told apart by the colour-blind too."""
 
 
 def confusion_png(
@@ -120,7 +120,7 @@ def distribution_png(counts: Mapping[Label, int], *, title: str) -> bytes:
     axes = figure.add_subplot()
     values = [counts.get(label, 0) for label in LABELS]
     total = max(sum(values), 1)
-    colors = [f"#{LABEL_COLORS[label]}" for label in LABELS]
+    colors = [LABEL_COLORS[label] for label in LABELS]
     bars = axes.bar([label.turkish for label in LABELS], values, color=colors, width=0.7)
     shares = [f"{value:,}\n%{100 * value / total:.0f}".replace(",", ".") for value in values]
     axes.bar_label(bars, shares, fontsize=14, padding=3)

@@ -162,7 +162,7 @@ def _add_summary(book: "Workbook", summary: Summary) -> None:
     series.dLbls = DataLabelList(showVal=True)
     for place, label in enumerate(LABELS):
         point = DataPoint(idx=place)
-        point.graphicalProperties.solidFill = LABEL_COLORS[label]
+        point.graphicalProperties.solidFill = LABEL_COLORS[label].removeprefix("#")
         series.dPt.append(point)
     # Newer programs draw no axis that is not said to be there.
     chart.x_axis.delete = chart.y_axis.delete = False

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from telegram import Bot
 
 from bot import reports, texts
 from bot.console import run_chat
+from bot.terminal_api import TerminalApi
 from tests.bot.tiny import TinyClassifier, open_services, settings_for
 from tweetsent.database import create_engine_for
 from tweetsent.records import RunState, Trigger
@@ -110,6 +112,16 @@ def test_stats_save_the_picture(settings: Settings) -> None:
     assert caption == texts.statistics.PICTURE_CAPTION
     assert Path(path).parent == settings.tweetsent_data_dir / "chat"
     assert Path(path).read_bytes().startswith(b"\x89PNG")
+
+
+def test_documents_are_saved_with_their_ending(tmp_path: Path) -> None:
+    stdout = io.StringIO()
+    bot = Bot("0:none", request=TerminalApi(stdout, tmp_path))
+
+    asyncio.run(bot.send_document(1, b"a;b", filename="tablo.csv", caption="Tablon"))
+
+    caption, path = stdout.getvalue().split()
+    assert (caption, Path(path).suffix, Path(path).read_bytes()) == ("Tablon", ".csv", b"a;b")
 
 
 def test_a_broken_model_does_not_end_the_conversation(settings: Settings) -> None:

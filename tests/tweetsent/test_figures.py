@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from tweetsent.figures import comparison_png, confusion_png, learning_curves_png, reliability_png
+from tweetsent.figures import (
+    comparison_png,
+    confusion_png,
+    distribution_png,
+    learning_curves_png,
+    reliability_png,
+)
+from tweetsent.labels import Label
 from tweetsent.metrics import Reliability
 
 MATRIX = np.array([[8, 1, 1], [2, 5, 3], [0, 0, 10]])
@@ -105,6 +112,16 @@ def test_a_run_too_short_for_a_curve_is_drawn_all_the_same(
     steps: list[tuple[int, float]], scores: dict[str, list[tuple[float, float]]]
 ) -> None:
     assert opened(learning_curves_png(steps, scores)).size == (864, 960)
+
+
+def test_a_distribution_shows_its_numbers_on_a_phones_width_also_of_nothing() -> None:
+    counts = {Label.NEGATIVE: 4321, Label.POSITIVE: 40}
+    first, other, empty = (
+        opened(distribution_png(numbers, title="Duygular"))
+        for numbers in (counts, counts | {Label.POSITIVE: 41}, {})
+    )
+    assert first.width == other.width == empty.width == 864
+    assert ImageChops.difference(first, other).getbbox() is not None
 
 
 def test_threads_may_draw_together() -> None:
