@@ -350,6 +350,6 @@ def _caption(job: FileJob, table: "pd.DataFrame", place: int, summary: Summary) 
 
 def _result_name(name: str) -> str:
     """The name of the labelled file: of what a user calls theirs, no more than a name."""
-    path = PurePath(clean(name).replace("\\", "/"))
+    path = PurePath(name.replace("\\", "/"))
     stem = path.stem[:_LONGEST_STEM] or "dosya"
     return f"{stem}{texts.files.RESULT_SUFFIX}{SUFFIXES[path.suffix.lower()]}"

@@ -12,6 +12,7 @@ from bot.keyboards import FilePress
 from bot.labeller import SUFFIXES
 from tweetsent.errors import FileBusyError, FileQuotaError, NotOwnerError
 from tweetsent.records import Upload
+from tweetsent.text import clean
 
 _OTHER_SUFFIXES = (".xls", ".xlsb", ".ods", ".tsv", ".numbers")
 
@@ -38,7 +39,7 @@ async def on_file(update: Update, context: BotContext) -> None:
     if limits.is_too_big(document.file_size):
         await reply(message, texts.files.too_big(limits.megabytes))
         return
-    upload = Upload(message.chat.id, message.message_id, document.file_id, document.file_name or "")
+    upload = Upload(message.chat.id, message.message_id, document.file_id, _name(message))
     try:
         job = await context.service.file_begin(sender_id(message), upload, limits.per_day)
     except FileBusyError:
@@ -80,6 +81,10 @@ async def _choose(query: CallbackQuery, context: BotContext, file_id: int, choic
     await notify(query, texts.answers.BUTTON_DONE)
 
 
+def _name(message: Message) -> str:
+    """The file's name, which is the sender's claim."""
+    return clean((message.document and message.document.file_name) or "")
+
+
 def _suffix(message: Message) -> str:
-    name = message.document.file_name if message.document else None
-    return PurePath(name or "").suffix.lower()
+    return PurePath(_name(message)).suffix.lower()

@@ -49,7 +49,7 @@ _FLAWS = {
     Flaw.COLUMNS: f"Çok fazla sütun var; en çok {MOST_COLUMNS} olabilir.",
     Flaw.LONG_TEXT: "Bir metin, tek hücreye sığmayacak kadar uzun. Onu bölüp yeniden gönder.",
 }
-_SEND_AGAIN = "⚠️ Dosyanı etiketleyemedim."
+_FAILED = "⚠️ Dosyanı etiketleyemedim."
 
 
 def too_big(megabytes: int) -> str:
@@ -72,7 +72,7 @@ def flaw(error: DataError, most_rows: int) -> str:
 
 def failed(reason: str) -> str:
     """Labelling ended by no fault of the file."""
-    return f"{_SEND_AGAIN} {reason}"
+    return f"{_FAILED} {reason}"
 
 
 def progress(file_name: str, done: int, total: int) -> str:

@@ -469,3 +469,5 @@ def test_a_file_name_is_only_a_name(telegram: BotApi) -> None:
     telegram.send(document=telegram.upload(name, b"metin\nharika\n"))
     documents(telegram)
     assert len(telegram.of("sendDocument")[0].result["caption"]) < 1024
+    telegram.send(document=telegram.upload("\u200b.csv", b"metin\nharika\n"))
+    wait_status(telegram, texts.answers.UNSUPPORTED)
