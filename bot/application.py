@@ -22,8 +22,10 @@ from bot.handlers.announcements import on_membership, remember_chat
 from bot.handlers.buttons import on_press
 from bot.handlers.commands import IS_COMMAND, on_command
 from bot.handlers.errors import on_error
+from bot.handlers.files import TABLE, on_file
 from bot.handlers.inline import on_inline_query
 from bot.handlers.messages import Addressed, Own, on_edit, on_post, on_text, on_unsupported
+from bot.labeller import Labeller
 from bot.reports import Reporter
 from bot.throttle import Throttle
 from bot.transport import BotApiRequest
@@ -55,8 +57,15 @@ def build_application(
         request = BotApiRequest(connection_pool_size=_CONNECTIONS, read_timeout=TIMEOUT_SECONDS)
         builder = builder.rate_limiter(cast(BaseRateLimiter[None], Throttle()))
     admins = settings.tweetsent_admin_ids if admin_ids is None else admin_ids
-    reporter, announcer = Reporter(retraining, admins), Announcer(service)
-    data = BotData(service, retraining, reporter, announcer, admins, settings.tweetsent_keep_days)
+    data = BotData(
+        service,
+        retraining,
+        Reporter(retraining, admins),
+        Announcer(service),
+        Labeller(service, settings),
+        admins,
+        settings.tweetsent_keep_days,
+    )
     application = (
         builder.token(token.get_secret_value() if token else _NO_TOKEN)
         .base_url(f"{settings.telegram_api_base_url}/bot")
@@ -85,6 +94,7 @@ def _add_handlers(application: BotApplication, channel_ids: frozenset[int]) -> N
     application.add_handler(ChatMemberHandler(on_membership, ChatMemberHandler.MY_CHAT_MEMBER))
     application.add_handler(CallbackQueryHandler(on_press))
     application.add_handler(MessageHandler(new & IS_COMMAND, on_command))
+    application.add_handler(MessageHandler(new & TABLE & Addressed(), on_file))
     application.add_handler(MessageHandler(new & with_text & Addressed(), on_text))
     application.add_handler(MessageHandler(edited & with_text, on_edit))
     application.add_handler(MessageHandler(post & with_text, on_post))

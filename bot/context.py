@@ -6,6 +6,7 @@ from typing import Any
 from telegram.ext import Application, CallbackContext, ExtBot
 
 from bot.announcer import Announcer
+from bot.labeller import Labeller
 from bot.reports import Reporter
 from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
@@ -19,6 +20,7 @@ class BotData:
     retraining: RetrainingService
     reporter: Reporter
     announcer: Announcer
+    labeller: Labeller
     admin_ids: frozenset[int]
     keep_days: int | None
     """After how many days messages are deleted that nobody corrected; None for never."""
@@ -46,6 +48,11 @@ class BotContext(CallbackContext[ExtBot[None], dict[Any, Any], dict[Any, Any], B
     def announcer(self) -> Announcer:
         """Sends announcements."""
         return self.bot_data.announcer
+
+    @property
+    def labeller(self) -> Labeller:
+        """Labels the files that users send."""
+        return self.bot_data.labeller
 
     @property
     def admin_ids(self) -> frozenset[int]:

@@ -6,7 +6,7 @@ button to who pressed it.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 
@@ -86,6 +86,18 @@ class ErasePress:
     confirmed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FilePress:
+    """A tap on the message about a file that is being labelled."""
+
+    file_id: int
+    choice: int | None
+    """The column of texts, counted from 0 among those offered; None to cancel."""
+
+
+MOST_CHOICES = 9
+"""How many columns can be offered."""
+
 Press = (
     CorrectionPress
     | VotePress
@@ -95,6 +107,7 @@ Press = (
     | AnnouncementPress
     | HistoryPress
     | ErasePress
+    | FilePress
 )
 """Each is what it is about, one or two numbers, and the choice that was made of it."""
 
@@ -107,6 +120,7 @@ _KINDS: dict[str, tuple[type[Press], tuple[object, ...]]] = {
     "y": (AnnouncementPress, (False, True)),
     "s": (HistoryPress, (False, True)),
     "u": (ErasePress, (False, True)),
+    "f": (FilePress, (None, *range(MOST_CHOICES))),
 }
 """What a press's data begins with, and what its last digit counts; messages keep old data."""
 
@@ -201,6 +215,17 @@ def erase_keyboard(user_id: int) -> InlineKeyboardMarkup:
             texts.own_data.ERASE_NO: ErasePress(user_id, confirmed=False),
         }
     )
+
+
+def file_keyboard(file_id: int, columns: Sequence[str] = ()) -> InlineKeyboardMarkup:
+    """The columns to choose from, where they are asked for, and the way to cancel a file."""
+    names = [texts.files.column_button(number, name) for number, name in enumerate(columns, 1)]
+    presses = {name: FilePress(file_id, choice) for choice, name in enumerate(names)}
+    rows = [
+        _row({text: press}).inline_keyboard[0]
+        for text, press in {**presses, texts.files.CANCEL: FilePress(file_id, None)}.items()
+    ]
+    return InlineKeyboardMarkup(rows)
 
 
 def _row(presses: Mapping[str, Press]) -> InlineKeyboardMarkup:

@@ -73,15 +73,17 @@ async def _listen(
 
     admission = Admission(application.bot, settings, application.bot_data.admin_ids)
     inbox = Inbox(service, handle_raw, admission.admits)
-    reporter, announcer = application.bot_data.reporter, application.bot_data.announcer
+    data = application.bot_data
     try:
-        reporter.start(application.bot)
-        announcer.start(application.bot)
+        data.reporter.start(application.bot)
+        data.announcer.start(application.bot)
+        await data.labeller.start(application.bot)
         await inbox.resume()
         log.info("bot @%s is listening", application.bot.username)
         await Fetcher(application.bot, inbox).run(stop)
     finally:
         await inbox.stop()
         await admission.close()
-        await announcer.close()
-        await reporter.close()
+        await data.labeller.close()
+        await data.announcer.close()
+        await data.reporter.close()

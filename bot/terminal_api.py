@@ -114,7 +114,7 @@ class TerminalApi(BaseRequest):
         self._file_dir.mkdir(parents=True, exist_ok=True)
         path = self._file_dir / f"{message['message_id']}{ending.format(name=name)}"
         path.write_bytes(content if isinstance(content, bytes) else content.read())
-        self.write(f"{sent['caption']}\n{path}")
+        self.write("\n".join(filter(None, [sent.get("caption"), str(path)])))
         return message
 
     def _answer_callback_query(self, sent: Parameters, _: RequestData | None) -> bool:

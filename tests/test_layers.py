@@ -30,6 +30,7 @@ TESTED_ELSEWHERE = {
     "bot/handlers/corrections.py": "test_corrections.py",
     "bot/handlers/errors.py": "test_messages.py",
     "bot/handlers/export.py": "test_export.py of the bot",
+    "bot/handlers/files.py": "test_labeller.py",
     "bot/handlers/inline.py": "test_inline.py",
     "bot/handlers/messages.py": "test_messages.py and test_chats.py",
     "bot/handlers/model.py": "test_model.py",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tweetsent.errors import DataError, UnknownLabelError
+from tweetsent.errors import DataError, Flaw, UnknownLabelError
 from tweetsent.files import cells_at
 from tweetsent.labels import parse_label
 from tweetsent.text import fold, has_words
@@ -57,15 +57,14 @@ def find_text_column(table: "pd.DataFrame", path: Path) -> str:
     return _find(table, path, "text", taken=None)
 
 
+def text_columns(table: "pd.DataFrame", path: Path) -> list[int]:
+    """The places of the columns that may hold the texts; raises DataError without a header."""
+    found = _fitting(table, path, "text", taken=None)
+    return [place for place, name in enumerate(table.columns) if str(name) in found]
+
+
 def _find(table: "pd.DataFrame", path: Path, kind: str, taken: str | None) -> str:
-    names = [str(name) for name in table.columns]
-    found = [name for name in names if name != taken and _plain(name) in _KNOWN[kind]]
-    if not any(_plain(name) in _ALL_KNOWN for name in names):
-        _require_header(table, path)
-    if not found:
-        if not len(table):
-            raise DataError(f"{path}: has no rows below its header")
-        found = _by_content(table, kind, taken)
+    found = _fitting(table, path, kind, taken)
     if len(set(found)) != 1:
         option = f"--{kind}-column"
         raise DataError(
@@ -73,6 +72,18 @@ def _find(table: "pd.DataFrame", path: Path, kind: str, taken: str | None) -> st
             f"{option} NAME"
         )
     return found[0]
+
+
+def _fitting(table: "pd.DataFrame", path: Path, kind: str, taken: str | None) -> list[str]:
+    names = [str(name) for name in table.columns]
+    found = [name for name in names if name != taken and _plain(name) in _KNOWN[kind]]
+    if not any(_plain(name) in _ALL_KNOWN for name in names):
+        _require_header(table, path)
+    if not found:
+        if not len(table):
+            raise DataError(f"{path}: has no rows below its header", Flaw.EMPTY)
+        found = _by_content(table, kind, taken)
+    return found
 
 
 def _plain(name: str) -> str:
@@ -143,7 +154,8 @@ def _require_header(table: "pd.DataFrame", path: Path) -> None:
         first = ", ".join(repr(shorten(name)) for name in names[:_MOST_SHOWN])
         raise DataError(
             f"{path}: has no header row: its first row is {first}; put a row with the names of the "
-            "columns above it, such as text,label"
+            "columns above it, such as text,label",
+            Flaw.NO_HEADER,
         )
 
 

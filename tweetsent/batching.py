@@ -4,12 +4,16 @@ The model runs in one thread of its own, never on the event loop.
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from tweetsent.classifier import Classifier
 from tweetsent.records import Scored
 
 _MAX_BATCH = 64
+# What a message may have to wait for when it comes while a file is in work.
+_BACKGROUND_TEXTS = 8
+_BACKGROUND_CHARS = 2_000  # with the padding
 _PROBE = "Bugün hava çok güzel."
 
 
@@ -21,6 +25,7 @@ class BatchingClassifier:
         self._waiting: list[tuple[str, asyncio.Future[Scored]]] = []
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._running: asyncio.Task[None] | None = None
+        self._background = asyncio.Lock()
 
     @property
     def version(self) -> str:
@@ -34,6 +39,19 @@ class BatchingClassifier:
         if self._running is None:
             self._running = asyncio.create_task(self._work())
         return await future
+
+    async def classify_all(self, texts: Collection[str]) -> AsyncIterator[dict[str, Scored]]:
+        """The scores of many texts, some at a time, behind those that `classify` waits for.
+
+        Each different text is scored once, short ones first; several callers take turns. Raises
+        what the classifier raises.
+        """
+        loop = asyncio.get_running_loop()
+        for batch in _small_batches(texts):
+            # One at a time waits for the thread, so a message has no more than one before it.
+            async with self._background:
+                results = await loop.run_in_executor(self._worker, self._score, batch)
+            yield dict(zip(batch, results, strict=True))
 
     async def swap(self, classifier: Classifier) -> None:
         """Use another classifier from the next batch on; the old one is let go when this returns.
@@ -76,3 +94,15 @@ class BatchingClassifier:
     def close(self) -> None:
         """Wait for the batch that runs and end the thread."""
         self._worker.shutdown()
+
+
+def _small_batches(texts: Collection[str]) -> list[list[str]]:
+    """The different texts in batches of about one length, each quick to score."""
+    batches: list[list[str]] = []
+    for text in sorted(set(texts), key=lambda text: (len(text), text)):
+        # The last one is the longest, which all are padded to.
+        size = len(batches[-1]) + 1 if batches else 0
+        if not 0 < size <= _BACKGROUND_TEXTS or size * len(text) > _BACKGROUND_CHARS:
+            batches.append([])
+        batches[-1].append(text)
+    return batches

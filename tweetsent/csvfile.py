@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from tweetsent.errors import DataError
+from tweetsent.errors import DataError, Flaw
 
 _TURKISH = re.compile("[ğışĞİŞçöüÇÖÜ]")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of such a byte
@@ -46,13 +46,15 @@ def decoded_lines(path: Path, say: Callable[[str], None]) -> Iterator[str]:
     with path.open("rb") as file:
         start = file.read(4096)
     if start.startswith(_WORKBOOK):
-        raise DataError(f"{path}: is an Excel workbook; rename it to .xlsx")
+        raise DataError(f"{path}: is an Excel workbook; rename it to .xlsx", Flaw.WORKBOOK)
     if start.startswith(_UTF16):
         with path.open(encoding="utf-16", newline="") as text:
             yield from text
         return
     if start.count(b"\0") > len(start) / 10:
-        raise DataError(f"{path}: holds zero bytes: it is no text, or UTF-16; save it as UTF-8")
+        raise DataError(
+            f"{path}: holds zero bytes: it is no text, or UTF-16; save it as UTF-8", Flaw.ENCODING
+        )
     is_utf8, has_other = _survey(path)
     repaired: list[int] = []
     for number, line in enumerate(_raw_lines(path), start=1):
@@ -98,7 +100,9 @@ def _as_windows_1254(line: str, number: int, path: Path) -> str:
     try:
         return line.encode("utf-8", "surrogateescape").decode("cp1254")
     except UnicodeDecodeError:
-        raise DataError(f"{path}: line {number:,} is neither UTF-8 nor Windows-1254 text") from None
+        raise DataError(
+            f"{path}: line {number:,} is neither UTF-8 nor Windows-1254 text", Flaw.ENCODING, number
+        ) from None
 
 
 def _as_windows_1254_among_utf8(line: str, number: int, path: Path) -> str:
@@ -109,7 +113,9 @@ def _as_windows_1254_among_utf8(line: str, number: int, path: Path) -> str:
             return text
     raise DataError(
         f"{path}: line {number:,} has bytes that are not UTF-8, unlike the rest: "
-        "save the file again as UTF-8"
+        "save the file again as UTF-8",
+        Flaw.ENCODING,
+        number,
     )
 
 
@@ -135,7 +141,9 @@ def _records(
         except csv.Error as error:
             if len(taken) > 1 or "end of data" in str(error) or "limit" in str(error):
                 raise DataError(
-                    f"{path}: line {number:,}: a quote opens a text and is not closed"
+                    f"{path}: line {number:,}: a quote opens a text and is not closed",
+                    Flaw.QUOTE,
+                    number,
                 ) from None
             # Quotes that are part of a text and not doubled; its row ends with its line.
             row = next(csv.reader(taken, delimiter=separator))

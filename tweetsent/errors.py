@@ -14,8 +14,37 @@ class ConfigError(TweetsentError):
     """A setting is missing or wrong; the message names the variable."""
 
 
+class Flaw(StrEnum):
+    """What may be wrong with a file."""
+
+    EMPTY = "empty"
+    PROTECTED = "protected"
+    OLD_OFFICE = "old_office"
+    NO_WORKBOOK = "no_workbook"
+    """It is named .xlsx and is none, or a damaged one."""
+    WORKBOOK = "workbook"
+    """It is an .xlsx of another name."""
+    UNPACKED_SIZE = "unpacked_size"
+    ENCODING = "encoding"
+    QUOTE = "quote"
+    CELLS = "cells"
+    """A line has more cells than the header."""
+    NO_HEADER = "no_header"
+    ROWS = "rows"
+    COLUMNS = "columns"
+    LONG_TEXT = "long_text"
+
+
 class DataError(TweetsentError):
-    """A data file, a column, a label or a label map can't be used."""
+    """A data file, a column, a label or a label map can't be used.
+
+    `flaw` is for those who say it in words of their own; `line` is 0 where none is to blame.
+    """
+
+    def __init__(self, message: str, flaw: Flaw | None = None, line: int = 0) -> None:
+        super().__init__(message)
+        self.flaw = flaw
+        self.line = line
 
 
 class ModelError(TweetsentError):
@@ -63,7 +92,19 @@ class OnlyTweetLinkError(OnlyLinksError):
 
 
 class NotFoundError(TweetsentError):
-    """A message that has no prediction."""
+    """A message that has no prediction, or a file that is not known any more."""
+
+
+class NotOwnerError(TweetsentError):
+    """Only the user who sent a file may decide about it."""
+
+
+class FileBusyError(TweetsentError):
+    """A user sent a file while another one of theirs is in work."""
+
+
+class FileQuotaError(TweetsentError):
+    """A user sent more files in a day than they may."""
 
 
 class RunError(TweetsentError):

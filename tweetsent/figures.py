@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tweetsent.labels import LABELS
+from tweetsent.labels import LABELS, Label
 from tweetsent.metrics import Reliability
 from tweetsent.records import Trend
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _WIDTH_INCHES, _DPI = 5.4, 160
 _BLUE, _ORANGE, _GREY, _LIGHT = "#2f6fb0", "#d9822b", "#8a8a8a", "#c9c9c9"
 _MOST_DATES = 7
+LABEL_COLORS = {Label.NEGATIVE: _ORANGE, Label.NEUTRAL: _LIGHT, Label.POSITIVE: _BLUE}
+"""Told apart by the colour-blind too."""
 
 
 def confusion_png(
@@ -131,9 +133,9 @@ def trend_png(trend: Trend, *, title: str) -> bytes:
     else:
         lower = upper = figure.subplots()
     base = np.zeros(len(periods), dtype=int)
-    for column, (label, color) in enumerate(zip(LABELS, (_ORANGE, _LIGHT, _BLUE), strict=True)):
+    for column, label in enumerate(LABELS):
         counts = trend.predictions[:, column]
-        upper.bar(periods, counts, 0.8, bottom=base, color=color, label=label.turkish)
+        upper.bar(periods, counts, 0.8, bottom=base, color=LABEL_COLORS[label], label=label.turkish)
         base += counts
     _title(upper, title)
     upper.set_ylabel("Mesaj", fontsize=13)
@@ -148,6 +150,24 @@ def trend_png(trend: Trend, *, title: str) -> bytes:
         axes.tick_params(labelsize=12)
         axes.grid(axis="y", alpha=0.3)
         axes.set_axisbelow(True)
+    return _png(figure)
+
+
+def distribution_png(counts: Mapping[Label, int], *, title: str) -> bytes:
+    """How many texts have each label, with the shares."""
+    figure = _figure(height_inches=4.5)
+    axes = figure.add_subplot()
+    values = [counts.get(label, 0) for label in LABELS]
+    total = max(sum(values), 1)
+    colors = [LABEL_COLORS[label] for label in LABELS]
+    bars = axes.bar([label.turkish for label in LABELS], values, color=colors, width=0.7)
+    shares = [f"{value:,}\n%{100 * value / total:.0f}".replace(",", ".") for value in values]
+    axes.bar_label(bars, shares, fontsize=14, padding=3)
+    axes.margins(y=0.2)
+    axes.tick_params(axis="x", labelsize=14, length=0)
+    axes.set_yticks([])
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    _title(axes, title)
     return _png(figure)
 
 

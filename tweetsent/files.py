@@ -2,25 +2,40 @@
 
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tweetsent.csvfile import csv_rows, decoded_lines
-from tweetsent.errors import DataError
+from tweetsent.errors import DataError, Flaw
+from tweetsent.text import has_words
 
 if TYPE_CHECKING:
     import pandas as pd
+    from openpyxl import Workbook
 
 SUFFIXES = (".xlsx", ".csv", ".jsonl", ".parquet")
+SHEETS = "sheets"
+"""Where a table's `attrs` hold its `Sheets`."""
 _LONGEST_CELL = 32_767
 _MOST_ROWS = 1_048_575  # below the header
 _MAX_UNPACKED_BYTES = 500_000_000
 _MAX_BYTES = 1_000_000_000
+_MAX_CELLS = 30_000_000  # of a sheet, the empty ones between others too
 _ROWS_OF_A_PART = 100_000
 _ROWS_ABOVE_A_HEADER = 100
 _LONGEST_NAME = 30
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # also around an encrypted .xlsx
+
+
+@dataclass(frozen=True, slots=True)
+class Sheets:
+    """Which sheet of a workbook a table is, and the titles of those that were not read."""
+
+    read: str
+    others: tuple[str, ...]
+    hidden: tuple[str, ...]
 
 
 def read_table(
@@ -66,7 +81,7 @@ def _check_input(path: Path) -> None:
     if not is_file:
         raise DataError(f"{path}: is {'a folder' if is_folder else 'no file'}; name a file")
     if size == 0:
-        raise DataError(f"{path}: is empty")
+        raise DataError(f"{path}: is empty", Flaw.EMPTY)
     if size > _MAX_BYTES:
         raise DataError(f"{path}: has {size:,} bytes, more than {_MAX_BYTES:,}; split it")
 
@@ -79,16 +94,18 @@ def check_output(path: Path) -> None:
         raise DataError(f"{path}: can't be written: there is no folder {path.parent}")
 
 
-def write_table(table: "pd.DataFrame", path: Path) -> None:
+def write_table(
+    table: "pd.DataFrame", path: Path, add_sheets: "Callable[[Workbook], None]" = lambda _: None
+) -> None:
     """Write a table in the format that the name's ending says; an existing file is replaced.
 
-    In .xlsx and .csv a text that begins like a formula is kept from being run as one. Raises
-    DataError.
+    In .xlsx and .csv a text that begins like a formula is kept from being run as one. To an .xlsx
+    `add_sheets` may add more sheets. Raises DataError.
     """
     check_output(path)
     table = table.map(_without_lone_surrogates)
     writers = {
-        ".xlsx": lambda: _write_xlsx(table, path),
+        ".xlsx": lambda: _write_xlsx(table, path, add_sheets),
         # A line's end of two characters: with one alone a "\r" inside a text would not be quoted.
         ".csv": lambda: _spreadsheet_safe(table).to_csv(
             path, index=False, encoding="utf-8-sig", lineterminator="\r\n"
@@ -141,46 +158,77 @@ def _read_xlsx(
     import openpyxl
 
     if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: {_not_a_workbook(path)}")
+        reason, flaw = _not_a_workbook(path)
+        raise DataError(f"{path}: {reason}", flaw)
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > _MAX_UNPACKED_BYTES:
-        raise DataError(f"{path}: unpacks to {size:,} bytes, more than {_MAX_UNPACKED_BYTES:,}")
+        raise DataError(
+            f"{path}: unpacks to {size:,} bytes, more than {_MAX_UNPACKED_BYTES:,}",
+            Flaw.UNPACKED_SIZE,
+        )
     book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
     try:
+        hidden = [sheet.title for sheet in book.worksheets if sheet.sheet_state != "visible"]
+        found: tuple[str, pd.DataFrame] | None = None
         for sheet in book.worksheets:
+            if sheet.title in hidden:
+                continue
             sheet.reset_dimensions()  # some programs state them wrongly
-            table = _table(_sheet_rows(sheet, rows), path, columns, rows, say)
-            if table is not None:
+            notes: list[str] = []
+            table = _table(_sheet_rows(sheet, path, rows), path, columns, rows, notes.append)
+            has_texts = table is not None and _has_texts(table)
+            if table is not None and (has_texts or found is None):
+                found, said = (sheet.title, table), notes
+            if has_texts:
                 break
-        else:
-            raise DataError(f"{path}: is empty")
-        others = [repr(other.title) for other in book.worksheets if other is not sheet]
+        if found is None:
+            raise DataError(f"{path}: is empty", Flaw.EMPTY)
+        title, table = found
+        for note in said:
+            say(note)
+        titles = [other.title for other in book.worksheets]
+        others = [other for other in titles if other != title and other not in hidden]
         if others:
-            say(f"{path}: sheet {sheet.title!r} is read, not {', '.join(others[:5])}")
+            say(f"{path}: sheet {title!r} is read, not {', '.join(map(repr, others[:5]))}")
+        if hidden:
+            say(f"{path}: hidden sheets are not read: {', '.join(map(repr, hidden[:5]))}")
+        table.attrs[SHEETS] = Sheets(title, tuple(others), tuple(hidden))
     finally:
         book.close()
     return table
 
 
-def _not_a_workbook(path: Path) -> str:
+def _has_texts(table: "pd.DataFrame") -> bool:
+    """Whether there is more than a title or numbers."""
+    places = range(table.shape[1])
+    return any(any(map(has_words, cells_at(table, place))) for place in places)
+
+
+def _not_a_workbook(path: Path) -> tuple[str, Flaw]:
     content = path.read_bytes()
     if not content.startswith(_OLD_OFFICE):
-        return "is no Excel workbook (.xlsx)"
+        return "is no Excel workbook (.xlsx)", Flaw.NO_WORKBOOK
     if "EncryptedPackage".encode("utf-16-le") in content:
-        return "is protected by a password; save it without one"
-    return "is no .xlsx but an older Excel file; open it in Excel and save it as .xlsx"
+        return "is protected by a password; save it without one", Flaw.PROTECTED
+    reason = "is no .xlsx but an older Excel file; open it in Excel and save it as .xlsx"
+    return reason, Flaw.OLD_OFFICE
 
 
-def _sheet_rows(sheet: Any, limit: int | None) -> Iterator[tuple[int, list[str]]]:
+def _sheet_rows(sheet: Any, path: Path, limit: int | None) -> Iterator[tuple[int, list[str]]]:
     """The cells as they look, in rows of one length; empty rows at the end of a sheet are none."""
     from openpyxl.cell.cell import ERROR_CODES
 
     numbered: list[tuple[int, list[str]]] = []
-    last = width = 0
+    last = width = size = 0
     for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
         row = ["" if cell is None or cell in ERROR_CODES else str(cell) for cell in cells]
         numbered.append((number, row))
+        size += len(row)
+        if size > _MAX_CELLS:
+            raise DataError(
+                f"{path}: sheet {sheet.title!r} has more than {_MAX_CELLS:,} cells", Flaw.COLUMNS
+            )
         if any(row):
             last = number
             width = max(width, *(place for place, cell in enumerate(row, start=1) if cell))
@@ -195,7 +243,7 @@ def _read_csv(
 ) -> "pd.DataFrame":
     table = _table(csv_rows(path, say), path, columns, rows, say)
     if table is None:
-        raise DataError(f"{path}: is empty")
+        raise DataError(f"{path}: is empty", Flaw.EMPTY)
     return table
 
 
@@ -277,7 +325,9 @@ def _fitting(
         if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
             raise DataError(
                 f"{path}: line {number:,} has more cells than the header ({len(row)}, not "
-                f"{len(header)}): put texts that hold a separator in quotes"
+                f"{len(header)}): put texts that hold a separator in quotes",
+                Flaw.CELLS,
+                number,
             )
         if row:
             yield number, row
@@ -341,14 +391,19 @@ _READERS = {
 def _spreadsheet_safe(table: "pd.DataFrame") -> "pd.DataFrame":
     """An apostrophe before texts that a spreadsheet would run (OWASP: CSV injection)."""
 
-    return table.map(lambda cell: f"'{cell}" if _looks_like_formula(cell) else cell)
+    def safe(cell: object) -> object:
+        return f"'{cell}" if _looks_like_formula(cell) else cell
+
+    return table.map(safe).rename(columns=safe)
 
 
 def _looks_like_formula(cell: object) -> bool:
     return isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
-def _write_xlsx(table: "pd.DataFrame", path: Path) -> None:
+def _write_xlsx(
+    table: "pd.DataFrame", path: Path, add_sheets: "Callable[[Workbook], None]"
+) -> None:
     from numbers import Number
 
     from openpyxl import Workbook
@@ -370,10 +425,11 @@ def _write_xlsx(table: "pd.DataFrame", path: Path) -> None:
     with path.open("wb") as file:
         book = Workbook(write_only=True)
         sheet = book.create_sheet("tweetsent")
-        sheet.append([str(name) for name in table.columns])
-        for row in table.itertuples(index=False):
+        for values in chain(
+            [tuple(map(str, table.columns))], table.itertuples(index=False, name=None)
+        ):
             cells = []
-            for value in row:
+            for value in values:
                 if _is_missing(value) or isinstance(value, Number):
                     cells.append(WriteOnlyCell(sheet, None if _is_missing(value) else value))
                 else:
@@ -383,4 +439,5 @@ def _write_xlsx(table: "pd.DataFrame", path: Path) -> None:
                     cell.quotePrefix = _looks_like_formula(value)
                     cells.append(cell)
             sheet.append(cells)
+        add_sheets(book)
         book.save(file)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tweetsent.errors import DataError
+from tweetsent.errors import DataError, Flaw
 
 _ONLY_TURKISH = "ğışĞİŞ"
 _RIGHT = re.compile(f"[{_ONLY_TURKISH}]")
@@ -58,6 +58,7 @@ def check_letters(texts: Iterable[str], path: Path, say: Callable[[str], None]) 
     if wrong > right:
         raise DataError(
             f"{path}: {what}, as in {example[:40]!r}: a program read it in a wrong encoding and "
-            "stored it again; export it anew as UTF-8"
+            "stored it again; export it anew as UTF-8",
+            Flaw.ENCODING,
         )
     say(f"{path}: {what}, in {wrong:,} of its texts, such as {example[:40]!r}")

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from tweetsent.announcements import forget_chat
 from tweetsent.decisions import lock_corrections, scores_of
 from tweetsent.errors import StoreError
 from tweetsent.labels import LABELS, Label, Scores
@@ -28,7 +29,7 @@ from tweetsent.pseudonyms import Pseudonymiser
 from tweetsent.records import Consent, CorrectionState
 from tweetsent.runs import snapshot_of
 from tweetsent.sessions import empty_log, reading, writing
-from tweetsent.tables import CorrectionRow, InboxRow, PredictionRow, RunRow, User
+from tweetsent.tables import CorrectionRow, FileRow, InboxRow, PredictionRow, RunRow, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +231,9 @@ class OwnData:
             user = self._user(session, user_id, lock=True)
             if user is not None:
                 _erase(session, user)
+            owner = self._pseudonymise.user(user_id)
+            session.execute(delete(FileRow).where(FileRow.owner == owner))
+            forget_chat(session, user_id)  # a private chat has its user's number
             session.execute(delete(InboxRow).where(_failed_with(user_id)))
         empty_log(self._engine)
 

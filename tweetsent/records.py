@@ -71,6 +71,44 @@ class Analysis:
     """Whether the message is surely not Turkish."""
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that a user sent to be labelled, as Telegram names it."""
+
+    chat_id: int
+    message_id: int
+    file_id: str
+    name: str
+
+
+class FileState(StrEnum):
+    """Where the labelling of a file stands."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    """For the user to say which column holds the texts."""
+    DELIVERING = "delivering"
+    """The result may have been sent."""
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class FileJob:
+    """A file that is not finished."""
+
+    id: int
+    state: FileState
+    upload: Upload
+    choice: int | None
+    """Which of the columns that may hold the texts the user chose, counted from 0."""
+    status_message_id: int | None
+    """The bot's message that shows where it stands; None until it was sent."""
+    attempts: int
+    """How often the labelling began."""
+
+
 class Consent(StrEnum):
     """A user's word on training with their corrections."""
 

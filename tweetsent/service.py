@@ -6,7 +6,7 @@ disk, and no transaction is open while the model works.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -40,6 +40,8 @@ from tweetsent.records import (
     Announcement,
     Consent,
     Correction,
+    FileJob,
+    FileState,
     Incoming,
     ModelInfo,
     ModelVersion,
@@ -50,6 +52,7 @@ from tweetsent.records import (
     Scored,
     Stats,
     TrainingCorrection,
+    Upload,
 )
 from tweetsent.registry import Registry
 from tweetsent.store import Store
@@ -69,6 +72,10 @@ class AsyncClassifier(Protocol):
 
     async def classify(self, text: str) -> Scored:
         """The scores of one cleaned text, with the version that made them."""
+        ...
+
+    def classify_all(self, texts: Collection[str]) -> AsyncIterator[dict[str, Scored]]:
+        """The scores of many cleaned texts, some at a time, behind those of `classify`."""
         ...
 
 
@@ -321,6 +328,44 @@ class SentimentService:
     async def drop_announcement(self, announcement_id: int) -> None:
         """Delete it, after its end was shown."""
         await self._sql(self._store.announcements.drop, announcement_id)
+
+    def classify_all(self, texts: Collection[str]) -> AsyncIterator[dict[str, Scored]]:
+        """Scores of many cleaned texts, some at a time, and nothing of them is stored.
+
+        Messages go first.
+        """
+        return self._classifier.classify_all(texts)
+
+    async def file_begin(self, user_id: int, upload: Upload, per_day: int) -> FileJob | None:
+        """Take a file to label; None when its message was seen before; see `FileJobs.begin`."""
+        return await self._sql(self._store.files.begin, user_id, upload, per_day)
+
+    async def files_unfinished(self) -> list[FileJob]:
+        """The files that are not finished, oldest first."""
+        return await self._sql(self._store.files.unfinished)
+
+    async def file_try(self, file_id: int) -> FileJob | None:
+        """Note that labelling a file begins; None when it is not to be labelled any more."""
+        return await self._sql(self._store.files.begin_try, file_id)
+
+    async def file_shown(self, file_id: int, status_message_id: int) -> None:
+        """Note which message of the bot shows where a file stands."""
+        await self._sql(self._store.files.shown, file_id, status_message_id)
+
+    async def file_move(self, file_id: int, state: FileState) -> bool:
+        """Change where a file that is in work stands; False when it is not in work any more."""
+        return await self._sql(self._store.files.move, file_id, state)
+
+    async def file_choose(self, user_id: int, file_id: int, choice: int) -> FileJob | None:
+        """Take a user's word on the column of texts; None when nobody waits for it any more.
+
+        Raises NotFoundError for an unknown file, NotOwnerError for somebody else's.
+        """
+        return await self._sql(self._store.files.choose, user_id, file_id, choice)
+
+    async def file_cancel(self, user_id: int, file_id: int) -> bool:
+        """End a file on its user's word; False when it is too late. Raises as `file_choose`."""
+        return await self._sql(self._store.files.cancel, user_id, file_id)
 
     async def inbox_add(self, updates: list[tuple[int, int | None, str]]) -> list[PendingUpdate]:
         """Store (update id, chat id, JSON) triples, on disk when this returns; see `Inbox`."""

@@ -106,6 +106,15 @@ class Settings(BaseSettings):
     """Expected wait above which a new message is not taken and its user hears that the bot is
     busy."""
 
+    tweetsent_file_mb: int = Field(default=20, ge=1, le=20)
+    """How large a file may be that a user sends to be labelled; Telegram gives bots no larger."""
+
+    tweetsent_file_rows: int = Field(default=10_000, ge=1, le=1_000_000)
+    """How many rows such a file may have."""
+
+    tweetsent_files_per_day: int = Field(default=10, ge=1)
+    """How many such files a user may send within 24 hours."""
+
     tweetsent_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged to stderr."""
 

@@ -24,6 +24,7 @@ from tweetsent.decisions import (
     scores_of,
 )
 from tweetsent.errors import NotFoundError
+from tweetsent.filejobs import FileJobs
 from tweetsent.inbox import Inbox
 from tweetsent.labels import Label, Scores
 from tweetsent.own_data import OwnData
@@ -53,7 +54,8 @@ _DELETED_AT_ONCE = 1000
 
 
 class Store:
-    """Everything that is kept about messages; `inbox` holds those not handled yet.
+    """Everything that is kept about messages; `inbox` holds those not handled yet, `files` the
+    files that are being labelled.
 
     `announcements` knows whom the bot may write to of its own accord. `own` is what concerns one
     user, the data sets of runs in `snapshots` included. Corrections by users of `admin_ids`
@@ -72,6 +74,7 @@ class Store:
         self.inbox = Inbox(engine)
         self.announcements = Announcements(engine)
         self.own = OwnData(engine, pseudonymise, snapshots)
+        self.files = FileJobs(engine, pseudonymise)
         self.policy = policy or Policy()
         self._engine = engine
         self._pseudonymise = pseudonymise

@@ -32,6 +32,7 @@ from tweetsent.records import (
     AnnouncementState,
     Consent,
     CorrectionState,
+    FileState,
     ModelState,
     RunState,
     RunStep,
@@ -244,6 +245,40 @@ class InboxRow(Base):
     """How often handling it failed."""
     failed_at: Mapped[datetime | None] = mapped_column(index=True)
     error: Mapped[str | None]
+
+
+class FileRow(Base):
+    """A file that a user sent to be labelled: what is in it is never stored.
+
+    `upload` is raw, as an inbox row is, to go on after a restart, and NULL once the file is
+    finished; the row itself is deleted after some days.
+    """
+
+    __tablename__ = "files"
+    __table_args__ = (
+        UniqueConstraint("chat", "message_id"),
+        Index(
+            "uq_files_unfinished",
+            "owner",
+            unique=True,
+            sqlite_where=text("upload IS NOT NULL"),
+            postgresql_where=text("upload IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    """The pseudonym of the user who sent it."""
+    chat: Mapped[str] = mapped_column(String(64))
+    """The chat's pseudonym."""
+    message_id: Mapped[int] = mapped_column(BigInteger)
+    upload: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    state: Mapped[FileState] = mapped_column(_enum(FileState, "state"), default=FileState.RUNNING)
+    choice: Mapped[int | None]
+    """Which of the possible columns of texts the user chose."""
+    status_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
 
 
 class HandledUpdate(Base):

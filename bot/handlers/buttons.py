@@ -8,6 +8,7 @@ from bot import texts
 from bot.context import BotContext
 from bot.handlers.announcements import on_announcement_press
 from bot.handlers.corrections import ask_consent
+from bot.handlers.files import on_file_press
 from bot.handlers.model import on_roll_back_press
 from bot.handlers.own_data import on_erase_press, on_history_press
 from bot.handlers.replying import edit, notify
@@ -17,6 +18,7 @@ from bot.keyboards import (
     ConsentPress,
     CorrectionPress,
     ErasePress,
+    FilePress,
     HistoryPress,
     Press,
     ReviewPress,
@@ -95,4 +97,5 @@ _HANDLERS: dict[type[Press], Callable[..., Awaitable[None]]] = {
     AnnouncementPress: on_announcement_press,
     HistoryPress: on_history_press,
     ErasePress: on_erase_press,
+    FilePress: on_file_press,
 }

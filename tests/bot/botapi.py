@@ -18,7 +18,7 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 TOKEN = "123456789:AAtest-token-that-must-never-be-logged_1"
 BOT = {"id": 123456789, "is_bot": True, "first_name": "Duygu", "username": "duygu_bot"}
@@ -34,7 +34,7 @@ COMMAND_SCOPES = {
 }
 """What each scope of a command menu is made of beside its type."""
 LONGEST_POLL_SECONDS = 1.0
-LARGEST_UPLOAD = 50_000_000
+LARGEST_UPLOAD, LARGEST_DOWNLOAD = 50_000_000, 20_000_000
 
 Params = dict[str, Any]
 
@@ -98,6 +98,8 @@ class BotApi:
         self.calls: list[Call] = []
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)
         self.messages: dict[tuple[int, int], Params] = {}
+        self.files: dict[str, bytes] = {}
+        """What users' apps uploaded, by file id."""
         self.repeat_last = False
         self._updates: list[Params] = []
         self._last_delivery: list[Params] = []
@@ -186,6 +188,14 @@ class BotApi:
         self._chats[chat["id"]] = chat
         self.messages[chat["id"], message["message_id"]] = message
         return message
+
+    def upload(self, name: str, content: bytes, **document: Any) -> Params:
+        """A document to send, of which Telegram has the content."""
+        file_id = f"BQAC{self._new_id()}"
+        self.files[file_id] = content
+        size = {"file_size": len(content)}
+        kind = {"file_id": file_id, "file_unique_id": file_id, "file_name": name}
+        return {**kind, **size, **document}
 
     def press(self, message: Params | None, data: str, *, user: int = 7) -> str:
         """A press of a button under a message, or under one sent through inline mode."""
@@ -342,6 +352,28 @@ class BotApi:
         document = {"file_id": "f", "file_unique_id": "u", "file_size": size}
         caption = _text(params, "caption", 1024) if "caption" in params else ""
         return self._stored(params, document=document, caption=caption)
+
+    def _getFile(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
+        _allow(params, "file_id")
+        file_id = params["file_id"]
+        if file_id not in self.files:
+            raise RefusedError("wrong file_id or the file is temporarily unavailable")
+        size = len(self.files[file_id])
+        if size > LARGEST_DOWNLOAD:
+            raise RefusedError("file is too big")
+        path = f"documents/{file_id}"
+        return {"file_id": file_id, "file_unique_id": "u", "file_size": size, "file_path": path}
+
+    def download(self, token: str, file_id: str) -> tuple[int, bytes] | Fault:
+        """Status and content of a file that `getFile` gave the path of."""
+        with self._changed:
+            fault = self.faults["download"].popleft() if self.faults["download"] else None
+            known = any(call.params["file_id"] == file_id for call in self.of("getFile"))
+        if fault:
+            return fault
+        if token != TOKEN or not known:
+            return 404, _error(404, "Not Found")
+        return 200, self.files[file_id]
 
     def _editMessageText(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
         _allow(params, "chat_id message_id text reply_markup")
@@ -516,8 +548,12 @@ def _handler_of(api: BotApi) -> type[BaseHTTPRequestHandler]:
                 self._serve(dict(parse_qsl(body.decode())), {})
 
         def _serve(self, params: Params, files: dict[str, bytes]) -> None:
-            match = re.fullmatch(r"/bot([^/]+)/(\w+)", urlsplit(self.path).path)
-            answer = api.answer(*match.groups(), params, files) if match else (404, b"{}")
+            path = unquote(urlsplit(self.path).path)
+            answer: tuple[int, bytes] | Fault = (404, b"{}")
+            if match := re.fullmatch(r"/bot([^/]+)/(\w+)", path):
+                answer = api.answer(*match.groups(), params, files)
+            elif match := re.fullmatch(r"/file/bot([^/]+)/documents/(\w+)", path):
+                answer = api.download(*match.groups())
             if isinstance(answer, Fault):
                 if answer.reset:
                     self._reset()

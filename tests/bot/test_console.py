@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from telegram import Bot
 
 from bot import reports, texts
 from bot.console import run_chat
+from bot.terminal_api import TerminalApi
 from tests.bot.tiny import TinyClassifier, open_services, settings_for
 from tweetsent.database import create_engine_for
 from tweetsent.records import RunState, Trigger
@@ -122,6 +124,16 @@ def test_the_file_of_ones_data_is_saved_and_all_is_erased(settings: Settings) ->
     assert "harika" in Path(path).read_text(encoding="utf-8")
     assert "• 1 mesaj ve sonucu" in answers[3]
     assert answers[4:] == [texts.own_data.ERASED, texts.own_data.NO_HISTORY]
+
+
+def test_documents_are_saved_with_their_ending(tmp_path: Path) -> None:
+    stdout = io.StringIO()
+    bot = Bot("0:none", request=TerminalApi(stdout, tmp_path))
+
+    asyncio.run(bot.send_document(1, b"a;b", filename="tablo.csv", caption="Tablon"))
+
+    caption, path = stdout.getvalue().split()
+    assert (caption, Path(path).suffix, Path(path).read_bytes()) == ("Tablon", ".csv", b"a;b")
 
 
 def test_a_broken_model_does_not_end_the_conversation(settings: Settings) -> None:

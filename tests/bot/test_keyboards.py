@@ -12,6 +12,7 @@ from bot.keyboards import (
     ConsentPress,
     CorrectionPress,
     ErasePress,
+    FilePress,
     HistoryPress,
     ReviewPress,
     RollBackPress,
@@ -21,6 +22,7 @@ from bot.keyboards import (
     consent_keyboard,
     decode,
     erase_keyboard,
+    file_keyboard,
     history_keyboard,
     prediction_of_buttons,
     review_keyboard,
@@ -139,6 +141,18 @@ def test_announcement_buttons_come_back(announcement_id: int) -> None:
         [AnnouncementPress(announcement_id, True), AnnouncementPress(announcement_id, False)],
         [AnnouncementPress(announcement_id, False)],
     ]
+
+
+@given(st.integers(1, LARGEST_ID))
+def test_file_buttons_come_back(file_id: int) -> None:
+    keyboard = file_keyboard(file_id, [name * 40 for name in "aaçdeğışz"])
+    buttons = [row[0] for row in keyboard.inline_keyboard]
+
+    assert [decode(str(button.callback_data)) for button in buttons] == [
+        FilePress(file_id, choice) for choice in (*range(9), None)
+    ]
+    assert max(len(button.text) for button in buttons) <= 64
+    assert prediction_of_buttons(keyboard) is None
 
 
 @given(st.text(max_size=64))

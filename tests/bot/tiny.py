@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -44,6 +44,11 @@ class TinyClassifier:
     async def classify(self, text: str) -> Scored:
         """Scores by the words in the text."""
         return Scored(await self._scores(text), self.version, "p1")
+
+    async def classify_all(self, texts: Collection[str]) -> AsyncIterator[dict[str, Scored]]:
+        """The texts one after the other."""
+        for text in sorted(set(texts)):
+            yield {text: await self.classify(text)}
 
     async def _scores(self, text: str) -> Scores:
         self.texts.append(text)

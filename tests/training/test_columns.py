@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from training.columns import find_columns, find_text_column
+from training.columns import find_columns, find_text_column, text_columns
 from tweetsent.errors import DataError
 
 PATH = Path("veri.csv")
@@ -112,3 +112,12 @@ def test_numbered_columns_of_pandas_are_a_header() -> None:
 def test_a_header_without_rows_says_so() -> None:
     with pytest.raises(DataError, match="no rows below its header"):
         find_columns(table(A=[], B=[]), PATH)
+
+
+def test_all_columns_that_may_hold_texts_are_told() -> None:
+    frame = table(
+        no=["1", "2"], a=["iyi bir gün", "kötü bir gün"], b=["çok iyi film", "bir film daha"]
+    )
+    assert text_columns(frame, PATH) == [1, 2]
+    assert text_columns(table(yorum=["iyi"], b=["bir iki üç"], mesaj=["kötü"]), PATH) == [0, 2]
+    assert text_columns(table(no=["1"]), PATH) == []

@@ -233,3 +233,81 @@ def test_a_real_model_answers_as_without_batching(tiny_base: BaseModel) -> None:
     assert [answer.scores for answer in answers] == classifier.classify(texts)
     assert {answer.model_version for answer in answers} == {classifier.version}
     assert len(set(answers)) == len(texts)
+
+
+async def collected(batching: BatchingClassifier, texts: list[str]) -> dict[str, Scored]:
+    found = {}
+    async for part in batching.classify_all(texts):
+        found.update(part)
+    return found
+
+
+def test_many_texts_are_scored_once_each_in_small_batches(counting: CountingClassifier) -> None:
+    counting.go.set()
+    texts = [str(number % 20) for number in range(100)]
+
+    found = run(counting, lambda batching: collected(batching, texts))
+
+    assert found == {str(number): scored(number) for number in range(20)}
+    assert counting.sizes == [8, 8, 4]
+
+
+def test_long_texts_come_in_smaller_batches_last(counting: CountingClassifier) -> None:
+    counting.go.set()
+    texts = [f"{number:0{width}}" for number in range(3) for width in (900, 4_000, 10)]
+
+    run(counting, lambda batching: collected(batching, texts))
+
+    assert [[len(text) for text in batch] for batch in counting.batches] == [
+        *([10, 10, 10], [900, 900], [900], [4_000], [4_000], [4_000])
+    ]
+
+
+def test_a_message_waits_for_one_small_batch_of_all_files_at_most(
+    counting: CountingClassifier,
+) -> None:
+    async def talk(batching: BatchingClassifier) -> None:
+        files = [
+            asyncio.create_task(collected(batching, [str(n) for n in range(start, start + 100)]))
+            for start in (100, 200, 300)
+        ]
+        await started(counting)
+        await asyncio.sleep(0.01)
+        message = asyncio.create_task(batching.classify("7"))
+        await asyncio.sleep(0)
+        counting.go.set()
+        await message
+        assert not any(file.done() for file in files)
+        await asyncio.gather(*files)
+
+    run(counting, talk)
+
+    assert counting.batches[1] == ["7"]
+    turns = [batch[0][0] for batch in counting.batches if batch != ["7"]]
+    assert turns[:6] == ["1", "2", "3"] * 2
+
+
+def test_a_file_that_is_cancelled_stops_and_leaves_the_way_free(
+    counting: CountingClassifier,
+) -> None:
+    async def talk(batching: BatchingClassifier) -> Scored:
+        file = asyncio.create_task(collected(batching, [str(number) for number in range(100)]))
+        await started(counting)
+        file.cancel()
+        await asyncio.wait([file])
+        counting.go.set()
+        assert await collected(batching, ["5"]) == {"5": scored(5)}
+        return await batching.classify("7")
+
+    assert run(counting, talk) == scored(7)
+    assert counting.sizes == [8, 1, 1]
+
+
+def test_an_error_in_a_file_is_raised_and_messages_go_on(counting: CountingClassifier) -> None:
+    async def talk(batching: BatchingClassifier) -> Scored:
+        counting.go.set()
+        with pytest.raises(ModelError):
+            await collected(batching, ["1", "bozuk"])
+        return await batching.classify("7")
+
+    assert run(counting, talk) == scored(7)

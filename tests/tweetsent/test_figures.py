@@ -11,10 +11,12 @@ from PIL import Image, ImageChops
 from tweetsent.figures import (
     comparison_png,
     confusion_png,
+    distribution_png,
     learning_curves_png,
     reliability_png,
     trend_png,
 )
+from tweetsent.labels import Label
 from tweetsent.metrics import Reliability
 from tweetsent.records import Trend
 
@@ -139,6 +141,16 @@ def test_a_trend_shows_messages_judgements_and_the_kind_of_its_periods() -> None
     ]
     for first, second in combinations(drawn, 2):
         assert ImageChops.difference(first, second).getbbox() is not None
+
+
+def test_a_distribution_shows_its_numbers_on_a_phones_width_also_of_nothing() -> None:
+    counts = {Label.NEGATIVE: 4321, Label.POSITIVE: 40}
+    first, other, empty = (
+        opened(distribution_png(numbers, title="Duygular"))
+        for numbers in (counts, counts | {Label.POSITIVE: 41}, {})
+    )
+    assert first.width == other.width == empty.width == 864
+    assert ImageChops.difference(first, other).getbbox() is not None
 
 
 def test_threads_may_draw_together() -> None:

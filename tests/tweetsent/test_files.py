@@ -10,7 +10,15 @@ import pytest
 
 from tweetsent import files
 from tweetsent.errors import DataError
-from tweetsent.files import SUFFIXES, check_output, read_table, text_column, write_table
+from tweetsent.files import (
+    SHEETS,
+    SUFFIXES,
+    Sheets,
+    check_output,
+    read_table,
+    text_column,
+    write_table,
+)
 
 TEXTS = [
     "Çok güzel, ığdır'dan ŞİİR 😊",
@@ -353,6 +361,38 @@ def test_the_first_sheet_that_holds_anything_is_read_and_named(tmp_path: Path) -
     table, notes = read_with_notes(path)
     assert table == {"metin": ["iyi", "kötü"], "etiket": ["1", "0"]}
     assert notes == [f"{path}: sheet 'Veri' is read, not 'Boş', 'Eski'"]
+
+
+def test_the_first_sheet_with_texts_is_read_and_no_hidden_one(tmp_path: Path) -> None:
+    path = book(tmp_path / "tablo.xlsx", Sır=ROWS, Kapak=[["2024"]], Veri=ROWS, Sayılar=[["a"]])
+    workbook = openpyxl.load_workbook(path)
+    workbook["Sır"].sheet_state = "veryHidden"
+    workbook.save(path)
+    table, notes = read_with_notes(path)
+    assert table == {"metin": ["iyi", "kötü"], "etiket": ["1", "0"]}
+    assert notes == [
+        f"{path}: sheet 'Veri' is read, not 'Kapak', 'Sayılar'",
+        f"{path}: hidden sheets are not read: 'Sır'",
+    ]
+    assert read_table(path).attrs[SHEETS] == Sheets("Veri", ("Kapak", "Sayılar"), ("Sır",))
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".csv"])
+def test_a_header_is_no_formula(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"tablo{suffix}"
+    write_table(pd.DataFrame({"=1+1": ["x"]}), path)
+    if suffix == ".csv":
+        assert path.read_text("utf-8-sig").startswith("'=1+1")
+    else:
+        assert openpyxl.load_workbook(path).active["A1"].data_type == "s"
+
+
+def test_a_sheet_of_too_many_cells_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_MAX_CELLS", 5)
+    with pytest.raises(DataError, match="has more than 5 cells"):
+        read_table(book(tmp_path / "tablo.xlsx", Veri=ROWS))
 
 
 @pytest.mark.parametrize("above", [[[]], [[], [None, " "]], [["Tweet listesi"]], [[], ["2024"]]])
