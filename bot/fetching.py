@@ -18,12 +18,14 @@ from bot.inbox import Inbox, RawUpdate
 from bot.redaction import describe
 from bot.stopping import unless
 from bot.transport import flood_seconds
+from tweetsent.telemetry import Telemetry
 
 POLL_SECONDS = 30
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 _NETWORK_SECONDS = 10.0
-_KINDS = ["message", "callback_query"]
+KINDS = ["message", "callback_query"]
+"""The updates that are handled; Telegram keeps all others."""
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +33,10 @@ log = logging.getLogger(__name__)
 class Fetcher:
     """Fetches raw updates, so that one which the library can't parse doesn't block the rest."""
 
-    def __init__(self, bot: Bot, inbox: Inbox) -> None:
+    def __init__(self, bot: Bot, inbox: Inbox, telemetry: Telemetry) -> None:
         self._bot = bot
         self._inbox = inbox
+        self._telemetry = telemetry
         self._offset: int | None = None
         self._failures = 0
         self._last_failure: type[Exception] | None = None
@@ -52,7 +55,7 @@ class Fetcher:
                 await unless(stop, asyncio.sleep(self._delay_after(error)))
 
     async def _get_updates(self) -> list[RawUpdate]:
-        question: dict[str, object] = {"timeout": POLL_SECONDS, "allowed_updates": _KINDS}
+        question: dict[str, object] = {"timeout": POLL_SECONDS, "allowed_updates": KINDS}
         if self._offset is not None:
             question["offset"] = self._offset
         parameters = [RequestParameter.from_input(name, value) for name, value in question.items()]
@@ -66,6 +69,7 @@ class Fetcher:
         return result
 
     def _note_success(self) -> None:
+        self._telemetry.contact()
         if self._failures:
             log.info("fetching updates works again after %d failed tries", self._failures)
         self._failures = 0

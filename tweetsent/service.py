@@ -29,6 +29,7 @@ from tweetsent.records import (
 )
 from tweetsent.registry import Registry
 from tweetsent.store import Store
+from tweetsent.telemetry import Telemetry
 from tweetsent.text import clean, has_words
 
 P = ParamSpec("P")
@@ -64,7 +65,17 @@ class SentimentService:
         self._classifier = classifier
         self._registry = registry
         self._train_on_forwards = train_on_forwards
+        self.telemetry = Telemetry()
         self._sql_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sql")
+
+    @property
+    def model_version(self) -> str:
+        """The version that answers."""
+        return self._classifier.version
+
+    async def ping(self) -> None:
+        """Return when the database has answered."""
+        await self._sql(self._store.ping)
 
     async def analyse(self, incoming: Incoming) -> Prediction:
         """The stored prediction of a message: made now, or before if the message was seen.
@@ -79,19 +90,21 @@ class SentimentService:
             return seen
         started = time.perf_counter()
         scored = await self._classifier.classify(incoming.text)
-        latency_ms = 1000 * (time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self.telemetry.classified(seconds)
         return await self._sql(
             self._store.save_prediction,
             incoming,
             scored.scores,
             model_version=scored.model_version,
             prompt_version=scored.prompt_version,
-            latency_ms=latency_ms,
+            latency_ms=1000 * seconds,
         )
 
     async def answered(self, prediction_id: int, answer_message_id: int) -> None:
         """Note which message of the bot shows a prediction; NotFoundError for an unknown one."""
         await self._sql(self._store.set_answer, prediction_id, answer_message_id)
+        self.telemetry.answered()
 
     async def find(self, chat_id: int, message_id: int) -> Prediction:
         """The prediction of a user's message or of the bot's answer to it; else NotFoundError."""
@@ -106,7 +119,9 @@ class SentimentService:
 
     async def correct(self, user_id: int, prediction_id: int, label: Label) -> Correction:
         """Make `label` the user's word on a prediction; NotFoundError for an unknown one."""
-        return await self._sql(self._store.correct, user_id, prediction_id, label)
+        correction = await self._sql(self._store.correct, user_id, prediction_id, label)
+        self.telemetry.corrected()
+        return correction
 
     async def consent(self, user_id: int) -> Consent:
         """A user's word on training; UNASKED for a stranger."""

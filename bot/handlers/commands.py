@@ -13,6 +13,7 @@ from telegram.constants import ChatType
 from bot import texts
 from bot.context import BotContext
 from bot.handlers.corrections import on_correct
+from bot.handlers.health import on_health
 from bot.handlers.model import on_model, on_roll_back
 from bot.handlers.replying import reply, sender_id
 from bot.handlers.retraining import on_retrain
@@ -77,4 +78,5 @@ _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
     "model": on_model,
     "geri_al": on_roll_back,
     "egit": on_retrain,
+    "saglik": on_health,
 }
