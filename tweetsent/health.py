@@ -37,7 +37,7 @@ class Health:
 
     def problems(self, *, polls: bool) -> list[str]:
         """What is wrong, in English; of bots that poll, silence is."""
-        found = [] if self.database else ["the database can't be read"]
+        found = [] if self.database else ["the database gives no answer"]
         age = self.contact_age_seconds
         if polls and (self.uptime_seconds if age is None else age) > LONGEST_SILENCE_SECONDS:
             found.append("Telegram gives no updates")

@@ -50,7 +50,8 @@ def _run(run: Run | None) -> str:
 
 def _duration(seconds: float) -> str:
     """In the two largest units, or in seconds below a minute."""
-    left, parts = int(seconds), []
+    left = int(seconds)
+    parts: list[str] = []
     for length, unit in _UNITS:
         if left >= length or parts:
             parts.append(f"{left // length} {unit}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -71,6 +72,14 @@ def api() -> Iterator[BotApi]:
 @pytest.fixture
 def settings(tmp_path: Path, api: BotApi, empty_database: Path) -> Settings:
     return settings_for(tmp_path, empty_database, api.base_url, TOKEN)
+
+
+@pytest.fixture
+def free_address() -> str:
+    """`host:port` where nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{unused.getsockname()[1]}"
 
 
 @pytest.fixture

@@ -318,13 +318,14 @@ def test_a_blocked_bot_goes_on(telegram: BotApi) -> None:
     assert len(telegram.wait_sent()) == 1
 
 
-def process(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.bot.process", *arguments]
+def process(settings: Settings, **variables: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.bot.process"]
     environment = {
         "PATH": os.environ["PATH"],
         "TELEGRAM_BOT_TOKEN": TOKEN,
         "TELEGRAM_API_BASE_URL": settings.telegram_api_base_url,
         "TWEETSENT_DATA_DIR": str(settings.tweetsent_data_dir),
+        **variables,
     }
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdin=subprocess.PIPE, text=True
