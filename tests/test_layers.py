@@ -45,6 +45,7 @@ TESTED_ELSEWHERE = {
     "tweetsent/cli/console.py": "test_cli.py looks at stdout and stderr",
     "tweetsent/cli/corrections.py": "test_corrections.py",
     "tweetsent/cli/database.py": "test_cli.py",
+    "tweetsent/cli/doctor.py": "test_doctor.py of the command line",
     "tweetsent/cli/models.py": "test_models.py",
     "tweetsent/cli/registry.py": "test_registry.py",
     "tweetsent/cli/retraining.py": "test_retraining.py of the command line",

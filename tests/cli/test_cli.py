@@ -15,7 +15,9 @@ COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def test_these_are_the_commands() -> None:
-    words = "average bot chat db evaluate export models predict retrain review run stats train"
+    words = (
+        "average bot chat db doctor evaluate export models predict retrain review run stats train"
+    )
     assert words.split() == COMMANDS
 
 
@@ -26,7 +28,9 @@ def test_every_command_explains_itself(tweetsent: Running, command: list[str]) -
     assert f"Usage: {' '.join(['tweetsent', *command])}" in result.out
 
 
-@pytest.mark.parametrize("command", ["predict", "evaluate", "train", "stats", "review", "export"])
+@pytest.mark.parametrize(
+    "command", ["predict", "evaluate", "train", "stats", "review", "export", "doctor"]
+)
 def test_every_command_with_results_offers_json(tweetsent: Running, command: str) -> None:
     assert "--json" in tweetsent(command, "--help").out
 
