@@ -191,3 +191,16 @@ def test_control_c_is_130_and_silent(tweetsent: Running, monkeypatch: pytest.Mon
     monkeypatch.setattr("tweetsent.database.upgrade", interrupted)
     result = tweetsent("db", "upgrade")
     assert (result.code, result.out, result.err) == (130, "", "")
+
+
+def test_logs_are_json_where_that_is_asked_for(
+    process: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWEETSENT_LOG_FORMAT", "json")
+    code = (
+        "import logging; from tweetsent.cli.console import load_settings; load_settings(); "
+        "logging.getLogger('bot.x').info('ğ %d', 1); logging.getLogger('other').info('quiet')"
+    )
+    (line,) = process(start=("-c", code)).err.splitlines()
+    entry = json.loads(line)
+    assert (entry["level"], entry["logger"], entry["message"]) == ("INFO", "bot.x", "ğ 1")
