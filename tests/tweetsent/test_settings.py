@@ -33,7 +33,7 @@ def test_defaults_need_nothing(tmp_path: Path) -> None:
         ("TELEGRAM_WEBHOOK_URL", "https://bot.example.org/x?secret=1"),
         ("TELEGRAM_WEBHOOK_URL", "https://x.org/bot123456789:AAabcdefghijklmnopqrstuvwxyz012345"),
         ("TELEGRAM_WEBHOOK_URL", "https://x.org/123456789%3AAAabcdefghijklmnopqrstuvwxyz012345"),
-        ("TELEGRAM_WEBHOOK_LISTEN", "8080"),
+        ("TELEGRAM_WEBHOOK_LISTEN", "localhost"),
         ("TELEGRAM_WEBHOOK_LISTEN", "localhost:0"),
         ("TELEGRAM_WEBHOOK_LISTEN", "localhost:65536"),
         ("TELEGRAM_WEBHOOK_SECRET", "with space"),
