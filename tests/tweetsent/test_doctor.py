@@ -179,7 +179,7 @@ def test_the_base_model(
     assert base(tweetsent_base_model=str(tiny_folder))[0] == "ok"
     assert base(tweetsent_base_model="/no/such/model")[0] == "error"
     assert base(tweetsent_base_model="Qwen/Qwen3-0.6B")[0] == "ok"
-    monkeypatch.setattr(doctor.embedded, "PACKAGES", ("no_such_package",))
+    monkeypatch.setattr(doctor.embedded, "parts", lambda: ["no_such_package"])
     assert base() == ("error", "missing packages: no_such_package")
 
 
