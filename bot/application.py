@@ -1,5 +1,6 @@
 """The one place where handlers, service and Telegram client are put together."""
 
+import time
 from typing import cast
 
 from telegram import Update
@@ -110,6 +111,16 @@ async def handle(
 
     Before the last try the user hears nothing of what may pass.
     """
+    started = time.perf_counter()
     with new_attempt(is_last=is_last_try) as attempt:
         await application.process_update(update)
+    application.bot_data.service.telemetry.handled(
+        _kind_of(update),
+        time.perf_counter() - started,
+        attempt.failure.kind if attempt.failure else None,
+    )
     return attempt.failure
+
+
+def _kind_of(update: Update) -> str:
+    return next((kind for kind in Update.ALL_TYPES if getattr(update, kind)), "other")

@@ -18,6 +18,7 @@ from bot.inbox import Inbox, RawUpdate
 from bot.redaction import describe
 from bot.stopping import unless
 from bot.transport import flood_seconds
+from tweetsent.telemetry import Telemetry
 
 POLL_SECONDS = 30
 FIRST_DELAY_SECONDS = 0.5
@@ -40,9 +41,10 @@ log = logging.getLogger(__name__)
 class Fetcher:
     """Fetches raw updates, so that one which the library can't parse doesn't block the rest."""
 
-    def __init__(self, bot: Bot, inbox: Inbox) -> None:
+    def __init__(self, bot: Bot, inbox: Inbox, telemetry: Telemetry) -> None:
         self._bot = bot
         self._inbox = inbox
+        self._telemetry = telemetry
         self._offset: int | None = None
         self._failures = 0
         self._last_failure: type[Exception] | None = None
@@ -75,6 +77,7 @@ class Fetcher:
         return result
 
     def _note_success(self) -> None:
+        self._telemetry.contact()
         if self._failures:
             log.info("fetching updates works again after %d failed tries", self._failures)
         self._failures = 0

@@ -66,6 +66,11 @@ class Inbox:
         self._has_room.set()
         self._stopping = asyncio.Event()
 
+    @property
+    def length(self) -> int:
+        """Updates in memory, those in work too."""
+        return len(self._held)
+
     async def room(self) -> None:
         """Waits until less than CAPACITY updates are in memory."""
         await self._has_room.wait()

@@ -1,7 +1,9 @@
-"""The Telegram bot by polling: start, listen, stop."""
+"""The Telegram bot, by polling or by a webhook: start, listen, stop."""
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 
 import telegram.error
 from telegram import Update
@@ -11,9 +13,12 @@ from bot.application import build_application, handle
 from bot.attempt import Failure
 from bot.context import BotApplication
 from bot.fetching import Fetcher
+from bot.http import listening
 from bot.inbox import Inbox, RawUpdate
 from bot.menus import show_menus
+from bot.monitoring import monitoring
 from bot.stopping import stop_on_signals, unless
+from bot.webhook import Webhook
 from tweetsent.errors import ConfigError, TelegramError
 from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
@@ -22,13 +27,14 @@ from tweetsent.settings import Settings
 log = logging.getLogger(__name__)
 
 
-async def run_polling(
+async def run_bot(
     settings: Settings, service: SentimentService, retraining: RetrainingService
 ) -> None:
     """Runs the bot until SIGINT or SIGTERM, then finishes what it has begun.
 
-    The caller closes the services. Raises ConfigError without a token, and TelegramError when
-    Telegram can't be reached at the start or refuses the token.
+    It polls unless the settings name the webhook's URL. The caller closes the services. Raises
+    ConfigError without a token or when a port can't be had, and TelegramError when Telegram can't
+    be reached at the start or refuses the token or the URL.
     """
     if settings.telegram_bot_token is None:
         raise ConfigError("TELEGRAM_BOT_TOKEN is not set: ask @BotFather for one")
@@ -37,7 +43,7 @@ async def run_polling(
         try:
             await unless(stop, _connect(application, settings))
             if not stop.is_set():
-                await _listen(application, settings, service, stop)
+                await _listen(application, settings, stop)
         finally:
             await application.shutdown()
             # A failed start leaves the application closed but the HTTP client open.
@@ -45,10 +51,19 @@ async def run_polling(
 
 
 async def _connect(application: BotApplication, settings: Settings) -> None:
-    """Checks token and connection, and makes ready for polling."""
-    try:
+    """Checks token and connection, and makes ready for polling where that is asked for."""
+    with _readable_errors(settings):
         await application.initialize()
-        await application.bot.delete_webhook(drop_pending_updates=False)
+        if settings.telegram_webhook_url is None:
+            await application.bot.delete_webhook(drop_pending_updates=False)
+    await show_menus(application.bot, application.bot_data.admin_ids)
+
+
+@contextmanager
+def _readable_errors(settings: Settings) -> Iterator[None]:
+    """TelegramError, without the token, in place of the library's errors."""
+    try:
+        yield
     except telegram.error.InvalidToken:
         # The library's own words quote the token.
         raise TelegramError(
@@ -58,32 +73,42 @@ async def _connect(application: BotApplication, settings: Settings) -> None:
         raise TelegramError(
             f"can't reach Telegram at {settings.telegram_api_base_url}: {error}"
         ) from None
-    await show_menus(application.bot, application.bot_data.admin_ids)
 
 
-async def _listen(
-    application: BotApplication,
-    settings: Settings,
-    service: SentimentService,
-    stop: asyncio.Event,
-) -> None:
+async def _listen(application: BotApplication, settings: Settings, stop: asyncio.Event) -> None:
     async def handle_raw(raw: RawUpdate, is_last_try: bool) -> Failure | None:
         update = Update.de_json(raw, application.bot)
         return await handle(application, update, is_last_try=is_last_try)
 
-    admission = Admission(application.bot, settings, application.bot_data.admin_ids)
-    inbox = Inbox(service, handle_raw, admission.admits)
-    data = application.bot_data
-    try:
-        data.reporter.start(application.bot)
-        data.announcer.start(application.bot)
-        await data.labeller.start(application.bot)
+    bot, data = application.bot, application.bot_data
+    telemetry = data.service.telemetry
+    admission = Admission(bot, settings, data.admin_ids)
+    inbox = Inbox(data.service, handle_raw, admission.admits)
+    telemetry.watch_queue(lambda: inbox.length)
+    uses_webhook = settings.telegram_webhook_url is not None
+    async with AsyncExitStack() as stack:
+        if settings.tweetsent_http_listen:
+            pages = monitoring(data.service, data.retraining, polls=not uses_webhook)
+            server = listening(
+                settings.tweetsent_http_listen, pages, setting="TWEETSENT_HTTP_LISTEN"
+            )
+            await stack.enter_async_context(server)
+        # Closed from the last one to the first: handlers may still ask for what is above them.
+        for close in (
+            data.reporter.close,
+            data.announcer.close,
+            data.labeller.close,
+            admission.close,
+            inbox.stop,
+        ):
+            stack.push_async_callback(close)
+        data.reporter.start(bot)
+        data.announcer.start(bot)
+        await data.labeller.start(bot)
         await inbox.resume()
-        log.info("bot @%s is listening", application.bot.username)
-        await Fetcher(application.bot, inbox).run(stop)
-    finally:
-        await inbox.stop()
-        await admission.close()
-        await data.labeller.close()
-        await data.announcer.close()
-        await data.reporter.close()
+        log.info("bot @%s is listening", bot.username)
+        if uses_webhook:
+            with _readable_errors(settings):
+                await Webhook(bot, inbox, telemetry, settings).run(stop)
+        else:
+            await Fetcher(bot, inbox, telemetry).run(stop)

@@ -13,6 +13,7 @@ import telegram.error
 from tweetsent.errors import TweetsentError
 
 _ANY_TOKEN = re.compile(r"\d+:[\w-]{30,}")
+_ID = re.compile(r"-?\d{6,}")
 _HIDDEN = "<token>"
 _LONGEST_MESSAGE = 200
 _SHOWN_FRAMES = 4
@@ -60,6 +61,9 @@ def describe(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)[-_SHOWN_FRAMES:]
     place = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
     words = ""
-    if isinstance(error, (TweetsentError, telegram.error.TelegramError)):
+    if isinstance(error, TweetsentError):
         words = f": {str(error)[:_LONGEST_MESSAGE]}"
+    elif isinstance(error, telegram.error.TelegramError):
+        # One says to which id a group moved.
+        words = f": {_ID.sub('<id>', str(error))[:_LONGEST_MESSAGE]}"
     return f"{type(error).__name__}{words}{f' ({place})' if place else ''}"

@@ -23,7 +23,7 @@ MAY_IMPORT = {
 TESTED_ELSEWHERE = {
     "bot/application.py": "test_messages.py and all others beside it drive it",
     "bot/context.py": "types only",
-    "bot/fetching.py": "test_polling.py",
+    "bot/fetching.py": "test_running.py",
     "bot/handlers/announcements.py": "test_announcer.py",
     "bot/handlers/buttons.py": "test_corrections.py",
     "bot/handlers/commands.py": "test_commands.py",
@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "bot/handlers/errors.py": "test_messages.py",
     "bot/handlers/export.py": "test_export.py of the bot",
     "bot/handlers/files.py": "test_labeller.py",
+    "bot/handlers/health.py": "test_monitoring.py",
     "bot/handlers/inline.py": "test_inline.py",
     "bot/handlers/messages.py": "test_messages.py and test_chats.py",
     "bot/handlers/model.py": "test_model.py",
@@ -40,15 +41,17 @@ TESTED_ELSEWHERE = {
     "bot/handlers/retraining.py": "test_reports.py",
     "bot/handlers/review.py": "test_review.py",
     "bot/handlers/stats.py": "test_commands.py",
+    "bot/http.py": "test_webhook.py and test_monitoring.py",
     "bot/stdin.py": "test_console.py",
-    "bot/stopping.py": "test_polling.py and test_console.py send the signals",
+    "bot/stopping.py": "test_running.py and test_console.py send the signals",
     "bot/terminal_api.py": "test_console.py",
-    "bot/transport.py": "test_polling.py",
+    "bot/transport.py": "test_running.py",
     "tweetsent/__main__.py": "test_processes.py of the command line starts it",
     "tweetsent/cli/app.py": "test_cli.py",
     "tweetsent/cli/console.py": "test_cli.py looks at stdout and stderr",
     "tweetsent/cli/corrections.py": "test_corrections.py",
     "tweetsent/cli/database.py": "test_cli.py",
+    "tweetsent/cli/doctor.py": "test_doctor.py of the command line",
     "tweetsent/cli/models.py": "test_models.py",
     "tweetsent/cli/registry.py": "test_registry.py",
     "tweetsent/cli/retraining.py": "test_retraining.py of the command line",
@@ -141,7 +144,7 @@ def in_clean_process(code: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "module", ["tweetsent", "bot.application", "bot.polling", "bot.console", "tweetsent.cli"]
+    "module", ["tweetsent", "bot.application", "bot.running", "bot.console", "tweetsent.cli"]
 )
 def test_importing_loads_no_model_library(module: str, tmp_path: Path) -> None:
     heavy = "{'torch', 'transformers', 'peft', 'bitsandbytes'}"

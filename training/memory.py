@@ -16,12 +16,12 @@ from training.start import load_start
 from tweetsent.errors import ConfigError
 from tweetsent.model import (
     BaseModel,
-    Quantization,
     choose_dtype,
     load_nf4,
     load_plain,
     without_mask,
 )
+from tweetsent.records import Quantization
 
 if TYPE_CHECKING:
     from peft import PeftModel

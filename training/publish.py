@@ -25,8 +25,9 @@ from tweetsent.adapter import CONFIG, WEIGHTS, Dataset, Manifest, write_manifest
 from tweetsent.classifier import Classifier, load_from
 from tweetsent.errors import DataError
 from tweetsent.limits import is_out_of_memory
-from tweetsent.model import BaseModel, Quantization
+from tweetsent.model import BaseModel
 from tweetsent.prompt import Prompt
+from tweetsent.records import Quantization
 from tweetsent.sealed import sha256_of
 
 if TYPE_CHECKING:

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel as Record
 from pydantic import ConfigDict, Field, ValidationError
 
+from tweetsent.embedded import NAME
 from tweetsent.errors import ModelError
-from tweetsent.model import BaseModel, Quantization
 from tweetsent.prompt import Prompt
+from tweetsent.records import Quantization
 from tweetsent.sealed import sha256_of
+from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
+
+    from tweetsent.model import BaseModel
 
 MANIFEST = "tweetsent.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -73,6 +77,19 @@ def shipped_adapter() -> Path:
     return Path(str(files("tweetsent") / "adapters" / "embedded"))
 
 
+def choose_adapter(settings: Settings) -> tuple[Path, Manifest] | tuple[None, None]:
+    """The adapter that was asked for, or the shipped one where it fits the base model.
+
+    Raises ModelError as `read_manifest`.
+    """
+    if settings.tweetsent_adapter != "auto":
+        folder = Path(settings.tweetsent_adapter).expanduser()
+        return folder, read_manifest(folder)
+    if settings.tweetsent_base_model in {"auto", NAME}:
+        return shipped_adapter(), read_manifest(shipped_adapter())
+    return None, None
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read and verify an adapter's folder.
 
@@ -101,7 +118,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def attach(
-    model: "PreTrainedModel | PeftModel", base: BaseModel, folder: Path, name: str = "default"
+    model: "PreTrainedModel | PeftModel", base: "BaseModel", folder: Path, name: str = "default"
 ) -> "PeftModel":
     """The base model with a verified adapter's layers in it, beside those that it may have.
 

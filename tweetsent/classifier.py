@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from tweetsent import __version__
-from tweetsent.adapter import Manifest, attach, read_manifest, shipped_adapter
+from tweetsent.adapter import Manifest, attach, choose_adapter, read_manifest
 from tweetsent.embedded import NAME
 from tweetsent.errors import ModelError
 from tweetsent.labels import Scores
@@ -98,7 +98,7 @@ def load_classifier(settings: Settings, report: Callable[[str], None]) -> Classi
 
 def _load_named(settings: Settings, report: Callable[[str], None]) -> Classifier:
     device = choose_device(settings.tweetsent_device)
-    adapter, manifest = _choose_adapter(settings)
+    adapter, manifest = choose_adapter(settings)
     base = find_base(settings, manifest, report)
     if manifest is None:
         report(
@@ -116,16 +116,6 @@ def _load_named(settings: Settings, report: Callable[[str], None]) -> Classifier
         settings.tweetsent_cache_dir, identity, device, lambda: merge(base, adapter, device), report
     )
     return _classifier(model, base, manifest, device)
-
-
-def _choose_adapter(settings: Settings) -> tuple[Path, Manifest] | tuple[None, None]:
-    """The adapter that was asked for, or the shipped one where it fits the base model."""
-    if settings.tweetsent_adapter != "auto":
-        folder = Path(settings.tweetsent_adapter).expanduser()
-        return folder, read_manifest(folder)
-    if settings.tweetsent_base_model in {"auto", NAME}:
-        return shipped_adapter(), read_manifest(shipped_adapter())
-    return None, None
 
 
 def find_base(

@@ -26,12 +26,22 @@ _PROBE = "Metin: çok güzel negatif nötr pozitif 😊"
 _PROBE_TOKENS = [11921, 495, 236787, 23050, 65731, 109748, 86599, 1168, 16245, 91345, 103453]
 
 
+def parts() -> list[str]:
+    """The packages that the model's file is put together from, in order."""
+    return [f"{_DATA}_part{number}" for number in range(1, 5)]
+
+
+def converted_folder(cache_dir: Path) -> Path:
+    """Where the converted model is, once it is made."""
+    return cache_dir / f"gemma-3-270m-{GGUF_SHA256[:8]}"
+
+
 def prepare_embedded(cache_dir: Path, report: Callable[[str], None]) -> Path:
     """The folder of the converted model, made first if need be; `report` gets progress lines.
 
     Raises ModelError when the packages are missing, a checksum differs or the disk is full.
     """
-    folder = cache_dir / f"gemma-3-270m-{GGUF_SHA256[:8]}"
+    folder = converted_folder(cache_dir)
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with _alone(cache_dir / f"{folder.name}.lock", report):
@@ -95,8 +105,8 @@ def _assemble(target: Path) -> None:
     digest = hashlib.sha256()
     try:
         with target.open("wb") as out:
-            for index in range(4):
-                part = files(f"{_DATA}_part{index + 1}") / "data" / f"{_GGUF}.part{index:02d}"
+            for index, package in enumerate(parts()):
+                part = files(package) / "data" / f"{_GGUF}.part{index:02d}"
                 block = part.read_bytes()
                 digest.update(block)
                 out.write(block)

@@ -7,7 +7,6 @@ import hashlib
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,21 +16,13 @@ import torch
 from tweetsent import embedded
 from tweetsent.errors import ModelError
 from tweetsent.quiet import silence_model_libraries
+from tweetsent.records import Quantization
 from tweetsent.sealed import sha256_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _NO_MASK = "sdpa_causal"
-
-
-class Quantization(StrEnum):
-    """What is done to a base model's weights before they are trained on and served."""
-
-    NF4 = "nf4"
-    """Linear layers rounded to 4 bits (NormalFloat, double-quantised)."""
-    NONE = "none"
-    """Weights as they stand in the model's own files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +38,7 @@ class BaseModel:
     is_on_hub: bool = False
 
     @property
-    def quantization(self) -> "Quantization":
+    def quantization(self) -> Quantization:
         """What is done to its weights unless an adapter says otherwise."""
         # The embedded model's file is 4-bit already; rounding it once more to NF4 costs much of
         # what it knows: 4.48 -> 4.93 nats a token on Turkish tweets.

@@ -184,6 +184,15 @@ class Run:
     """Why it was refused or failed; empty otherwise."""
 
 
+class Quantization(StrEnum):
+    """What is done to a base model's weights before they are trained on and served."""
+
+    NF4 = "nf4"
+    """Linear layers rounded to 4 bits (NormalFloat, double-quantised)."""
+    NONE = "none"
+    """Weights as they stand in the model's own files."""
+
+
 class CorrectionState(StrEnum):
     """Whether a correction may become training data."""
 

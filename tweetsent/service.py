@@ -56,6 +56,7 @@ from tweetsent.records import (
 )
 from tweetsent.registry import Registry
 from tweetsent.store import Store
+from tweetsent.telemetry import Telemetry
 from tweetsent.text import clean, has_words
 
 P = ParamSpec("P")
@@ -95,7 +96,17 @@ class SentimentService:
         self._classifier = classifier
         self._registry = registry
         self._train_on_forwards = train_on_forwards
+        self.telemetry = Telemetry()
         self._sql_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sql")
+
+    @property
+    def model_version(self) -> str:
+        """The version that answers."""
+        return self._classifier.version
+
+    async def ping(self) -> None:
+        """Return when the database has answered."""
+        await self._sql(self._store.ping)
 
     async def analyse(self, incoming: Incoming) -> Analysis:
         """What is in a message, with its stored prediction: made now, or before if it was seen.
@@ -117,7 +128,8 @@ class SentimentService:
             return Analysis(seen, passages, (), foreign)
         started = time.perf_counter()
         scored = await self._classify_all(passages.texts)
-        latency_ms = 1000 * (time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self.telemetry.classified(seconds)
         scores = tuple(one.scores for one in scored)
         if seen is None or is_edited:
             seen = await self._sql(
@@ -126,7 +138,7 @@ class SentimentService:
                 passages.overall(scores),
                 model_version=scored[0].model_version,
                 prompt_version=scored[0].prompt_version,
-                latency_ms=latency_ms,
+                latency_ms=1000 * seconds,
                 parts=passages.count,
             )
         return Analysis(seen, passages, scores[len(scores) - len(passages.parts) :], foreign)
@@ -151,6 +163,7 @@ class SentimentService:
         Raises NotFoundError for an unknown one.
         """
         await self._sql(self._store.set_answer, prediction_id, answer_message_id)
+        self.telemetry.answered()
 
     async def find(self, chat_id: int, message_id: int) -> Prediction:
         """The prediction of a user's message or of the bot's answer to it; else NotFoundError."""
@@ -176,7 +189,9 @@ class SentimentService:
 
     async def correct(self, user_id: int, prediction_id: int, label: Label) -> Correction:
         """Make `label` the user's word on a prediction; NotFoundError for an unknown one."""
-        return await self._sql(self._store.correct, user_id, prediction_id, label)
+        correction = await self._sql(self._store.correct, user_id, prediction_id, label)
+        self.telemetry.corrected()
+        return correction
 
     async def consent(self, user_id: int) -> Consent:
         """A user's word on training; UNASKED for a stranger."""

@@ -4,7 +4,7 @@ import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tweetsent.errors import ConfigError
 
 _TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
+_TOKEN_IN_TEXT = re.compile(r"\d+:[\w-]{30,}", re.ASCII)
+_ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})", re.ASCII)
 
 
 class Settings(BaseSettings):
@@ -31,6 +33,15 @@ class Settings(BaseSettings):
 
     telegram_api_base_url: str = "https://api.telegram.org"
     """Bot API server, when you host one yourself."""
+
+    telegram_webhook_url: str | None = None
+    """Public https address that Telegram sends updates to; without one the bot asks for them."""
+
+    telegram_webhook_listen: str = "127.0.0.1:8080"
+    """`host:port` on which they arrive, behind a proxy that speaks TLS."""
+
+    telegram_webhook_secret: SecretStr | None = None
+    """Known to Telegram and the bot alone (A-Z a-z 0-9 _ -); by default made anew at each start."""
 
     tweetsent_admin_ids: Annotated[frozenset[int], NoDecode] = frozenset()
     """Telegram user ids, separated by commas, of the admins."""
@@ -118,6 +129,12 @@ class Settings(BaseSettings):
     tweetsent_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged to stderr."""
 
+    tweetsent_log_format: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object a line."""
+
+    tweetsent_http_listen: str | None = None
+    """`host:port` of `/health` and `/metrics`; closed by default. Keep it from the public."""
+
     @field_validator("telegram_bot_token")
     @classmethod
     def _token_shape(cls, value: SecretStr | None) -> SecretStr | None:
@@ -132,12 +149,35 @@ class Settings(BaseSettings):
             raise ValueError(f"names no folder: {value}")
         return value
 
-    @field_validator("telegram_api_base_url")
+    @field_validator("telegram_api_base_url", "telegram_webhook_url")
     @classmethod
-    def _http_url(cls, value: str) -> str:
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
             raise ValueError("must be an address that starts with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("telegram_webhook_url")
+    @classmethod
+    def _public_path(cls, value: str | None) -> str | None:
+        if value and (_TOKEN_IN_TEXT.search(unquote(value)) or re.search("[?#]", value)):
+            raise ValueError("must hold neither the bot's token, nor ? or #: proxies log it")
+        return value
+
+    @field_validator("telegram_webhook_secret")
+    @classmethod
+    def _secret_shape(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
+            raise ValueError("must be 1 to 256 of the characters A-Z a-z 0-9 _ -")
+        return value
+
+    @field_validator("telegram_webhook_listen", "tweetsent_http_listen")
+    @classmethod
+    def _host_and_port(cls, value: str | None) -> str | None:
+        if value is not None:
+            host_and_port(value)  # its ValueError is readable
+        return value
 
     @field_validator("tweetsent_admin_ids", mode="before")
     @classmethod
@@ -215,3 +255,11 @@ class Settings(BaseSettings):
             raise ConfigError("wrong setting: .env is not UTF-8 text") from None
         except OSError as error:
             raise ConfigError(f"wrong setting: .env can't be read: {error.strerror}") from None
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The parts of `host:port`, where an IPv6 host stands in brackets; else ValueError."""
+    match = _ADDRESS.fullmatch(address)
+    if match is None or not 0 < int(match["port"]) < 2**16:
+        raise ValueError("must look like 127.0.0.1:8080")
+    return match["host"].strip("[]"), int(match["port"])

@@ -80,6 +80,11 @@ class Store:
         self._pseudonymise = pseudonymise
         self._admins = frozenset(pseudonymise.user(admin_id) for admin_id in admin_ids)
 
+    def ping(self) -> None:
+        """Return when the database has answered."""
+        with reading(self._engine) as session:
+            session.scalar(select(1))
+
     def save_prediction(
         self,
         incoming: Incoming,

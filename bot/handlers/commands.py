@@ -16,6 +16,7 @@ from bot.context import BotContext
 from bot.handlers.announcements import on_announce
 from bot.handlers.corrections import on_correct
 from bot.handlers.export import on_export
+from bot.handlers.health import on_health
 from bot.handlers.messages import ASK, on_ask
 from bot.handlers.model import on_model, on_roll_back
 from bot.handlers.own_data import in_private, on_erase, on_history, on_numbers, on_own_data
@@ -94,4 +95,5 @@ _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
     "egit": on_retrain,
     "duyuru": on_announce,
     "disa_aktar": on_export,
+    "saglik": on_health,
 }

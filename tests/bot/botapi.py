@@ -20,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import httpx
+
 TOKEN = "123456789:AAtest-token-that-must-never-be-logged_1"
 BOT = {"id": 123456789, "is_bot": True, "first_name": "Duygu", "username": "duygu_bot"}
 ACTIONS = {"typing", "upload_photo", "upload_document"}
@@ -35,6 +37,8 @@ COMMAND_SCOPES = {
 """What each scope of a command menu is made of beside its type."""
 LONGEST_POLL_SECONDS = 1.0
 LARGEST_UPLOAD, LARGEST_DOWNLOAD = 50_000_000, 20_000_000
+WEBHOOK_PORTS = {None, 80, 88, 443, 8443}
+REDELIVERY_SECONDS = 0.1
 
 Params = dict[str, Any]
 
@@ -42,7 +46,8 @@ Params = dict[str, Any]
 class RefusedError(Exception):
     """A call that breaks a documented rule."""
 
-    status, kind = 400, "Bad Request"
+    code = 400
+    kind = "Bad Request"
 
 
 class UnreachableError(RefusedError):
@@ -52,7 +57,15 @@ class UnreachableError(RefusedError):
 class BlockedError(UnreachableError):
     """A message to a user who blocked the bot."""
 
-    status, kind = 403, "Forbidden"
+    code = 403
+    kind = "Forbidden"
+
+
+class ConflictError(RefusedError):
+    """A call that another way of getting updates forbids."""
+
+    code = 409
+    kind = "Conflict"
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,13 @@ class BotApi:
         self.files: dict[str, bytes] = {}
         """What users' apps uploaded, by file id."""
         self.repeat_last = False
+        self.webhook: Params | None = None
+        self.proxied_to = ""
+        """The local address that the webhook's URL leads to, as through a proxy."""
+        self.webhook_error: Params = {}
+        """What getWebhookInfo tells of the last failed delivery."""
+        self.deliveries: list[int] = []
+        """What the webhook answered to each try; 0 where nobody listened."""
         self._updates: list[Params] = []
         self._last_delivery: list[Params] = []
         self.menus: dict[tuple[str, str], list[str]] = {}
@@ -117,12 +137,15 @@ class BotApi:
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
         self._thread.start()
+        self._closed = False
+        threading.Thread(target=self._deliver, daemon=True).start()
 
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def close(self) -> None:
+        self._closed = True
         self._server.shutdown()
         self._server.server_close()
 
@@ -294,7 +317,7 @@ class BotApi:
             except RefusedError as refusal:
                 if not isinstance(refusal, UnreachableError):
                     self._note(Call(method, params, files, refusal=str(refusal)))
-                return refusal.status, _error(refusal.status, f"{refusal.kind}: {refusal}")
+                return refusal.code, _error(refusal.code, f"{refusal.kind}: {refusal}")
             if method != "getUpdates":
                 self._note(Call(method, params, files, result))
         if fault and fault.carried_out:
@@ -316,6 +339,8 @@ class BotApi:
         return BOT
 
     def _getUpdates(self, params: Params, files: dict[str, bytes]) -> list[Params]:  # noqa: N802
+        if self.webhook:
+            raise ConflictError("can't use getUpdates method while webhook is active")
         offset = int(params.get("offset", 0))
         kinds = json.loads(params["allowed_updates"])
         self._updates = [update for update in self._updates if update["update_id"] >= offset]
@@ -452,7 +477,55 @@ class BotApi:
         self.menus[json.dumps(scope, sort_keys=True), language] = names
         return True
 
+    def _setWebhook(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
+        _allow(params, "url allowed_updates max_connections secret_token")
+        url = urlsplit(params["url"])
+        if url.scheme != "https":
+            raise RefusedError("bad webhook: An HTTPS URL must be provided for webhook")
+        if url.port not in WEBHOOK_PORTS:
+            raise RefusedError(
+                "bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443"
+            )
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", params["secret_token"]):
+            raise RefusedError("secret token contains unallowed characters")
+        if not 1 <= int(params["max_connections"]) <= 100:
+            raise RefusedError("bad webhook: max_connections is out of range")
+        self.webhook = params
+        return True
+
+    def _getWebhookInfo(self, params: Params, files: dict[str, bytes]) -> Params:  # noqa: N802
+        return {
+            "url": self.webhook["url"] if self.webhook else "",
+            "has_custom_certificate": False,
+            "pending_update_count": len(self._updates),
+        } | self.webhook_error
+
+    def _deliver(self) -> None:
+        """Sends updates to the webhook, each until it is taken."""
+        while not self._closed:
+            with self._changed:
+                self._changed.wait_for(lambda: self._updates and self.webhook, 0.2)
+                if not (self._updates and self.webhook):
+                    continue
+                webhook, update = self.webhook, self._updates[0]
+            try:
+                status = httpx.post(
+                    f"{self.proxied_to}{urlsplit(webhook['url']).path}",
+                    json=update,
+                    headers={"X-Telegram-Bot-Api-Secret-Token": webhook["secret_token"]},
+                ).status_code
+            except httpx.HTTPError:
+                status = 0
+            with self._changed:
+                self.deliveries.append(status)
+                if status // 100 == 2:
+                    self._updates.remove(update)
+                self._changed.notify_all()
+            if status // 100 != 2:
+                time.sleep(REDELIVERY_SECONDS)
+
     def _deleteWebhook(self, params: Params, files: dict[str, bytes]) -> bool:  # noqa: N802
+        self.webhook = None
         if params.get("drop_pending_updates") == "true":
             self._updates.clear()
         return True

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bot.running import run_bot
 from sqlalchemy import Engine
 
-from bot.polling import run_polling
 from bot.redaction import install_redaction
 from tests.bot.botapi import TOKEN, BotApi
 from tests.bot.tiny import ADMIN, TinyClassifier, migrated_database, open_services, settings_for
@@ -19,7 +20,7 @@ from tweetsent.settings import Settings
 
 
 class RunningBot:
-    """`run_polling` in a thread of its own, on one database that outlives it."""
+    """`run_bot` in a thread of its own, on one database that outlives it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -47,7 +48,7 @@ class RunningBot:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         service, retraining = open_services(self.settings, self.classifier, self.command)
         try:
-            await run_polling(self.settings, service, retraining)
+            await run_bot(self.settings, service, retraining)
         except BaseException as error:  # noqa: BLE001 - the test looks at it
             self.error = error
         finally:
@@ -71,6 +72,14 @@ def api() -> Iterator[BotApi]:
 @pytest.fixture
 def settings(tmp_path: Path, api: BotApi, empty_database: Path) -> Settings:
     return settings_for(tmp_path, empty_database, api.base_url, TOKEN)
+
+
+@pytest.fixture
+def free_address() -> str:
+    """`host:port` where nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{unused.getsockname()[1]}"
 
 
 @pytest.fixture

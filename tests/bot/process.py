@@ -8,7 +8,8 @@ import logging
 import sys
 import threading
 
-from bot.polling import run_polling
+from bot.running import run_bot
+
 from bot.redaction import install_redaction
 from tests.bot.tiny import TinyClassifier, open_services
 from tweetsent.settings import Settings
@@ -24,7 +25,7 @@ async def main() -> None:
     threading.Thread(target=lambda: sys.stdin.readline() and classifier.release.set()).start()
     service, retraining = open_services(settings, classifier)
     try:
-        await run_polling(settings, service, retraining)
+        await run_bot(settings, service, retraining)
     finally:
         await service.close()
 

@@ -10,7 +10,7 @@ from bot import announcer, texts, transport
 from tests.bot.botapi import RESET, RESET_AFTERWARDS, BotApi, Fault, Params
 from tests.bot.conftest import RunningBot
 from tests.bot.test_corrections import buttons
-from tests.bot.test_polling import process
+from tests.bot.test_running import process
 from tweetsent.announcements import Announcements
 from tweetsent.errors import StoreError
 from tweetsent.settings import Settings

@@ -17,10 +17,10 @@ from typing import Any
 
 import httpx
 import pytest
+from bot.running import run_bot
 from pydantic import SecretStr
 
 from bot import application, fetching, inbox, texts, transport
-from bot.polling import run_polling
 from tests.bot.botapi import RESET, RESET_AFTERWARDS, TOKEN, BotApi, Fault
 from tests.bot.conftest import RunningBot
 from tests.bot.tiny import TinyClassifier, open_services
@@ -45,7 +45,7 @@ def run(settings: Settings) -> None:
     async def main() -> None:
         service, retraining = open_services(settings, TinyClassifier())
         try:
-            await run_polling(settings, service, retraining)
+            await run_bot(settings, service, retraining)
         finally:
             await service.close()
 
@@ -320,14 +320,15 @@ def test_a_blocked_bot_goes_on(telegram: BotApi) -> None:
     assert len(telegram.wait_sent()) == 1
 
 
-def process(settings: Settings, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.bot.process", *arguments]
+def process(settings: Settings, **variables: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.bot.process"]
     environment = {
         "PATH": os.environ["PATH"],
         "TELEGRAM_BOT_TOKEN": TOKEN,
         "TELEGRAM_API_BASE_URL": settings.telegram_api_base_url,
         "TWEETSENT_DATA_DIR": str(settings.tweetsent_data_dir),
         "TWEETSENT_ADMIN_IDS": ",".join(map(str, settings.tweetsent_admin_ids)),
+        **variables,
     }
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdin=subprocess.PIPE, text=True

@@ -15,7 +15,9 @@ COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def test_these_are_the_commands() -> None:
-    words = "average bot chat db evaluate export models predict retrain review run stats train"
+    words = (
+        "average bot chat db doctor evaluate export models predict retrain review run stats train"
+    )
     assert words.split() == COMMANDS
 
 
@@ -26,7 +28,9 @@ def test_every_command_explains_itself(tweetsent: Running, command: list[str]) -
     assert f"Usage: {' '.join(['tweetsent', *command])}" in result.out
 
 
-@pytest.mark.parametrize("command", ["predict", "evaluate", "train", "stats", "review", "export"])
+@pytest.mark.parametrize(
+    "command", ["predict", "evaluate", "train", "stats", "review", "export", "doctor"]
+)
 def test_every_command_with_results_offers_json(tweetsent: Running, command: str) -> None:
     assert "--json" in tweetsent(command, "--help").out
 
@@ -198,3 +202,16 @@ def test_control_c_is_130_and_silent(tweetsent: Running, monkeypatch: pytest.Mon
     monkeypatch.setattr("tweetsent.database.upgrade", interrupted)
     result = tweetsent("db", "upgrade")
     assert (result.code, result.out, result.err) == (130, "", "")
+
+
+def test_logs_are_json_where_that_is_asked_for(
+    process: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWEETSENT_LOG_FORMAT", "json")
+    code = (
+        "import logging; from tweetsent.cli.console import load_settings; load_settings(); "
+        "logging.getLogger('bot.x').info('ğ %d', 1); logging.getLogger('other').info('quiet')"
+    )
+    (line,) = process(start=("-c", code)).err.splitlines()
+    entry = json.loads(line)
+    assert (entry["level"], entry["logger"], entry["message"]) == ("INFO", "bot.x", "ğ 1")

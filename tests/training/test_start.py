@@ -26,7 +26,8 @@ from training.start import load_start, read_start
 from tweetsent.adapter import CONFIG, MANIFEST, WEIGHTS, Dataset, read_manifest
 from tweetsent.classifier import load_from
 from tweetsent.errors import DataError, ModelError, StoppedError
-from tweetsent.model import BaseModel, Quantization
+from tweetsent.model import BaseModel
+from tweetsent.records import Quantization
 from tweetsent.sealed import sha256_of
 
 TEXTS = [row.text for row in SENTENCES]

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tweetsent.errors import ConfigError
-from tweetsent.settings import Settings
+from tweetsent.settings import Settings, host_and_port
 
 TOKEN = "123456789:AA-not-a-real_token"
 
@@ -29,6 +29,17 @@ def test_defaults_need_nothing(tmp_path: Path) -> None:
         ("TELEGRAM_BOT_TOKEN", "123456:şşş"),
         ("TELEGRAM_API_BASE_URL", "ftp://example.org"),
         ("TELEGRAM_API_BASE_URL", "http://a b"),
+        ("TELEGRAM_WEBHOOK_URL", "bot.example.org/x"),
+        ("TELEGRAM_WEBHOOK_URL", "https://bot.example.org/x?secret=1"),
+        ("TELEGRAM_WEBHOOK_URL", "https://x.org/bot123456789:AAabcdefghijklmnopqrstuvwxyz012345"),
+        ("TELEGRAM_WEBHOOK_URL", "https://x.org/123456789%3AAAabcdefghijklmnopqrstuvwxyz012345"),
+        ("TELEGRAM_WEBHOOK_LISTEN", "localhost"),
+        ("TELEGRAM_WEBHOOK_LISTEN", "localhost:0"),
+        ("TELEGRAM_WEBHOOK_LISTEN", "localhost:65536"),
+        ("TELEGRAM_WEBHOOK_SECRET", "with space"),
+        ("TELEGRAM_WEBHOOK_SECRET", "x" * 257),
+        ("TWEETSENT_HTTP_LISTEN", "http://localhost:8081"),
+        ("TWEETSENT_LOG_FORMAT", "xml"),
         ("TWEETSENT_ADMIN_IDS", "12,x"),
         ("TWEETSENT_CHANNELS", "@kanal"),
         ("TWEETSENT_CHANNELS", "5551234"),
@@ -52,6 +63,28 @@ def test_a_wrong_variable_names_itself_in_one_line(
     message = str(caught.value)
     assert "\n" not in message
     assert value not in message
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+        ("0.0.0.0:65535", ("0.0.0.0", 65535)),
+        ("bot.internal:80", ("bot.internal", 80)),
+        ("[::1]:8080", ("::1", 8080)),
+    ],
+)
+def test_an_address_has_a_host_and_a_port(address: str, parts: tuple[str, int]) -> None:
+    assert host_and_port(address) == parts
+
+
+def test_the_webhook_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEGRAM_WEBHOOK_URL", "https://10.0.0.1:8443/duygu/")
+    monkeypatch.setenv("TELEGRAM_WEBHOOK_SECRET", "A-z_0" * 51)
+    settings = Settings.load()
+
+    assert settings.telegram_webhook_url == "https://10.0.0.1:8443/duygu"
+    assert "A-z_0" not in repr(settings)
 
 
 def test_all_wrong_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import typer
 
 from tweetsent import __version__
-from tweetsent.cli import corrections, database, registry, retraining, serving
+from tweetsent.cli import corrections, database, doctor, registry, retraining, serving
 from tweetsent.cli import models as model_commands
 
 app = typer.Typer(
@@ -39,5 +39,6 @@ app.command()(retraining.retrain)
 app.command()(corrections.review)
 app.command()(corrections.export)
 app.command()(database.stats)
+app.command()(doctor.doctor)
 app.add_typer(database.group, name="db")
 app.add_typer(registry.group, name="models")

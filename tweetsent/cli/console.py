@@ -15,6 +15,7 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tweetsent.errors import ConfigError
+from tweetsent.jsonlog import JsonFormatter
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ def can_ask() -> bool:
 def load_settings() -> Settings:
     """The settings, with logging set up as they say; raises ConfigError."""
     settings = Settings.load()
-    logging.basicConfig(
-        level=logging.WARNING,  # of other people's packages
-        format="%(name)s: %(message)s",
-        handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
-    )
+    if settings.tweetsent_log_format == "json":
+        handler: logging.Handler = logging.StreamHandler()
+        handler.setFormatter(JsonFormatter())
+    else:
+        handler = RichHandler(console=Console(stderr=True), show_path=False)
+        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])  # of other people's packages
     for package in ("bot", "training", "tweetsent"):
         logging.getLogger(package).setLevel(settings.tweetsent_log_level)
     return settings

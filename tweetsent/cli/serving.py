@@ -53,12 +53,13 @@ def chat() -> None:
 
 
 def _serve_telegram(settings: Settings) -> None:
-    from bot.polling import run_polling
+    from bot.running import run_bot
+
     from bot.redaction import install_redaction
 
     token = settings.telegram_bot_token
     install_redaction(token.get_secret_value() if token else None)
-    _serve(settings, partial(run_polling, settings))
+    _serve(settings, partial(run_bot, settings))
 
 
 def _serve_terminal(settings: Settings) -> None:

@@ -1,0 +1,59 @@
+"""How the bot is, for admins."""
+
+from bot.texts.wording import count
+from tweetsent.health import Health
+from tweetsent.records import Run, RunState
+from tweetsent.telemetry import Latency
+
+_RUNS = {
+    RunState.RUNNING: "sürüyor",
+    RunState.PROMOTED: "yeni model devrede",
+    RunState.REFUSED: "yeni model devreye alınmadı",
+    RunState.FAILED: "yarıda kaldı",
+}
+_UNITS = ((86_400, "gün"), (3_600, "sa"), (60, "dk"))
+
+
+def health(state: Health) -> str:
+    """The state of the bot and of what it needs."""
+    database = "✅ yanıt veriyor" if state.database else "❌ yanıt vermiyor"
+    lines = [
+        "🩺 Sağlık",
+        f"🗄 Veritabanı: {database}",
+        f"🤖 Model: {state.model}",
+        f"📥 Sırada bekleyen ve işlenen: {count(state.queue)}",
+        f"💬 Yanıt, son bir saat: {_latency(state.messages)}",
+        f"⚡ Değerlendirme, son bir saat: {_latency(state.classification)}",
+    ]
+    if state.contact_age_seconds is not None:
+        lines.append(f"📡 Telegram'dan son haber: {_duration(state.contact_age_seconds)} önce")
+    return "\n".join(
+        [
+            *lines,
+            f"🎓 Son eğitim: {_run(state.last_run) if state.database else 'okunamadı'}",
+            f"⏱ Kesintisiz çalışma: {_duration(state.uptime_seconds)}",
+        ]
+    )
+
+
+def _latency(latency: Latency | None) -> str:
+    if latency is None:
+        return "henüz yok"
+    return f"ortanca {1000 * latency.p50:.0f} ms, %95'i en çok {1000 * latency.p95:.0f} ms"
+
+
+def _run(run: Run | None) -> str:
+    if run is None:
+        return "henüz yok"
+    return f"#{run.id}, {run.started_at:%d.%m.%Y %H:%M} (UTC), {_RUNS[run.state]}"
+
+
+def _duration(seconds: float) -> str:
+    """In the two largest units, or in seconds below a minute."""
+    left = int(seconds)
+    parts: list[str] = []
+    for length, unit in _UNITS:
+        if left >= length or parts:
+            parts.append(f"{left // length} {unit}")
+        left %= length
+    return " ".join(parts[:2]) or f"{left} sn"
