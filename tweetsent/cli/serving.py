@@ -37,7 +37,7 @@ def run() -> None:
 
 
 def bot() -> None:
-    """Answer on Telegram, by polling."""
+    """Answer on Telegram, by polling, or by a webhook where TELEGRAM_WEBHOOK_URL is set."""
     settings = load_settings()
     if not settings.telegram_bot_token:
         raise ConfigError(
@@ -53,9 +53,8 @@ def chat() -> None:
 
 
 def _serve_telegram(settings: Settings) -> None:
-    from bot.running import run_bot
-
     from bot.redaction import install_redaction
+    from bot.running import run_bot
 
     token = settings.telegram_bot_token
     install_redaction(token.get_secret_value() if token else None)

@@ -17,10 +17,10 @@ from typing import Any
 
 import httpx
 import pytest
-from bot.running import run_bot
 from pydantic import SecretStr
 
 from bot import application, fetching, inbox, texts, transport
+from bot.running import run_bot
 from tests.bot.botapi import RESET, RESET_AFTERWARDS, TOKEN, BotApi, Fault
 from tests.bot.conftest import RunningBot
 from tests.bot.tiny import TinyClassifier, open_services
