@@ -25,7 +25,7 @@ BUTTON_NOT_YOURS = (
 BUTTON_UNKNOWN = "Bu düğme artık geçerli değil. Mesajı yeniden gönderebilirsin."
 UNSUPPORTED = (
     "Bunu okuyamıyorum 🙈 Bana bir metin yaz, bir mesaj ilet ya da açıklamalı bir fotoğraf, "
-    "video veya belge gönder; duygusunu söyleyeyim."
+    "video veya belge gönder; duygusunu söyleyeyim. Bir .xlsx, .csv ya da .txt dosyası da olur."
 )
 NO_WORDS = "Burada değerlendirebileceğim bir söz bulamadım. Birkaç kelime yazar mısın?"
 ONLY_TWEET_LINK = (

@@ -13,9 +13,15 @@ Ne saklıyorum?
 • Senin ve sohbetin takma kimliği (adın ve Telegram numaran değil, onlardan türetilen bir kod)
 • Sonuç, puanları ve yaptığın düzeltmeler
 • Yanıtım yarıda kalmasın diye, Telegram'dan gelen iletinin kendisi
+• Bana özelden yazdıysan, duyuru gönderebilmek için sohbetinin Telegram numarası: ayrı bir \
+listede, mesajlarının yanında değil
+
+Gönderdiğin dosyalardaki metinleri saklamam; dosya, sonucu hazırlanana kadar geçici olarak durur. \
+Sohbet içi aramada (adım ve bir metin) yazdıklarını da saklamam.
 
 Neden? Sana yanıt verebilmek, düzeltmeni doğru mesaja yazmak ve ne kadar isabetli olduğumu \
-ölçmek için. Gruplarda yalnızca bana yöneltilen mesajları değerlendiririm.
+ölçmek için. Gruplarda yalnızca bana yöneltilen ya da /duygu ile (veya adımla) \
+sorulan mesajları değerlendiririm.
 
 Eğitim: Düzeltmelerin yalnızca onay verdiysen eğitimde kullanılır. Onay: /onay · \
 Geri almak için: /onay_geri
@@ -26,6 +32,9 @@ gönderilmez."""
 _HOW_LONG = """Ne kadar süre?
 • {messages}
 • Telegram'dan gelen ileti: işlenene kadar, işlenemezse bir hafta
+• Sohbetinin numarası: sen /unut yazana ya da beni engelleyene kadar
+• Dosyanın adı ve Telegram'daki kodu: sonucu hazırlanana kadar; bir dosya göndermiş olduğun: en çok \
+sen /unut yazana kadar
 • Onay verdiysen, metinlerinin girdiği eğitim kümeleri: sen /unut yazana kadar. Eğitilmiş modeller \
 ise öğrendiklerini unutmaz."""
 _MESSAGES_STAY = "Mesajların, sonuçları ve düzeltmelerin: sen /unut yazana kadar"

@@ -31,7 +31,7 @@ def test_users_groups_and_admins_have_menus_of_their_own(
     api.wait(lambda: len(api.menus) == 3)
 
     assert api.menus[DEFAULT] == list(texts.guide.COMMANDS)
-    assert api.menus[GROUPS] == ["yardim", "duzelt", "gizlilik"]
+    assert api.menus[GROUPS] == ["yardim", "duygu", "duzelt", "gizlilik"]
     both = [*texts.guide.COMMANDS, *texts.guide.ADMIN_COMMANDS]
     assert api.menus[of_chat(admin)] == both
     assert "never wrote" not in redacted_log()

@@ -98,8 +98,9 @@ def test_what_happens_is_counted_without_anybodys_name(
 ) -> None:
     telegram.send("harika", user=987654)
     answer = telegram.wait_sent(1, 987654)[0]
-    telegram.press(answer, answer["reply_markup"]["inline_keyboard"][0][0]["callback_data"])
-    telegram.wait_calls("answerCallbackQuery")
+    right = answer["reply_markup"]["inline_keyboard"][0][0]["callback_data"]
+    telegram.press(answer, right, user=987654)
+    telegram.wait_calls("editMessageText")
     telegram.send("bozuk", user=987654)
     telegram.wait(lambda: samples(pages).get(("tweetsent_errors_total", "ModelError")))
     telegram.send("bekle", user=8)

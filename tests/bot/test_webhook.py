@@ -129,10 +129,10 @@ def test_what_the_database_refuses_comes_again_and_is_logged_once(
     add = Inbox.add
     failures = iter(range(3))
 
-    def sometimes_add(*args: Any) -> None:
+    def sometimes_add(*args: Any) -> Any:
         if next(failures, None) is not None:
             raise StoreError("database x: disk full")
-        add(*args)
+        return add(*args)
 
     monkeypatch.setattr(Inbox, "add", sometimes_add)
     open_port.send("harika")
