@@ -33,8 +33,8 @@ _HOW_LONG = """Ne kadar süre?
 • {messages}
 • Telegram'dan gelen ileti: işlenene kadar, işlenemezse bir hafta
 • Sohbetinin numarası: sen /unut yazana ya da beni engelleyene kadar
-• Dosyanın adı ve Telegram'daki kodu: sonucu hazırlanana kadar; bir dosya göndermiş olduğun: en çok \
-sen /unut yazana kadar
+• Dosyanın adı ve Telegram'daki kodu: sonucu hazırlanana kadar; bir dosya göndermiş olduğun: en \
+çok sen /unut yazana kadar
 • Onay verdiysen, metinlerinin girdiği eğitim kümeleri: sen /unut yazana kadar. Eğitilmiş modeller \
 ise öğrendiklerini unutmaz."""
 _MESSAGES_STAY = "Mesajların, sonuçları ve düzeltmelerin: sen /unut yazana kadar"
