@@ -4,6 +4,7 @@ py3langid ships its model, needs numpy alone and was the only one of four that k
 """
 
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from tweetsent.text import MENTION, URL
@@ -15,13 +16,16 @@ _MIN_WORDS = 4
 _MIN_CONFIDENCE = 0.9
 _VARIANTS = {"ary", "arz", "pcm"}
 """Spoken variants of Arabic and English, which would only share the probability of these."""
+_loading = Lock()
+
+
+def prepare() -> None:
+    """Load the model, a second and 80 MB, so that no message has to wait for it."""
+    _identifier()
 
 
 def is_foreign(text: str) -> bool:
-    """Whether a text is surely not Turkish; False for a short or doubtful one.
-
-    The first call loads the model: half a second and 80 MB.
-    """
+    """Whether a text is surely not Turkish; False for a short or doubtful one."""
     words = _words(text)
     if len(words) < _MIN_WORDS:
         return False
@@ -36,8 +40,13 @@ def _words(text: str) -> list[str]:
     return kept.split()
 
 
-@cache
 def _identifier() -> "LanguageIdentifier":
+    with _loading:  # the cache alone would let several threads load at once
+        return _load()
+
+
+@cache
+def _load() -> "LanguageIdentifier":
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -8,10 +8,10 @@ import logging
 import sys
 import threading
 
-from bot.running import run_bot
-
 from bot.redaction import install_redaction
+from bot.running import run_bot
 from tests.bot.tiny import TinyClassifier, open_services
+from tweetsent import language
 from tweetsent.settings import Settings
 
 
@@ -22,6 +22,7 @@ async def main() -> None:
     if settings.telegram_bot_token is not None:
         install_redaction(settings.telegram_bot_token.get_secret_value())
     classifier = TinyClassifier()
+    language.prepare()
     threading.Thread(target=lambda: sys.stdin.readline() and classifier.release.set()).start()
     service, retraining = open_services(settings, classifier)
     try:

@@ -72,6 +72,7 @@ def _serve_terminal(settings: Settings) -> None:
 
 def _serve(settings: Settings, transport: "Transport") -> None:
     """Build classifier, store and services, hand these to a transport, close all after it."""
+    from tweetsent import language
     from tweetsent.batching import BatchingClassifier
     from tweetsent.classifier import load_classifier
     from tweetsent.cli.database import open_engine, open_store
@@ -95,6 +96,7 @@ def _serve(settings: Settings, transport: "Transport") -> None:
     watcher = Watcher(registry, load) if registry else None
     # Held by nothing else, so that a swap frees it.
     batching = BatchingClassifier(watcher.first() if watcher else load(None))
+    language.prepare()
 
     async def serve() -> None:
         async with AsyncExitStack() as stack:  # one that can't be closed keeps none of the others
