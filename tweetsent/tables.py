@@ -41,6 +41,8 @@ from tweetsent.records import (
 
 # SQLite counts up only a column of its own type INTEGER, which holds 64 bits there anyway.
 _Key = BigInteger().with_variant(Integer, "sqlite")
+# SQLite gives the id of a deleted last row again, while buttons in chats may still name it.
+_NEVER_AGAIN = {"sqlite_autoincrement": True}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -121,6 +123,7 @@ class PredictionRow(Base):
         UniqueConstraint("chat", "message_id"),
         Index(None, "chat", "answer_message_id"),
         Index("uq_predictions_chat_album", "chat", "album", unique=True),
+        _NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
@@ -164,6 +167,7 @@ class CorrectionRow(Base):
             sqlite_where=text("superseded_at IS NULL"),
             postgresql_where=text("superseded_at IS NULL"),
         ),
+        _NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
@@ -264,6 +268,7 @@ class FileRow(Base):
             sqlite_where=text("upload IS NOT NULL"),
             postgresql_where=text("upload IS NOT NULL"),
         ),
+        _NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(_Key, primary_key=True)

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_files"),
         sa.UniqueConstraint("chat", "message_id", name="uq_files_chat_message_id"),
+        sqlite_autoincrement=True,
     )
     unfinished = sa.text("upload IS NOT NULL")
     op.create_index(
