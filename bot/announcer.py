@@ -116,6 +116,7 @@ class Announcer:
         """Waits, but no longer than until there is news."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._news.wait(), seconds)
+        self._news.clear()  # or no later pause would be one
 
 
 async def _send(bot: Bot, chat_id: int, text: str) -> tuple[Outcome, float]:

@@ -86,9 +86,9 @@ def build_application(
 def _add_handlers(application: BotApplication, channel_ids: frozenset[int]) -> None:
     new = filters.UpdateType.MESSAGE & ~Own()
     channels = filters.Chat(channel_ids)
-    post = filters.UpdateType.CHANNEL_POST & channels
-    edited = filters.UpdateType.EDITED_MESSAGE & ~Own()
-    edited |= filters.UpdateType.EDITED_CHANNEL_POST & channels
+    post = filters.UpdateType.CHANNEL_POST & channels & ~Own()
+    edited = filters.UpdateType.EDITED_MESSAGE | filters.UpdateType.EDITED_CHANNEL_POST & channels
+    edited = edited & ~Own()
     with_text = filters.TEXT | filters.CAPTION
     unreadable = filters.ChatType.PRIVATE & ~filters.StatusUpdate.ALL
     application.add_handler(MessageHandler(new & filters.ChatType.PRIVATE, remember_chat), -1)

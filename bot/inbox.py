@@ -43,16 +43,21 @@ Handle = Callable[[RawUpdate, bool], Coroutine[Any, Any, Failure | None]]
 """Handles an update, told whether this try is its last; returns what went wrong, or None."""
 Admits = Callable[[RawUpdate, float], bool]
 """Whether to take an update, told how many seconds it is expected to wait for its turn."""
+IsQuick = Callable[[RawUpdate], bool]
+"""Whether an update needs no model, and so needn't wait for those that do."""
 log = logging.getLogger(__name__)
 
 
 class Inbox:
     """The updates that are stored and not yet handled."""
 
-    def __init__(self, service: SentimentService, handle: Handle, admits: Admits) -> None:
+    def __init__(
+        self, service: SentimentService, handle: Handle, admits: Admits, is_quick: IsQuick
+    ) -> None:
         self._service = service
         self._handle = handle
         self._admits = admits
+        self._is_quick = is_quick
         self._waiting: dict[int | None, deque[PendingUpdate]] = {}
         self._held: set[int] = set()
         self._finished: set[int] = set()
@@ -150,11 +155,11 @@ class Inbox:
             update = waiting[0]
             is_last = _is_old(update) and attempts + 1 >= _FEWEST_TRIES
             raw = json.loads(update.payload)
-            async with self._quick_slots if _is_quick(raw) else self._slots:
+            async with self._quick_slots if self._is_quick(raw) else self._slots:
                 if self._stopping.is_set():
                     return
                 failure: Failure | None = None
-                if not _is_outdated(waiting):
+                if not _is_outdated(raw, waiting):
                     with self._pace.measured():
                         failure = await self._run(raw, is_last)
             if failure is not None and failure.is_passing and not is_last:
@@ -207,10 +212,16 @@ class Inbox:
 
     async def _refill(self) -> None:
         """Takes up what was over the share of a chat that is through with it."""
-        try:
-            await self.resume()
-        except Exception as error:  # noqa: BLE001 - what is stored is taken up with the next update
-            log.error("the store can't be read: %s", describe(error))
+        failed = False
+        while not self._stopping.is_set():
+            try:
+                await self.resume()
+                return
+            except Exception as error:  # noqa: BLE001 - until then the chat's updates stay where they are
+                if not failed:
+                    log.error("the store can't be read: %s; trying again", describe(error))
+                failed = True
+                await asyncio.sleep(_RETRY_SECONDS)
 
     def _update_room(self) -> None:
         if len(self._held) < CAPACITY:
@@ -223,20 +234,11 @@ def _is_old(update: PendingUpdate) -> bool:
     return datetime.now(UTC) - update.received_at > GIVE_UP_AFTER
 
 
-def _is_outdated(waiting: Sequence[PendingUpdate]) -> bool:
-    """Whether the first is an inline query, and its user has typed on since."""
-    return _is_inline_query(waiting[0]) and any(map(_is_inline_query, islice(waiting, 1, None)))
-
-
-def _is_inline_query(update: PendingUpdate) -> bool:
-    return "inline_query" in json.loads(update.payload)
-
-
-def _is_quick(update: RawUpdate) -> bool:
-    """Whether it is a press or a command, which don't queue with those that wait for the model."""
-    message = update.get("message")
-    text = message.get("text") if isinstance(message, dict) else None
-    return "callback_query" in update or (isinstance(text, str) and text.startswith("/"))
+def _is_outdated(first: RawUpdate, waiting: Sequence[PendingUpdate]) -> bool:
+    """Whether the first that waits is an inline query, and its user has typed on since."""
+    return "inline_query" in first and any(
+        "inline_query" in json.loads(update.payload) for update in islice(waiting, 1, None)
+    )
 
 
 def chat_of(update: RawUpdate) -> int | None:

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 SUFFIXES = {".xlsx": ".xlsx", ".xlsm": ".xlsx", ".csv": ".csv", ".txt": ".xlsx"}
 """What can be labelled, and as what it comes back."""
 PROGRESS_SECONDS = 4.0
-"""Between two changes of a message; Telegram allows some twenty in a minute."""
+"""Between two changes of a message."""
+GROUP_PROGRESS_SECONDS = 15.0
+"""In a group, which gets no more than twenty messages and changes in a minute."""
 PARALLEL_FILES = 2
 """How many files are in memory at once."""
 STOP_SECONDS = 20.0
@@ -147,7 +149,7 @@ class Labeller:
             log.error("file %d can't be labelled: %s", job.id, describe(error))
             await self._fail(chat, job, texts.files.failed(texts.errors.MODEL))
         except TelegramError as error:
-            log.warning("file %d can't be fetched or sent: %s", job.id, describe(error))
+            log.warning("file %d can't be fetched: %s", job.id, describe(error))
             await self._fail(chat, job, texts.files.UNREACHABLE)
         except Exception as error:  # noqa: BLE001 - its user must hear of it whatever it was
             log.error("file %d can't be labelled: %s", job.id, describe(error))
@@ -180,7 +182,12 @@ class Labeller:
         await self._deliver(chat, job, result)
 
     async def _fetch(self, chat: "_Chat", job: FileJob, path: Path) -> None:
-        file = await _patiently(lambda: chat.bot.get_file(job.upload.file_id))
+        try:
+            file = await _patiently(lambda: chat.bot.get_file(job.upload.file_id))
+        except BadRequest as error:
+            if "too big" in str(error):
+                raise _UnfitError(texts.files.too_big(self.limits.megabytes)) from None
+            raise
         if self.limits.is_too_big(file.file_size):
             raise _UnfitError(texts.files.too_big(self.limits.megabytes))
         content = await _patiently(file.download_as_bytearray)
@@ -206,9 +213,10 @@ class Labeller:
         wanted = {text for text in cells if text}
         scores: dict[str, Scores] = {}
         shown = 0.0
+        pause = GROUP_PROGRESS_SECONDS if job.upload.chat_id < 0 else PROGRESS_SECONDS
         async for part in self._service.classify_all(wanted):
             scores.update((text, scored.scores) for text, scored in part.items())
-            if time.monotonic() - shown >= PROGRESS_SECONDS:
+            if time.monotonic() - shown >= pause:
                 text = texts.files.progress(job.upload.name, len(scores), len(wanted))
                 await chat.show(text, file_keyboard(job.id))
                 shown = time.monotonic()
@@ -218,7 +226,11 @@ class Labeller:
         self._delivering.add(job.id)
         if not await self._service.file_move(job.id, FileState.DELIVERING):  # cancelled meanwhile
             return
-        await chat.send(result, _result_name(job.upload.name))
+        try:
+            await chat.send(result, _result_name(job.upload.name))
+        except TelegramError as error:
+            log.warning("file %d can't be sent: %s", job.id, describe(error))
+            raise _UnfitError(texts.files.NOT_SENT) from None
         await self._finish(job, FileState.DONE)
         await chat.show(texts.files.done(job.upload.name), None)
 

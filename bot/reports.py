@@ -17,6 +17,7 @@ from telegram.error import BadRequest, Forbidden, TelegramError
 from bot import texts
 from bot.handlers.replying import edit
 from bot.redaction import describe
+from bot.texts.wording import shortened
 from tweetsent.figures import comparison_png
 from tweetsent.records import Run, RunState
 from tweetsent.retraining import RetrainingService
@@ -88,7 +89,7 @@ class Reporter:
     def _text(self, run: Run) -> str:
         if self._is_started or run.state is RunState.RUNNING:
             return texts.retraining.progress(run)
-        return _cut(_report_text(run), MessageLimit.MAX_TEXT_LENGTH)
+        return shortened(_report_text(run), MessageLimit.MAX_TEXT_LENGTH)
 
     async def _report_all(self, bot: Bot) -> None:
         failure = ""
@@ -132,13 +133,13 @@ async def _send(bot: Bot, report: _Report) -> None:
     """The picture with the text, or the text alone when that fails."""
     refusal = None
     if report.picture:
-        caption = _cut(report.text, MessageLimit.CAPTION_LENGTH)
+        caption = shortened(report.text, MessageLimit.CAPTION_LENGTH)
         try:
             await bot.send_photo(report.admin_id, report.picture, caption=caption)
             return
         except TelegramError as error:
             refusal = error
-    await bot.send_message(report.admin_id, _cut(report.text, MessageLimit.MAX_TEXT_LENGTH))
+    await bot.send_message(report.admin_id, shortened(report.text, MessageLimit.MAX_TEXT_LENGTH))
     if refusal:
         log.warning("run %d is reported without a picture: %s", report.run_id, describe(refusal))
 
@@ -159,14 +160,6 @@ async def _report_picture(run: Run) -> bytes | None:
     except Exception as error:  # noqa: BLE001 - the text says the most
         log.error("the decision of run %d can't be drawn: %s", run.id, describe(error))
         return None
-
-
-def _cut(text: str, longest: int) -> str:
-    """The text's beginning, in UTF-16 units as Telegram counts them."""
-    units = text.encode("utf-16-le")
-    if len(units) <= 2 * longest:
-        return text
-    return units[: 2 * (longest - 1)].decode("utf-16-le", "ignore") + "…"
 
 
 def _log_once(before: str, failure: str) -> str:

@@ -83,7 +83,7 @@ async def _listen(application: BotApplication, settings: Settings, stop: asyncio
     bot, data = application.bot, application.bot_data
     telemetry = data.service.telemetry
     admission = Admission(bot, settings, data.admin_ids)
-    inbox = Inbox(data.service, handle_raw, admission.admits)
+    inbox = Inbox(data.service, handle_raw, admission.admits, admission.is_quick)
     telemetry.watch_queue(lambda: inbox.length)
     uses_webhook = settings.telegram_webhook_url is not None
     async with AsyncExitStack() as stack:

@@ -97,11 +97,15 @@ class Webhook:
         return True
 
 
+_TOO_LARGE = 2**63
+"""Of a number that the database could hold."""
+
+
 def _parse(body: bytes) -> RawUpdate | None:
     """The update in a request's body; None when it is none."""
     try:
         update = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    is_update = isinstance(update, dict) and type(update.get("update_id")) is int
-    return update if is_update else None
+    number = update.get("update_id") if isinstance(update, dict) else None
+    return update if type(number) is int and abs(number) < _TOO_LARGE else None

@@ -28,6 +28,19 @@ def csv_rows(path: Path, say: Callable[[str], None]) -> Iterator[tuple[int, list
     line has most of. An empty line is an empty list. Raises DataError naming the line.
     """
     lines = decoded_lines(path, say)
+    head, separator, is_stated = _head(lines)
+    skipped = len(head) if is_stated else 0
+    rows = _records(chain(head[skipped:], lines), separator, path, say)
+    yield from ((number + skipped, row) for number, row in rows)
+
+
+def separator_of(path: Path) -> str:
+    """What separates the cells of a .csv. Raises DataError."""
+    return _head(decoded_lines(path, lambda _: None))[1]
+
+
+def _head(lines: Iterator[str]) -> tuple[list[str], str, bool]:
+    """The lines up to the first that isn't empty, the separator, and whether they only state it."""
     head = []
     for line in lines:
         head.append(line)
@@ -35,10 +48,7 @@ def csv_rows(path: Path, say: Callable[[str], None]) -> Iterator[tuple[int, list
             break
     first = re.sub(r'"[^"]*"', "", head[-1]) if head else ""
     stated = re.fullmatch(r"sep=(.)\s*", first)  # Excel's own first line
-    separator = stated[1] if stated else max(_SEPARATORS, key=first.count)
-    skipped = len(head) if stated else 0
-    rows = _records(chain(head[skipped:], lines), separator, path, say)
-    yield from ((number + skipped, row) for number, row in rows)
+    return head, stated[1] if stated else max(_SEPARATORS, key=first.count), stated is not None
 
 
 def decoded_lines(path: Path, say: Callable[[str], None]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from tweetsent.errors import FileBusyError, FileQuotaError, NotFoundError, NotOwnerError
 from tweetsent.pseudonyms import Pseudonymiser
 from tweetsent.records import FileJob, FileState, Upload
-from tweetsent.sessions import insert_new, reading, writing
+from tweetsent.sessions import insert_new, writing
 from tweetsent.tables import FileRow, utc_now
 
 KEPT = timedelta(days=2)
@@ -63,8 +63,9 @@ class FileJobs:
             return _record(row)
 
     def unfinished(self) -> list[FileJob]:
-        """The files that are not finished, oldest first."""
-        with reading(self._engine) as session:
+        """The files that are not finished, oldest first; the old ones are forgotten."""
+        with writing(self._engine) as session:
+            _forget_old(session)
             query = select(FileRow).where(FileRow.state.in_(_UNFINISHED)).order_by(FileRow.id)
             return [_record(row) for row in session.scalars(query)]
 

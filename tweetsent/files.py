@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".xlsx", ".csv", ".jsonl", ".parquet")
 SHEETS = "sheets"
 """Where a table's `attrs` hold its `Sheets`."""
+_WIDEST_COLUMN = 70
 _LONGEST_CELL = 32_767
 _MOST_ROWS = 1_048_575  # below the header
 _MAX_UNPACKED_BYTES = 500_000_000
@@ -95,12 +96,17 @@ def check_output(path: Path) -> None:
 
 
 def write_table(
-    table: "pd.DataFrame", path: Path, add_sheets: "Callable[[Workbook], None]" = lambda _: None
+    table: "pd.DataFrame",
+    path: Path,
+    add_sheets: "Callable[[Workbook], None]" = lambda _: None,
+    *,
+    separator: str = ",",
 ) -> None:
     """Write a table in the format that the name's ending says; an existing file is replaced.
 
     In .xlsx and .csv a text that begins like a formula is kept from being run as one. To an .xlsx
-    `add_sheets` may add more sheets. Raises DataError.
+    `add_sheets` may add more sheets. `separator` is that of a .csv; with semicolons numbers have a
+    comma, as programs expect that separate so. Raises DataError.
     """
     check_output(path)
     table = table.map(_without_lone_surrogates)
@@ -108,7 +114,12 @@ def write_table(
         ".xlsx": lambda: _write_xlsx(table, path, add_sheets),
         # A line's end of two characters: with one alone a "\r" inside a text would not be quoted.
         ".csv": lambda: _spreadsheet_safe(table).to_csv(
-            path, index=False, encoding="utf-8-sig", lineterminator="\r\n"
+            path,
+            index=False,
+            sep=separator,
+            decimal="," if separator == ";" else ".",
+            encoding="utf-8-sig",
+            lineterminator="\r\n",
         ),
         ".jsonl": lambda: table.to_json(
             path, orient="records", lines=True, force_ascii=False, date_format="iso"
@@ -409,6 +420,7 @@ def _write_xlsx(
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+    from openpyxl.utils import get_column_letter
 
     if len(table) > _MOST_ROWS:
         raise DataError(
@@ -425,6 +437,11 @@ def _write_xlsx(
     with path.open("wb") as file:
         book = Workbook(write_only=True)
         sheet = book.create_sheet("tweetsent")
+        sheet.freeze_panes = "A2"
+        for place, name in enumerate(table.columns, start=1):
+            longest = max((len(str(cell)) for cell in table.iloc[:100, place - 1]), default=0)
+            width = min(max(longest, len(str(name))) + 2, _WIDEST_COLUMN)
+            sheet.column_dimensions[get_column_letter(place)].width = width
         for values in chain(
             [tuple(map(str, table.columns))], table.itertuples(index=False, name=None)
         ):

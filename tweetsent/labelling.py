@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tweetsent.csvfile import decoded_lines
+from tweetsent.csvfile import decoded_lines, separator_of
 from tweetsent.errors import DataError, Flaw
 from tweetsent.figures import LABEL_COLORS
 from tweetsent.files import cells_at, read_table, write_table
@@ -28,6 +28,8 @@ TEXT_COLUMN = "Metin"
 _LONGEST_TEXT = 32_000  # a cell of .xlsx holds little more
 # Enough for a hundred bytes of XML around each of a million cells, and parsed in seconds.
 _MOST_UNPACKED_BYTES = 100_000_000
+_SEPARATOR = "separator"
+"""Where the `attrs` of a table from a .csv hold what separates its cells."""
 _NO_WORDS = "Söz bulunmayan"
 
 
@@ -58,6 +60,8 @@ def read_upload(path: Path, most_rows: int) -> "pd.DataFrame":
         table = _lines(path, most_rows)
     else:
         table = read_table(path, rows=most_rows + 1)
+        if path.suffix == ".csv":
+            table.attrs[_SEPARATOR] = separator_of(path)
     if not len(table):
         raise DataError(f"{path}: has no rows", Flaw.EMPTY)
     if len(table) > most_rows:
@@ -137,9 +141,10 @@ def _new_name(name: str, table: "pd.DataFrame") -> str:
 def write_labelled(labelled: "pd.DataFrame", summary: Summary, path: Path) -> None:
     """Write the table to .csv or .xlsx, there with a sheet of the summary and its chart.
 
-    Raises DataError.
+    A .csv is separated as the one it came from. Raises DataError.
     """
-    write_table(labelled, path, partial(_add_summary, summary=summary))
+    separator = labelled.attrs.get(_SEPARATOR, ",")
+    write_table(labelled, path, partial(_add_summary, summary=summary), separator=separator)
 
 
 def _add_summary(book: "Workbook", summary: Summary) -> None:

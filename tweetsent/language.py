@@ -16,6 +16,8 @@ _MIN_WORDS = 4
 _MIN_CONFIDENCE = 0.9
 _VARIANTS = {"ary", "arz", "pcm"}
 """Spoken variants of Arabic and English, which would only share the probability of these."""
+_LAST_LATIN = "\u024f"
+"""What Turkish is written in comes before; Cyrillic, Arabic, Japanese and the like after."""
 _loading = Lock()
 
 
@@ -27,6 +29,9 @@ def prepare() -> None:
 def is_foreign(text: str) -> bool:
     """Whether a text is surely not Turkish; False for a short or doubtful one."""
     words = _words(text)
+    letters = [char for word in words for char in word if char.isalpha()]
+    if sum(char > _LAST_LATIN for char in letters) > len(letters) / 2:
+        return True
     if len(words) < _MIN_WORDS:
         return False
     language, confidence = _identifier().classify(" ".join(words))

@@ -26,10 +26,18 @@ from tweetsent.decisions import lock_corrections, scores_of
 from tweetsent.errors import StoreError
 from tweetsent.labels import LABELS, Label, Scores
 from tweetsent.pseudonyms import Pseudonymiser
-from tweetsent.records import Consent, CorrectionState
+from tweetsent.records import Consent, CorrectionState, FileState
 from tweetsent.runs import snapshot_of
 from tweetsent.sessions import empty_log, reading, writing
-from tweetsent.tables import CorrectionRow, FileRow, InboxRow, PredictionRow, RunRow, User
+from tweetsent.tables import (
+    CorrectionRow,
+    FileRow,
+    InboxRow,
+    PredictionRow,
+    PrivateChat,
+    RunRow,
+    User,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,26 @@ class Person:
     """When they answered, UTC."""
     consent_version: int | None
     """Which wording of the question they answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFile:
+    """A file that the user sent to be labelled."""
+
+    name: str | None
+    """None once it is finished."""
+    state: FileState
+    created_at: datetime
+    """UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What is kept beside the user's messages."""
+
+    gets_announcements: bool
+    """Whether the number of their private chat is kept."""
+    files: list[OwnFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +93,12 @@ class OwnMessage:
     model_version: str
     prompt_version: str
     latency_ms: float
+    answer_message_id: int | None
+    """The bot's answer."""
+    parts: int
+    """Of how many parts the scores are the mean."""
+    album: str | None
+    edited_at: datetime | None
     own_label: Label | None
     """What the user corrected it to; None where they did not."""
 
@@ -143,6 +177,19 @@ class OwnData:
                 user.consent_version,
             )
 
+    def contact(self, user_id: int) -> Contact:
+        """What is kept beside the user's messages, of a stranger too."""
+        owner = self._pseudonymise.user(user_id)
+        with reading(self._engine) as session:
+            files = session.scalars(select(FileRow).where(FileRow.owner == owner))
+            return Contact(
+                session.get(PrivateChat, user_id) is not None,
+                [
+                    OwnFile(row.upload["name"] if row.upload else None, row.state, row.created_at)
+                    for row in files
+                ],
+            )
+
     def numbers(self, user_id: int) -> OwnNumbers | None:
         """The user's statistics; None for a stranger."""
         with reading(self._engine) as session:
@@ -219,10 +266,11 @@ class OwnData:
         with reading(self._engine) as session:
             return Holdings(session.scalar(messages) or 0, session.scalar(corrections) or 0)
 
-    def erase(self, user_id: int) -> None:
+    def erase(self, user_id: int) -> list[int]:
         """Delete all that is kept of the user, and the data sets of runs that may hold it.
 
-        What they decided as an admin stays, and nobody knows whose word it was.
+        What they decided as an admin stays, and nobody knows whose word it was. Returns the ids of
+        their files, which may be in work.
         """
         # First, since without the rows nobody would know which data sets these are.
         self._delete_data_sets(user_id)
@@ -232,10 +280,12 @@ class OwnData:
             if user is not None:
                 _erase(session, user)
             owner = self._pseudonymise.user(user_id)
+            files = session.scalars(select(FileRow.id).where(FileRow.owner == owner)).all()
             session.execute(delete(FileRow).where(FileRow.owner == owner))
             forget_chat(session, user_id)  # a private chat has its user's number
             session.execute(delete(InboxRow).where(_failed_with(user_id)))
         empty_log(self._engine)
+        return list(files)
 
     def _delete_data_sets(self, user_id: int) -> None:
         if self._snapshots is None:
@@ -296,6 +346,10 @@ def _messages(
             model_version=row.model_version,
             prompt_version=row.prompt_version,
             latency_ms=row.latency_ms,
+            answer_message_id=row.answer_message_id,
+            parts=row.parts,
+            album=row.album,
+            edited_at=row.edited_at,
             own_label=own_label,
         )
         for row, own_label in session.execute(query)

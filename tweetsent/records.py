@@ -29,6 +29,8 @@ class Incoming:
     is_group: bool = False
     album: str | None = None
     """What Telegram calls the album that the message is a part of."""
+    is_edited: bool = False
+    """Whether the text is not the first one of the message; the first may arrive later than it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from tweetsent.labels import Label, Scores
 from tweetsent.language import is_foreign
 from tweetsent.links import has_tweet_link, is_only_links
 from tweetsent.own_data import (
+    Contact,
     HistoryPage,
     Holdings,
     OwnCorrection,
@@ -105,8 +106,8 @@ class SentimentService:
         return self._classifier.version
 
     async def ping(self) -> None:
-        """Return when the database has answered."""
-        await self._sql(self._store.ping)
+        """Return when the database has answered, whatever else it is asked for meanwhile."""
+        await asyncio.to_thread(self._store.ping)
 
     async def analyse(self, incoming: Incoming) -> Analysis:
         """What is in a message, with its stored prediction: made now, or before if it was seen.
@@ -122,6 +123,7 @@ class SentimentService:
         is_edited = (
             seen is not None
             and seen.message_id == incoming.message_id
+            and incoming.is_edited
             and seen.text != incoming.text
         )
         if seen is not None and not is_edited and not passages.parts:
@@ -205,6 +207,10 @@ class SentimentService:
         """What is known of a user alone; None for a stranger."""
         return await self._sql(self._store.own.person, user_id)
 
+    async def contact(self, user_id: int) -> Contact:
+        """What is kept beside a user's messages."""
+        return await self._sql(self._store.own.contact, user_id)
+
     async def own_numbers(self, user_id: int) -> OwnNumbers | None:
         """A user's statistics; None for a stranger."""
         return await self._sql(self._store.own.numbers, user_id)
@@ -242,9 +248,9 @@ class SentimentService:
         """How many rows erasing a user would delete."""
         return await self._sql(self._store.own.holdings, user_id)
 
-    async def erase(self, user_id: int) -> None:
-        """Delete all that is kept of a user, for good."""
-        await self._sql(self._store.own.erase, user_id)
+    async def erase(self, user_id: int) -> list[int]:
+        """Delete all that is kept of a user, for good; returns the ids of their files."""
+        return await self._sql(self._store.own.erase, user_id)
 
     async def delete_uncorrected(self, before: datetime) -> int:
         """Delete some predictions of before a time that nobody corrected; returns how many."""

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     tweetsent_pseudonym_key: SecretStr | None = None
     """Key of the pseudonyms of users and chats; by default made once, in the data folder."""
 
-    tweetsent_keep_days: int | None = Field(default=None, ge=1)
+    tweetsent_keep_days: int | None = Field(default=None, ge=1, le=36_500)
     """Days after which a message that nobody corrected is deleted; never by default."""
 
     tweetsent_train_on_forwards: bool = False
@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     """Messages of one user that are answered in a minute, and as many commands and presses; admins
     have no limit."""
 
-    tweetsent_group_rate: int = Field(default=30, ge=1)
+    tweetsent_group_rate: int = Field(default=20, ge=1)
     """Messages of one group that are answered in a minute, and as many commands and presses."""
 
     tweetsent_busy_seconds: float = Field(default=60.0, ge=1, le=120)
@@ -149,11 +149,9 @@ class Settings(BaseSettings):
             raise ValueError(f"names no folder: {value}")
         return value
 
-    @field_validator("telegram_api_base_url", "telegram_webhook_url")
+    @field_validator("telegram_api_base_url")
     @classmethod
-    def _http_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
+    def _http_url(cls, value: str) -> str:
         if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
             raise ValueError("must be an address that starts with http:// or https://")
         return value.rstrip("/")
@@ -161,9 +159,11 @@ class Settings(BaseSettings):
     @field_validator("telegram_webhook_url")
     @classmethod
     def _public_path(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"https://[^/\s]+(/\S*)?", value):
+            raise ValueError("must be an address that starts with https://, as Telegram demands")
         if value and (_TOKEN_IN_TEXT.search(unquote(value)) or re.search("[?#]", value)):
             raise ValueError("must hold neither the bot's token, nor ? or #: proxies log it")
-        return value
+        return value and value.rstrip("/")
 
     @field_validator("telegram_webhook_secret")
     @classmethod

@@ -302,21 +302,19 @@ class Store:
 
         Returns how many went; it may be called until none is left.
         """
-        live = select(CorrectionRow.id).where(
-            CorrectionRow.prediction_id == PredictionRow.id, CorrectionRow.superseded_at.is_(None)
-        )
+        # Those of a text that was edited since count as well: a data set may hold it.
+        corrected = select(CorrectionRow.id).where(CorrectionRow.prediction_id == PredictionRow.id)
         old = (
             select(PredictionRow.id)
-            .where(PredictionRow.created_at < before, ~live.exists())
+            .where(PredictionRow.created_at < before, ~corrected.exists())
             .order_by(PredictionRow.id)
             .limit(_DELETED_AT_ONCE)
         )
         with self._deciding() as session:
-            ids = session.scalars(old).all()
-            # Corrections of a text that was edited since have nothing to speak of any more.
-            session.execute(delete(CorrectionRow).where(CorrectionRow.prediction_id.in_(ids)))
-            session.execute(delete(PredictionRow).where(PredictionRow.id.in_(ids)))
-            return len(ids)
+            deleted = session.execute(
+                delete(PredictionRow).where(PredictionRow.id.in_(old)).returning(PredictionRow.id)
+            )
+            return len(deleted.all())
 
     def stats(self, scope: Scope = EVERYTHING, *, train_on_forwards: bool) -> Stats:
         """The statistics; UnseenVersionError for a version of which no prediction is."""

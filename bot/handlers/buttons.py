@@ -48,9 +48,12 @@ async def _correct(query: CallbackQuery, context: BotContext, press: CorrectionP
     if not await context.service.is_author(user_id, prediction.id):
         await notify(query, texts.answers.BUTTON_NOT_YOURS, alert=True)
         return
+    shown = (isinstance(query.message, Message) and query.message.text) or ""
+    if shown and not texts.answers.shows(shown, prediction.scores):  # it was pressed before an edit
+        await notify(query, texts.answers.ANSWER_CHANGED, alert=True)
+        return
     change = await context.service.correct(user_id, prediction.id, press.label)
-    shown = query.message.text if isinstance(query.message, Message) else None
-    await _show_change(query, change, texts.answers.corrected_answer(change, shown or ""))
+    await _show_change(query, change, texts.answers.corrected_answer(change, shown))
 
 
 async def _vote(query: CallbackQuery, context: BotContext, press: VotePress) -> None:

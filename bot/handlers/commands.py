@@ -4,6 +4,7 @@ The library's command handler knows only commands that Telegram marked, which ex
 Turkish letter, so `/düzelt` would be classified as a message.
 """
 
+import difflib
 import re
 from collections.abc import Awaitable, Callable
 
@@ -24,9 +25,12 @@ from bot.handlers.replying import reply, sender_id
 from bot.handlers.retraining import on_retrain
 from bot.handlers.review import on_review
 from bot.handlers.stats import on_stats
+from bot.keyboards import consent_keyboard
 from tweetsent.text import clean, fold
 
 IS_COMMAND = filters.Regex(r"^/\w") & ~filters.FORWARDED
+ASKS = IS_COMMAND & filters.Regex(rf"(?i)^/{ASK}\b")
+"""The one command that needs the model."""
 """Messages that begin with a command, known or not."""
 _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?(.*)")
 
@@ -45,7 +49,9 @@ async def on_command(update: Update, context: BotContext) -> None:
     if command is not None:
         await command(message, context, rest.strip())
     elif to_me or message.chat.type == ChatType.PRIVATE:
-        await reply(message, texts.guide.UNKNOWN_COMMAND)
+        close = difflib.get_close_matches(fold(name), texts.guide.COMMANDS, n=1, cutoff=_CLOSE)
+        text = texts.guide.did_you_mean(close[0]) if close else texts.guide.UNKNOWN_COMMAND
+        await reply(message, text)
 
 
 async def _start(message: Message, _context: BotContext, _rest: str) -> None:
@@ -64,7 +70,15 @@ async def _privacy(message: Message, context: BotContext, _rest: str) -> None:
     await reply(message, f"{texts.privacy.privacy(context.keep_days)}\n\n{state}")
 
 
-async def _grant(message: Message, context: BotContext, _rest: str) -> None:
+async def _grant(message: Message, context: BotContext, rest: str) -> None:
+    word = fold(rest)
+    if word in _NO:
+        await _refuse(message, context, rest)
+        return
+    if word and word not in _YES:  # consent is never guessed
+        question = texts.privacy.CONSENT_QUESTION
+        await reply(message, question, consent_keyboard(sender_id(message)))
+        return
     at = await context.service.set_consent(sender_id(message), True)
     await reply(message, texts.privacy.consent_saved(True, at))
 
@@ -73,6 +87,10 @@ async def _refuse(message: Message, context: BotContext, _rest: str) -> None:
     at = await context.service.set_consent(sender_id(message), False)
     await reply(message, texts.privacy.consent_saved(False, at))
 
+
+_YES = {"evet", "ver", "veriyorum", "kabul"}
+_NO = {"hayir", "geri", "geri al", "iptal", "verme", "vermiyorum", "istemiyorum"}
+_CLOSE = 0.75
 
 _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
     "start": _start,

@@ -46,7 +46,7 @@ async def on_error(update: object, context: BotContext) -> None:
     text = _ANSWERS.get(type(error))
     if text is None:
         log.error("update %d failed: %s", update.update_id, describe(error))
-        if update.inline_query is not None:  # another try would be too late, and nobody is waiting
+        if update.inline_query is not None:  # another try would be too late, and nothing is kept
             return
         attempt = current_attempt()
         # A second try would repeat what the first one sent before it failed.

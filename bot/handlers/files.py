@@ -75,7 +75,7 @@ async def _cancel(query: CallbackQuery, context: BotContext, file_id: int) -> No
 async def _choose(query: CallbackQuery, context: BotContext, file_id: int, choice: int) -> None:
     job = await context.service.file_choose(query.from_user.id, file_id, choice)
     if job is None:
-        await notify(query, texts.files.TOO_LATE)
+        await notify(query, texts.files.ALREADY_CHOSEN)
         return
     context.labeller.begin(context.bot, job)
     await notify(query, texts.answers.BUTTON_DONE)

@@ -166,6 +166,7 @@ def _incoming(message: Message) -> Incoming:
         is_forward=message.forward_origin is not None,
         is_group=message.chat.type != ChatType.PRIVATE,
         album=message.media_group_id,
+        is_edited=message.edit_date is not None,
     )
 
 

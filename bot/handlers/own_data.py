@@ -61,7 +61,7 @@ async def on_history_press(query: CallbackQuery, context: BotContext, press: His
 def _shown(page: HistoryPage) -> tuple[str, InlineKeyboardMarkup | None]:
     older = page.total - page.newer - len(page.messages)
     keyboard = history_keyboard(
-        newer_than=page.messages[0].id if page.newer else None,
+        newer_than=page.messages[0].id if page.newer and page.messages else None,
         older_than=page.messages[-1].id if older else None,
     )
     return texts.own_data.history(page), keyboard
@@ -104,7 +104,8 @@ async def on_erase_press(query: CallbackQuery, context: BotContext, press: Erase
     if press.user_id != query.from_user.id:
         raise NotFoundError("the press is another user's")
     if press.confirmed:
-        await context.service.erase(press.user_id)
+        for file_id in await context.service.erase(press.user_id):
+            await context.labeller.stop(file_id)
     await notify(query, texts.answers.BUTTON_DONE)
     if isinstance(query.message, Message):
         text = texts.own_data.ERASED if press.confirmed else texts.own_data.ERASE_CANCELLED
@@ -120,10 +121,11 @@ def _require_own_chat(query: CallbackQuery) -> None:
 async def _write_all(file: IO[bytes], context: BotContext, user_id: int) -> bool:
     """Writes one JSON object; False when it is larger than what Telegram takes."""
     service = context.service
-    person = _json(texts.own_data.person_as_json(await service.person(user_id)))
+    person, contact = await service.person(user_id), await service.contact(user_id)
+    head = _json(texts.own_data.person_as_json(person, contact))
     messages = _read_all(service.own_messages, user_id)
     corrections = _read_all(service.own_corrections, user_id)
-    file.write(person.removesuffix(b"}"))
+    file.write(head.removesuffix(b"}"))
     await _write_list(file, texts.own_data.FILE_MESSAGES, messages, texts.own_data.message_as_json)
     await _write_list(
         file, texts.own_data.FILE_CORRECTIONS, corrections, texts.own_data.correction_as_json

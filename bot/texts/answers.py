@@ -22,12 +22,16 @@ BUTTON_NOT_YOURS = (
     "Bu düğmeler başkası için 🙂 Senin görüşün de sayılır: sonuca yanıt olarak doğrusunu yaz, "
     "örneğin: /duzelt olumlu"
 )
+ANSWER_CHANGED = "Mesajını düzenledin, sonuç da değişti. Yenisine bakıp tekrar dokunur musun?"
 BUTTON_UNKNOWN = "Bu düğme artık geçerli değil. Mesajı yeniden gönderebilirsin."
 UNSUPPORTED = (
     "Bunu okuyamıyorum 🙈 Bana bir metin yaz, bir mesaj ilet ya da açıklamalı bir fotoğraf, "
     "video veya belge gönder; duygusunu söyleyeyim. Bir .xlsx, .csv ya da .txt dosyası da olur."
 )
-NO_WORDS = "Burada değerlendirebileceğim bir söz bulamadım. Birkaç kelime yazar mısın?"
+NO_WORDS = (
+    "Burada değerlendirebileceğim bir söz bulamadım; yalnızca emojiyle bilemiyorum. "
+    "Birkaç kelime yazar mısın?"
+)
 ONLY_TWEET_LINK = (
     "Bağlantıları açamıyorum, bu yüzden tweeti göremiyorum 🙈 Metnini kopyalayıp buraya yapıştırır "
     "ya da yazılı bir mesaj olarak iletir misin?"
@@ -88,6 +92,11 @@ def _result(scores: Scores) -> str:
     )
 
 
+def shows(answer: str, scores: Scores) -> bool:
+    """Whether an answer says the label of these scores."""
+    return f"{name(scores.label)} · " in answer
+
+
 def correct_to(label: Label) -> str:
     """What a button says that gives an answer another label."""
     return f"✏️ {name(label)}"
@@ -95,10 +104,11 @@ def correct_to(label: Label) -> str:
 
 def correction(change: Correction) -> str:
     """What a correction did, the label before and after; of another's message it is a vote."""
+    if not change.by_author:
+        return f"🗳️ Oyunu kaydettim: {name(change.new)}. Teşekkürler!"
     if change.old == change.new:
-        return f"{'✅ Kaydettim' if change.by_author else '🗳️ Senin oyun'}: {name(change.new)}"
-    done = "✏️ Düzelttim" if change.by_author else "🗳️ Senin oyun"
-    return f"{done}: {name(change.old)} → {name(change.new)}. Teşekkürler!"
+        return f"✅ Kaydettim: {name(change.new)}"
+    return f"✏️ Düzelttim: {name(change.old)} → {name(change.new)}. Teşekkürler!"
 
 
 def corrected_answer(change: Correction, shown: str) -> str:

@@ -1,5 +1,7 @@
 """Where messages come from, and asking for one."""
 
+from bot.texts.wording import shortened
+
 _LONGEST_NAME = 60
 ASK_WHAT = (
     "Hangi mesaja bakayım? Bir mesaja yanıt olarak /duygu yaz ya da metni ardına ekle, örneğin: "
@@ -9,4 +11,4 @@ ASK_WHAT = (
 
 def origin(name: str) -> str:
     """The first line of the answer to a forwarded message."""
-    return f"↪️ {name if len(name) <= _LONGEST_NAME else f'{name[:_LONGEST_NAME]}…'}"
+    return f"↪️ {shortened(name, _LONGEST_NAME)}"

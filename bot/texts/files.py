@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.texts.wording import bar, count, name, percent
+from bot.texts.wording import bar, count, name, percent, shortened
 from tweetsent.errors import DataError, Flaw
 from tweetsent.files import Sheets
 from tweetsent.labelling import MOST_COLUMNS, Summary
@@ -16,6 +16,10 @@ RESULT_SUFFIX = "-duygu"
 """What the name of a labelled file has behind that of the file itself."""
 CANCEL = "✖️ İptal"
 CANCELLED = "✖️ İptal ettim. Dosyan silindi."
+ALREADY_CHOSEN = "Seçimini aldım ya da bu dosyanın işi bitti."
+NOT_SENT = (
+    "Sonucu hazırladım ama Telegram'a gönderemedim 😕 Biraz sonra dosyayı yeniden gönderir misin?"
+)
 TOO_LATE = "Bu dosyanın işi zaten bitmiş."
 NOT_YOURS = "Bu dosyayı başkası gönderdi; yalnızca gönderen karar verebilir."
 QUEUED = "📄 Dosyanı aldım, birazdan okuyorum…"
@@ -78,7 +82,9 @@ def failed(reason: str) -> str:
 def progress(file_name: str, done: int, total: int) -> str:
     """How much of a file is labelled."""
     share = done / total
-    return f"📄 {_cut(file_name, _LONGEST_NAME)}\n{bar(share)} {percent(share)}\n" + (
+    return (
+        f"📄 {shortened(file_name, _LONGEST_NAME)}\n"
+        f"{bar(share)} {percent(share)} · {count(done)} / {count(total)} farklı metin\n"
         "Bu arada mesajlarını yanıtlamaya devam ediyorum."
     )
 
@@ -86,7 +92,7 @@ def progress(file_name: str, done: int, total: int) -> str:
 def column_question(samples: Sequence[tuple[str, str]]) -> str:
     """Asks which column holds the texts; each comes with one of its cells."""
     lines = [
-        f"{number}. {_cut(column, _LONGEST_NAME)}: “{_cut(sample, _LONGEST_SAMPLE)}”"
+        f"{number}. {shortened(column, _LONGEST_NAME)}: “{shortened(sample, _LONGEST_SAMPLE)}”"
         for number, (column, sample) in enumerate(samples, 1)
     ]
     return "\n".join(["Duygusunu söyleyeceğim metinler hangi sütunda? 👇", "", *lines])
@@ -94,23 +100,23 @@ def column_question(samples: Sequence[tuple[str, str]]) -> str:
 
 def column_button(number: int, column: str) -> str:
     """A column to choose."""
-    return f"{number}. {_cut(column, _LONGEST_BUTTON)}"
+    return f"{number}. {shortened(column, _LONGEST_BUTTON)}"
 
 
 def chosen(column: str) -> str:
     """Which column is read."""
-    return f"Sütun: {_cut(column, _LONGEST_NAME)}"
+    return f"Sütun: {shortened(column, _LONGEST_NAME)}"
 
 
 def done(file_name: str) -> str:
     """The labelled file was sent."""
-    return f"✅ {_cut(file_name, _LONGEST_NAME)} hazır."
+    return f"✅ {shortened(file_name, _LONGEST_NAME)} hazır."
 
 
 def caption(file_name: str, column: str, summary: Summary, sheets: Sheets | None) -> str:
     """The summary that goes with a labelled file; far shorter than Telegram allows."""
     lines = [
-        f"📄 {_cut(file_name, _LONGEST_NAME)} · {count(summary.rows)} satır",
+        f"📄 {shortened(file_name, _LONGEST_NAME)} · {count(summary.rows)} satır",
         *(
             f"{name(label)}: {count(summary.by_label[label])} ({percent(summary.share(label))})"
             for label in LABELS
@@ -120,7 +126,7 @@ def caption(file_name: str, column: str, summary: Summary, sheets: Sheets | None
         lines.append(f"Söz bulunmayan satır: {count(summary.wordless)}")
     lines.append(chosen(column))
     if sheets and (sheets.others or sheets.hidden):
-        lines.append(f"Sayfa: {_cut(sheets.read, _LONGEST_NAME)}")
+        lines.append(f"Sayfa: {shortened(sheets.read, _LONGEST_NAME)}")
     if sheets and sheets.others:
         lines.append(f"Okunmayan sayfalar: {_listed(sheets.others)}")
     if sheets and sheets.hidden:
@@ -134,10 +140,6 @@ def picture_title(summary: Summary) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(_cut(one, _LONGEST_NAME) for one in names[:_MOST_SHEETS])
+    shown = ", ".join(shortened(one, _LONGEST_NAME) for one in names[:_MOST_SHEETS])
     more = len(names) - _MOST_SHEETS
     return f"{shown} ve {count(more)} sayfa daha" if more > 0 else shown
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"

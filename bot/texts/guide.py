@@ -63,3 +63,8 @@ Yöneticiler için:
 📣 /duyuru metin: bana yazan herkese duyuru"""
 ADMINS_ONLY = "Bu komut yalnızca botun yöneticileri için. Sana /yardim ile yardımcı olabilirim 🙂"
 UNKNOWN_COMMAND = "Bu komutu bilmiyorum. Neler yapabildiğim burada: /yardim"
+
+
+def did_you_mean(command: str) -> str:
+    """The reply to a command that looks like a slip."""
+    return f"Bu komutu bilmiyorum. Bunu mu demek istedin: /{command}?"

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from bot.texts.wording import bar, count, date, moment, name, percent
+from bot.texts.wording import bar, count, date, moment, name, percent, shortened
 from tweetsent.labels import LABELS, Label, Scores
 from tweetsent.own_data import (
+    Contact,
     HistoryPage,
     Holdings,
     OwnCorrection,
@@ -12,7 +13,7 @@ from tweetsent.own_data import (
     OwnNumbers,
     Person,
 )
-from tweetsent.records import Consent, CorrectionState
+from tweetsent.records import Consent, CorrectionState, FileState
 
 _SHOWN_CHARS = 160
 IN_PRIVATE = "Sana ait bilgileri grupta göstermeyeyim; bu komutu bana özelden yaz 🙂"
@@ -33,7 +34,7 @@ ERASE_YES = "🗑 Evet, hepsini sil"
 ERASE_NO = "Vazgeç"
 ERASE_CANCELLED = "Tamam, hiçbir şey silmedim."
 ERASED = (
-    "🗑 Seni unuttum: mesajların, sonuçları, düzeltmelerin ve onayın silindi. "
+    "🗑 Seni unuttum: mesajların, sonuçları, düzeltmelerin, onayın ve öteki kayıtların silindi. "
     "Yeniden yazarsan sıfırdan tanışırız 👋"
 )
 _ERASE_QUESTION = """🗑 Seninle ilgili her şeyi sileyim mi?
@@ -42,6 +43,7 @@ Silinecekler:
 • {messages} mesaj ve sonucu (gruplarda yazdıkların da)
 • {corrections} düzeltme (başkalarının senin mesajlarına yaptıkları da)
 • Eğitim onayın, takma kimliğin ve içinde olabileceğin eğitim kümeleri
+• Duyurular için sohbetinin numarası ve gönderdiğin dosyaların kaydı; süren bir dosya işi biter
 
 Bu geri alınamaz. Önce bir kopyasını istersen: /verilerim
 
@@ -54,6 +56,14 @@ _STATES = {
     CorrectionState.ACCEPTED: "kabul",
     CorrectionState.REJECTED: "ret",
     CorrectionState.DISPUTED: "anlaşmazlık",
+}
+_FILE_STATES = {
+    FileState.RUNNING: "sırada",
+    FileState.WAITING: "sütun seçimi bekliyor",
+    FileState.DELIVERING: "gönderiliyor",
+    FileState.DONE: "bitti",
+    FileState.CANCELLED: "iptal",
+    FileState.FAILED: "olmadı",
 }
 FILE_MESSAGES = "mesajlar"
 FILE_CORRECTIONS = "düzeltmeler"
@@ -74,14 +84,11 @@ def history(page: HistoryPage) -> str:
 
 
 def _entry(message: OwnMessage) -> str:
-    text = message.text
-    if len(text) > _SHOWN_CHARS:
-        text = f"{text[:_SHOWN_CHARS]}…"
     where = "".join([" · 👥 grup" * message.is_group, " · ↪️ iletilmiş" * message.is_forward])
     scores = message.scores
     lines = [
         f"📅 {moment(message.created_at)}{where}",
-        f"“{text}”",
+        f"“{shortened(message.text, _SHOWN_CHARS)}”",
         f"{name(scores.label)} · {percent(scores.confidence)}",
     ]
     if message.own_label is not None:
@@ -102,9 +109,9 @@ def numbers(own: OwnNumbers | None) -> str:
     for label in LABELS if messages else ():
         made = own.by_label[label]
         lines.append(f"{label.emoji} {bar(made / messages)} {count(made)}")
-    lines.append(f"✏️ Düzeltme: {count(own.corrections)}")
+    lines.append(f"✏️ Verdiğin etiket: {count(own.corrections)}")
     if own.corrections:
-        lines.append(f"🤝 Bunlarda modelle aynı fikirde: {percent(own.agreeing / own.corrections)}")
+        lines.append(f"🤝 Modelle aynı olan: {percent(own.agreeing / own.corrections)}")
     return "\n".join(lines)
 
 
@@ -115,12 +122,25 @@ def erase_question(holdings: Holdings) -> str:
     )
 
 
-def person_as_json(person: Person | None) -> dict[str, Any]:
+def person_as_json(person: Person | None, contact: Contact) -> dict[str, Any]:
     """What the file says of the user alone."""
-    if person is None:
-        return {"açıklama": _FILE_NOTE}
-    return {
+    beside = {
         "açıklama": _FILE_NOTE,
+        "duyurular için sohbetin Telegram numarası": (
+            "saklı" if contact.gets_announcements else "saklı değil"
+        ),
+        "dosyalar": [
+            {
+                "ad": file.name,
+                "durum": _FILE_STATES[file.state],
+                "tarih": file.created_at.isoformat(),
+            }
+            for file in contact.files
+        ],
+    }
+    if person is None:
+        return beside
+    return beside | {
         "takma kimlik": person.pseudonym,
         "ilk kayıt": person.known_since.isoformat(),
         "eğitim onayı": {
@@ -146,6 +166,10 @@ def message_as_json(message: OwnMessage) -> dict[str, Any]:
         "model": message.model_version,
         "istem": message.prompt_version,
         "süre (ms)": round(message.latency_ms, 1),
+        "parça sayısı": message.parts,
+        "albüm": message.album,
+        "düzenlendi": message.edited_at and message.edited_at.isoformat(),
+        "yanıtın Telegram mesaj numarası": message.answer_message_id,
     }
 
 

@@ -25,11 +25,11 @@ def percent(share: float) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """At most so many UTF-16 units of a text, as Telegram counts, and "…" where it was cut."""
+    """At most so many UTF-16 units of a text, as Telegram counts, with a "…" where it was cut."""
     units = text.encode("utf-16-le")
     if len(units) <= 2 * longest:
         return text
-    return units[: 2 * longest].decode("utf-16-le", "ignore").rstrip() + "…"
+    return units[: 2 * (longest - 1)].decode("utf-16-le", "ignore").rstrip() + "…"
 
 
 def decimal(number: float) -> str:

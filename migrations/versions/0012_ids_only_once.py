@@ -1,4 +1,4 @@
-"""Ids of deleted messages and corrections are never given again, to which buttons may still point."""
+"""Ids of deleted messages and corrections are never given again: buttons may still name them."""
 
 from alembic import op
 

@@ -227,3 +227,33 @@ def test_commands_in_a_group_are_skipped_in_silence(telegram: BotApi) -> None:
     sent = [message["text"] for message in telegram.wait_sent(4, GROUP)]
     assert sent[:3] == [texts.guide.HELP] * 3
     assert sent[3].startswith("😞")
+
+
+def test_what_a_group_says_to_itself_is_not_taken_in(telegram: BotApi, settings: Settings) -> None:
+    telegram.send("bekle", user=ADMIN)
+    for _ in range(5):
+        telegram.send("harika bir gün", chat=GROUP, user=9)
+    telegram.settle()
+    with sqlite3.connect(settings.tweetsent_data_dir / "tweetsent.db") as database:
+        assert "harika" not in str(database.execute("SELECT payload FROM inbox").fetchall())
+
+
+def test_duygu_waits_with_the_messages_and_is_refused_like_them(
+    telegram: BotApi, bot: RunningBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "CHAT_SHARE", 1)
+    telegram.send("bekle", user=ADMIN)
+    telegram.wait(lambda: bot.classifier.waiting)
+    telegram.send("/duygu harika", user=ADMIN)
+
+    assert telegram.wait_sent(1, ADMIN)[0]["text"] == texts.limits.BUSY
+
+
+def test_inline_queries_over_the_limit_are_skipped_in_silence(telegram: BotApi) -> None:
+    for number in range(17):
+        telegram.type_inline(f"harika {number}")
+        telegram.settle()
+    telegram.send("berbat", user=8)
+    telegram.wait_sent(1, 8)
+    assert len(telegram.of("answerInlineQuery")) <= 15
+    assert said(telegram) == []

@@ -1,6 +1,7 @@
 """/duyuru: asking, sending to all private chats, stopping, and going on after a kill."""
 
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -197,9 +198,17 @@ def test_a_stop_ends_a_long_wait(telegram: BotApi, chats: Announcements, admin: 
     question = asked(telegram, admin)
     long_flood = Fault.of(429, "Too Many Requests: retry after 3000", retry_after=3000)
     telegram.faults["sendMessage"].append(long_flood)
-    telegram.press(question, buttons(question)[0], user=admin)
+    send = buttons(question)[0]
+    telegram.press(question, send, user=admin)
     telegram.wait(lambda: not telegram.faults["sendMessage"])
     telegram.wait(lambda: state(telegram, question).startswith("📣"))
+    telegram.faults["sendMessage"].extend([long_flood] * 2)
+    telegram.press(question, send, user=admin)  # a second tap hurries it once and no more
+    telegram.wait(lambda: telegram.refusals)
+    time.sleep(0.5)
+    assert telegram.faults["sendMessage"]
+    telegram.faults["sendMessage"].clear()
+    telegram.calls = [call for call in telegram.calls if not call.refusal]  # it changed no message
     (stop,) = buttons(telegram.messages[admin, question["message_id"]])
     telegram.press(question, stop, user=admin)
     assert end_of(telegram, chats, question)[1] == "📬 Giden: 0 / 3"

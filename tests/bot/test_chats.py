@@ -78,6 +78,25 @@ def test_an_edit_supersedes_corrections_of_the_old_text(telegram: BotApi, databa
     assert correction.superseded_at is not None
 
 
+def test_a_press_on_the_result_of_an_earlier_text_corrects_nothing(
+    telegram: BotApi, database: Engine
+) -> None:
+    message = telegram.message("harika")
+    telegram.push({"message": message})
+    (answer,) = telegram.wait_sent()
+    pressed = dict(telegram.messages[7, answer["message_id"]])
+    telegram.edit(message, text="berbat")
+    wait_text(telegram, answer, "😞 Olumsuz")
+
+    telegram.press(pressed, "d:1:2")
+
+    (noted,) = telegram.wait_calls("answerCallbackQuery")
+    assert noted.params["text"] == texts.answers.ANSWER_CHANGED
+    with reading(database) as session:
+        assert session.scalars(select(CorrectionRow)).all() == []
+    assert text_of(telegram, answer).startswith("😞 Olumsuz")
+
+
 def test_an_edit_that_changes_no_text_changes_nothing(telegram: BotApi, bot: RunningBot) -> None:
     message = telegram.message("harika https://example.org")
     telegram.push({"message": message})
@@ -329,7 +348,7 @@ CLUB = {"id": GROUP, "type": "supergroup", "title": "Kulüp"}
     ("origin", "first_line"),
     [
         ({"type": "user", "sender_user": ADA}, "↪️ Ada Öz"),
-        ({"type": "hidden_user", "sender_user_name": "x" * 70}, f"↪️ {'x' * 60}…"),
+        ({"type": "hidden_user", "sender_user_name": "x" * 70}, f"↪️ {'x' * 59}…"),
         ({"type": "chat", "sender_chat": CLUB}, "↪️ Kulüp"),
         ({"type": "channel", "chat": NEWS, "message_id": 3}, "↪️ Haber Kanalı"),
         ({"type": "hidden_user", "sender_user_name": "\u200b"}, "😊 Olumlu · %93"),

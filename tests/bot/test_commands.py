@@ -163,3 +163,24 @@ def test_stats_with_corrections_come_with_a_picture(telegram: BotApi, admin: int
     assert "🤖 tiny-1: 1 tahmin" in text["text"]
     assert picture["caption"] == texts.statistics.PICTURE_CAPTION
     assert telegram.of("sendPhoto")[0].files["photo"].startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [("/onay geri", False), ("/onay hayır", False), ("/onay evet", True), ("/onay mı?", None)],
+)
+def test_consent_is_never_guessed(
+    telegram: BotApi, bot: RunningBot, text: str, given: bool | None
+) -> None:
+    telegram.send(text)
+    (answer,) = telegram.wait_sent()
+    if given is None:
+        assert answer["text"] == texts.privacy.CONSENT_QUESTION
+        assert len(answer["reply_markup"]["inline_keyboard"][0]) == 2
+    else:
+        assert ("onay verdin" in answer["text"]) is given
+
+
+def test_a_slip_in_a_command_is_asked_about(telegram: BotApi) -> None:
+    telegram.send("/duzlet olumlu")
+    assert telegram.wait_sent()[0]["text"] == texts.guide.did_you_mean("duzelt")

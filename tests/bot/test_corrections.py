@@ -189,8 +189,8 @@ def test_others_vote_by_duzelt_and_hear_that_it_is_their_vote(
     telegram.send("/duzelt tarafsız", user=7, chat=GROUP, reply_to_message=answer)
 
     said = [sent["text"] for sent in telegram.wait_sent(7, GROUP)]
-    assert "🗳️ Senin oyun: 😊 Olumlu → 😞 Olumsuz. Teşekkürler!" in said
-    assert "🗳️ Senin oyun: 😊 Olumlu" in said
+    assert "🗳️ Oyunu kaydettim: 😞 Olumsuz. Teşekkürler!" in said
+    assert "🗳️ Oyunu kaydettim: 😊 Olumlu. Teşekkürler!" in said
     assert "✏️ Düzelttim: 😊 Olumlu → 😐 Tarafsız. Teşekkürler!" in said
     assert [label for label, _ in corrections(settings)] == ["negative", "positive", "neutral"]
 
@@ -207,7 +207,7 @@ def test_what_duzelt_asks_is_for_who_typed_it(telegram: BotApi, settings: Settin
 
     telegram.press(question, button(question, Label.NEGATIVE), user=8)
     (edit,) = telegram.wait_calls("editMessageText")
-    assert edit.params["text"] == "🗳️ Senin oyun: 😊 Olumlu → 😞 Olumsuz. Teşekkürler!"
+    assert edit.params["text"] == "🗳️ Oyunu kaydettim: 😞 Olumsuz. Teşekkürler!"
     assert edit.result["reply_markup"] == question["reply_markup"]
     assert [label for label, _ in corrections(settings)] == ["negative"]
 

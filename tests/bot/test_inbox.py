@@ -136,7 +136,7 @@ def with_inbox(
     async def main() -> None:
         service = open_service(settings, TinyClassifier())
         try:
-            await work(Inbox(service, handle, lambda *_: True), service)
+            await work(Inbox(service, handle, lambda *_: True, lambda _: False), service)
         finally:
             await service.close()
 
@@ -308,7 +308,7 @@ def test_an_update_is_told_how_long_it_would_wait(
         return update["update_id"] != 4
 
     async def work(_: Inbox, service: SentimentService) -> None:
-        inbox = Inbox(service, handle, admits)
+        inbox = Inbox(service, handle, admits, lambda _: False)
         others = [{"update_id": 10 + n, "message": {"chat": {"id": 10 + n}}} for n in range(4)]
         await inbox.add([*updates(1, 2, 3), *others, *updates(4)])
         gate.set()
@@ -423,6 +423,32 @@ def test_one_chat_does_not_take_up_all_the_room(
     with_inbox(service_settings, handle, work)
     assert seen == [1, 2, 3, 4, 5, 6, 7]
     assert count(service_settings, "inbox") == 0
+
+
+def test_what_is_over_the_share_is_taken_up_although_reading_it_failed(
+    service_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHAT_SHARE", 2)
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
+    pending, failures = SentimentService.inbox_pending, iter(range(2))
+    seen: list[int] = []
+
+    async def sometimes(*args: Any) -> Any:
+        if next(failures, None) is not None:
+            raise StoreError("disk full")
+        return await pending(*args)
+
+    async def handle(update: dict[str, Any], is_last: bool) -> None:
+        seen.append(update["update_id"])
+
+    async def work(inbox: Inbox, service: SentimentService) -> None:
+        monkeypatch.setattr(SentimentService, "inbox_pending", sometimes)
+        await inbox.add(updates(1, 2, 3, 4))
+        await until(lambda: len(seen) == 4)
+        await inbox.stop()
+
+    with_inbox(service_settings, handle, work)
+    assert seen == [1, 2, 3, 4]
 
 
 json_values = st.recursive(

@@ -114,8 +114,8 @@ def test_numbers_are_the_users_own(telegram: BotApi) -> None:
         "😞 ▰▰▰▱▱▱▱▱▱▱ 1",
         "😐 ▱▱▱▱▱▱▱▱▱▱ 0",
         "😊 ▰▰▰▰▰▰▱▱▱▱ 2",
-        "✏️ Düzeltme: 3",
-        "🤝 Bunlarda modelle aynı fikirde: %33",
+        "✏️ Verdiğin etiket: 3",
+        "🤝 Modelle aynı olan: %33",
     ]
 
 

@@ -110,7 +110,7 @@ def test_the_longest_answer_fits_into_a_message() -> None:
 
 def test_a_text_is_shortened_by_what_telegram_counts() -> None:
     assert texts.wording.shortened("😀😀", 4) == "😀😀"
-    assert texts.wording.shortened("😀😀😀", 4) == "😀😀…"
+    assert texts.wording.shortened("😀😀😀", 5) == "😀😀…"
     assert texts.wording.shortened("bir iki", 4) == "bir…"
 
 
@@ -162,7 +162,7 @@ def test_stats_with_corrections() -> None:
 def test_many_long_versions_fit_into_a_message() -> None:
     text = texts.statistics.unseen_version("y" * 500, [f"{n}" * 60 for n in range(10, 99)])
     assert len(text) <= 4096
-    assert text.startswith(f"“{'y' * 60}…” sürümünün hiç yanıtı yok.")
+    assert text.startswith(f"“{'y' * 59}…” sürümünün hiç yanıtı yok.")
 
 
 @pytest.mark.parametrize(
@@ -231,8 +231,8 @@ def test_an_unknown_objection_is_told_in_general_words_and_each_known_one_in_its
 
 
 def test_a_long_message_is_cut_where_duzelt_names_it() -> None:
-    assert texts.answers.last_message("x" * 61) == f"Son mesajın: “{'x' * 60}…”\n"
+    assert texts.answers.last_message("x" * 61) == f"Son mesajın: “{'x' * 59}…”\n"
 
 
 def test_long_words_are_cut() -> None:
-    assert "x" * 30 + "…" in texts.answers.unknown_label("x" * 31)
+    assert "x" * 29 + "…" in texts.answers.unknown_label("x" * 31)

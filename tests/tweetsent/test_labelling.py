@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tweetsent.errors import DataError, Flaw
-from tweetsent.labelling import Summary, label_table, read_upload, texts_of
+from tweetsent.labelling import Summary, label_table, read_upload, texts_of, write_labelled
 from tweetsent.labels import Label, Scores
 
 GOOD, BAD = Scores(0.1, 0.2, 0.7), Scores(0.5, 0.3, 0.2)
@@ -71,3 +71,14 @@ def test_misread_letters_are_found(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         texts_of(table, 0, tmp_path / "a.csv")
     assert caught.value.flaw is Flaw.ENCODING
+
+
+@pytest.mark.parametrize(("separator", "number"), [(";", "0,93"), (",", "0.93"), ("\t", "0.93")])
+def test_a_csv_comes_back_separated_as_it_was(tmp_path: Path, separator: str, number: str) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text(f"no{separator}metin\n1{separator}çok güzel\n", encoding="cp1254")
+    table = read_upload(source, 10)
+    texts = texts_of(table, 1, source)
+    write_labelled(*label_table(table, texts, {texts[0]: Scores(0.02, 0.05, 0.93)}), target)
+    row = target.read_text(encoding="utf-8-sig").splitlines()[1]
+    assert row.split(separator)[:4] == ["1", "çok güzel", "Olumlu", number]

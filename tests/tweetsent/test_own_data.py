@@ -11,9 +11,9 @@ from sqlalchemy import Engine, func, select
 from tests.tweetsent.conftest import ADMIN, Saver
 from tweetsent.errors import StoreError
 from tweetsent.labels import LABELS, Scores
-from tweetsent.own_data import Holdings, OwnNumbers
+from tweetsent.own_data import Contact, Holdings, OwnNumbers
 from tweetsent.pseudonyms import Pseudonymiser
-from tweetsent.records import Consent, CorrectionState, Incoming, RunState, Trigger
+from tweetsent.records import Consent, CorrectionState, Incoming, RunState, Trigger, Upload
 from tweetsent.runs import Runs, snapshot_of
 from tweetsent.sessions import empty_log, reading, writing
 from tweetsent.store import CONSENT_VERSION, Store
@@ -128,6 +128,36 @@ def test_erasing_leaves_nothing_of_a_user_and_everything_of_the_others(
     assert store.stats(train_on_forwards=True).predictions == 1
     store.own.erase(1)  # once more, after a crash, or as a stranger
     assert store.correct(1, theirs.id, NEG).ask_consent
+
+
+def test_the_list_of_announcements_and_files_forget_the_user_too(store: Store) -> None:
+    for user in (1, 2):
+        store.announcements.remember_chat(user)
+        store.files.begin(user, Upload(user, 5, "BQAC", "tablo.csv"), per_day=10)
+    assert store.own.contact(1).gets_announcements
+    assert [file.name for file in store.own.contact(1).files] == ["tablo.csv"]
+
+    (erased,) = store.own.erase(1)
+
+    assert store.own.contact(1) == Contact(gets_announcements=False, files=[])
+    assert store.own.contact(2).gets_announcements
+    (left,) = store.files.unfinished()
+    assert left.id != erased
+    fresh = store.files.begin(1, Upload(1, 6, "BQAC", "tablo.csv"), per_day=10)
+    assert fresh is not None
+    assert fresh.id > max(erased, left.id)
+
+
+def test_the_id_of_an_erased_message_is_never_given_again(store: Store, save: Saver) -> None:
+    erased = save(1)
+    store.own.erase(1)
+    assert save(2).id > erased.id
+
+
+def test_a_page_without_messages_knows_how_many_are_newer(store: Store, save: Saver) -> None:
+    oldest = save(1)
+    page = store.own.history(1, 5, older_than=oldest.id)
+    assert (page.messages, page.newer) == ([], 1)
 
 
 def test_statistics_of_nobody(store: Store, save: Saver) -> None:

@@ -190,10 +190,13 @@ def test_an_edited_message_keeps_its_prediction_with_another_result(
         made = (await service.analyse(incoming("güzel"))).prediction
         await service.answered(made.id, 6)
         classifier.version = "words-2"
-        edited = (await service.analyse(incoming("kötü"))).prediction
+        edit = replace(incoming("kötü"), is_edited=True)
+        edited = (await service.analyse(edit)).prediction
         await service.answered(made.id, 6)
         with pytest.raises(NoWordsError):
             await service.analyse(incoming("👍"))
+        late = (await service.analyse(incoming("güzel"))).prediction
+        assert late.text == "kötü"  # the first text, which arrived after the edit, is no news
         return [made, edited, await service.get(made.id, chat_id=1)]
 
     made, edited, shown = run(service, work)
