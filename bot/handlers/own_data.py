@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import IO, Any, Protocol, TypeVar
 
 from telegram import CallbackQuery, InlineKeyboardMarkup, InputFile, Message
-from telegram.constants import ChatType, FileSizeLimit
+from telegram.constants import FileSizeLimit
 
 from bot import texts
 from bot.context import BotContext
@@ -19,8 +19,6 @@ _PAGE_SIZE = 5
 _READ_AT_ONCE = 200
 _LARGEST_FILE_BYTES = FileSizeLimit.FILESIZE_UPLOAD
 
-Command = Callable[[Message, BotContext, str], Awaitable[None]]
-
 
 class _Row(Protocol):
     @property
@@ -28,18 +26,6 @@ class _Row(Protocol):
 
 
 R = TypeVar("R", bound=_Row)
-
-
-def in_private(command: Command) -> Command:
-    """The command, which in a group only says where to ask instead."""
-
-    async def run(message: Message, context: BotContext, rest: str) -> None:
-        if message.chat.type == ChatType.PRIVATE:
-            await command(message, context, rest)
-        else:
-            await reply(message, texts.own_data.IN_PRIVATE)
-
-    return run
 
 
 async def on_history(message: Message, context: BotContext, _rest: str) -> None:

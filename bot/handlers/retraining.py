@@ -4,16 +4,13 @@ from telegram import Message
 
 from bot import texts
 from bot.context import BotContext
-from bot.handlers.replying import reply, sender_id, typing
+from bot.handlers.replying import reply, typing
 from tweetsent.errors import NotReadyError, RunError
 from tweetsent.records import Run, RunState
 
 
 async def on_retrain(message: Message, context: BotContext, _rest: str) -> None:
     """Replies with a message that follows the run until its end."""
-    if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.guide.ADMINS_ONLY)
-        return
     async with typing(message):
         run = await _at_work(context)
         if run is None:

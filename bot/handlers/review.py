@@ -1,22 +1,16 @@
 """`/inceleme`: admins accept or reject the corrections that wait, one after the other."""
 
 from telegram import CallbackQuery, InlineKeyboardMarkup, Message
-from telegram.constants import ChatType
 
 from bot import texts
 from bot.context import BotContext
-from bot.handlers.replying import edit, notify, reply, sender_id
+from bot.handlers.replying import edit, notify, reply
 from bot.keyboards import ReviewPress, review_keyboard
 
 
 async def on_review(message: Message, context: BotContext, _rest: str) -> None:
     """Shows an admin the first correction that waits; in private, since it is a user's text."""
-    if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.guide.ADMINS_ONLY)
-    elif message.chat.type != ChatType.PRIVATE:
-        await reply(message, texts.review.IN_PRIVATE)
-    else:
-        await reply(message, *await _next(context, after=0))
+    await reply(message, *await _next(context, after=0))
 
 
 async def on_verdict(query: CallbackQuery, context: BotContext, press: ReviewPress) -> None:

@@ -6,7 +6,7 @@ from telegram import Message
 
 from bot import texts
 from bot.context import BotContext
-from bot.handlers.replying import reply, sender_id, typing
+from bot.handlers.replying import reply, typing
 from tweetsent.errors import UnseenVersionError
 from tweetsent.figures import confusion_png, trend_png
 from tweetsent.records import Scope, Stats
@@ -16,9 +16,6 @@ _MOST_DAYS = 3650
 
 async def on_stats(message: Message, context: BotContext, words: str) -> None:
     """Replies with the statistics, and with pictures once there is something to draw."""
-    if sender_id(message) not in context.admin_ids:
-        await reply(message, texts.guide.ADMINS_ONLY)
-        return
     try:
         scope = _parse(words)
     except ValueError:
