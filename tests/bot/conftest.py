@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bot.running import run_bot
 from sqlalchemy import Engine
 
 from bot.redaction import install_redaction
+from bot.running import run_bot
 from tests.bot.botapi import TOKEN, BotApi
 from tests.bot.tiny import ADMIN, TinyClassifier, migrated_database, open_services, settings_for
 from tweetsent.database import create_engine_for
