@@ -73,4 +73,4 @@ def test_the_record_grows_and_the_picture_shows_all_of_it(
     }
     lines = {line.get_label(): line for line in drawn[-1].axes[0].get_lines()}
     assert list(lines["careful (2 seeds)"].get_ydata()) == pytest.approx([0.6, 0.75])
-    assert list(lines["open (1 seeds)"].get_ydata()) == pytest.approx([0.4, 0.8])
+    assert list(lines["open (1 seed)"].get_ydata()) == pytest.approx([0.4, 0.8])

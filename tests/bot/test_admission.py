@@ -229,13 +229,16 @@ def test_commands_in_a_group_are_skipped_in_silence(telegram: BotApi) -> None:
     assert sent[3].startswith("😞")
 
 
-def test_what_a_group_says_to_itself_is_not_taken_in(telegram: BotApi, settings: Settings) -> None:
+def test_what_a_group_says_to_itself_is_not_taken_in(
+    telegram: BotApi, bot: RunningBot, settings: Settings
+) -> None:
     telegram.send("bekle", user=ADMIN)
     for _ in range(5):
         telegram.send("harika bir gün", chat=GROUP, user=9)
     telegram.settle()
     with sqlite3.connect(settings.tweetsent_data_dir / "tweetsent.db") as database:
         assert "harika" not in str(database.execute("SELECT payload FROM inbox").fetchall())
+    bot.classifier.release.set()
 
 
 def test_duygu_waits_with_the_messages_and_is_refused_like_them(
@@ -247,6 +250,7 @@ def test_duygu_waits_with_the_messages_and_is_refused_like_them(
     telegram.send("/duygu harika", user=ADMIN)
 
     assert telegram.wait_sent(1, ADMIN)[0]["text"] == texts.limits.BUSY
+    bot.classifier.release.set()
 
 
 def test_inline_queries_over_the_limit_are_skipped_in_silence(telegram: BotApi) -> None:
