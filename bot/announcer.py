@@ -12,7 +12,7 @@ from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
 from bot import texts
 from bot.keyboards import stop_keyboard
-from bot.redaction import describe
+from bot.redaction import describe, log_once
 from bot.transport import MaybeArrivedError, flood_seconds
 from tweetsent.records import Announcement, AnnouncementState, Outcome
 from tweetsent.service import SentimentService
@@ -73,9 +73,7 @@ class Announcer:
                 failure = ""
             except Exception as error:  # noqa: BLE001 - it goes on where it was
                 words = f"an announcement can't be sent: {describe(error)}; trying again"
-                if words != failure:
-                    log.error("%s", words)
-                failure = words
+                failure = log_once(log, failure, words)
                 await self._pause(PAUSE_SECONDS)
                 continue
             await self._news.wait()

@@ -67,3 +67,10 @@ def describe(error: BaseException) -> str:
         # One says to which id a group moved.
         words = f": {_ID.sub('<id>', str(error))[:_LONGEST_MESSAGE]}"
     return f"{type(error).__name__}{words}{f' ({place})' if place else ''}"
+
+
+def log_once(log: logging.Logger, before: str, failure: str) -> str:
+    """Logs what failed unless it failed like that before; returns it."""
+    if failure != before:
+        log.error("%s", failure)
+    return failure

@@ -16,7 +16,7 @@ from telegram.error import BadRequest, Forbidden, TelegramError
 
 from bot import texts
 from bot.handlers.replying import edit
-from bot.redaction import describe
+from bot.redaction import describe, log_once
 from bot.texts.wording import shortened
 from tweetsent.figures import comparison_png
 from tweetsent.records import Run, RunState
@@ -84,7 +84,7 @@ class Reporter:
             except Forbidden:  # the chat is closed to the bot, which the message is in
                 return
             except Exception as error:  # noqa: BLE001 - the next look may succeed
-                failure = _log_once(failure, f"run {run.id} can't be shown: {describe(error)}")
+                failure = log_once(log, failure, f"run {run.id} can't be shown: {describe(error)}")
 
     def _text(self, run: Run) -> str:
         if self._is_started or run.state is RunState.RUNNING:
@@ -98,7 +98,7 @@ class Reporter:
                 await self._report_new(bot)
                 failure = ""
             except Exception as error:  # noqa: BLE001 - later runs are to be reported all the same
-                failure = _log_once(failure, f"runs can't be reported: {describe(error)}")
+                failure = log_once(log, failure, f"runs can't be reported: {describe(error)}")
             await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _report_new(self, bot: Bot) -> None:
@@ -160,13 +160,6 @@ async def _report_picture(run: Run) -> bytes | None:
     except Exception as error:  # noqa: BLE001 - the text says the most
         log.error("the decision of run %d can't be drawn: %s", run.id, describe(error))
         return None
-
-
-def _log_once(before: str, failure: str) -> str:
-    """Logs what failed unless it failed like that before; returns it."""
-    if failure != before:
-        log.error("%s", failure)
-    return failure
 
 
 def _picture(run: Run) -> bytes:

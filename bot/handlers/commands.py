@@ -29,9 +29,9 @@ from bot.keyboards import consent_keyboard
 from tweetsent.text import clean, fold
 
 IS_COMMAND = filters.Regex(r"^/\w") & ~filters.FORWARDED
+"""Messages that begin with a command, known or not."""
 ASKS = IS_COMMAND & filters.Regex(rf"(?i)^/{ASK}\b")
 """The one command that needs the model."""
-"""Messages that begin with a command, known or not."""
 _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?(.*)")
 
 
