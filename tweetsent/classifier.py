@@ -64,10 +64,14 @@ class Classifier:
         `progress` gets the number of texts done since it was last called. Raises ModelError when
         the model answers with numbers that are not finite.
         """
-        sequences = self._encoder.encode_all(texts)
+        return self._logits_of(self.encode(texts), progress)
+
+    def _logits_of(
+        self, sequences: Sequence[list[int]], progress: Callable[[int], None] | None = None
+    ) -> torch.Tensor:
         # transformers changes the default type of the whole process while another model is loaded.
-        result = torch.empty(len(texts), 3, dtype=torch.float32)
-        order = sorted(range(len(texts)), key=lambda index: len(sequences[index]))
+        result = torch.empty(len(sequences), 3, dtype=torch.float32)
+        order = sorted(range(len(sequences)), key=lambda index: len(sequences[index]))
         step = _BATCH_SIZE[self.device.type]
         for start in range(0, len(order), step):
             rows = order[start : start + step]
@@ -83,7 +87,18 @@ class Classifier:
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> list[Scores]:
         """Calibrated scores of each text, in their order; errors as `logits`."""
-        probabilities = (self.logits(texts, progress) / self.temperature).softmax(dim=1)
+        return self.classify_encoded(self.encode(texts), progress)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text's prompt; any thread may call this while another classifies."""
+        return self._encoder.encode_all(texts)
+
+    @torch.inference_mode()
+    def classify_encoded(
+        self, sequences: Sequence[list[int]], progress: Callable[[int], None] | None = None
+    ) -> list[Scores]:
+        """As `classify`, of prompts that `encode` made."""
+        probabilities = (self._logits_of(sequences, progress) / self.temperature).softmax(dim=1)
         return [Scores(*row) for row in probabilities.tolist()]
 
 
