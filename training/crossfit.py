@@ -23,6 +23,7 @@ from training.settings import TrainingSettings
 from training.splits import folds
 from tweetsent.classifier import Classifier
 from tweetsent.model import BaseModel, LabelScorer
+from tweetsent.packed import PackedScorer
 from tweetsent.prompt import PromptEncoder
 
 FOLDS = 5
@@ -116,7 +117,7 @@ def _logits_of(
         settings,
         device,
         listener,
-        score=_reader(unseen, settings.epochs, device, found),
+        score=_reader(unseen, settings.epochs, found),
         memory=memory,
         checkpoint=checkpoint,
     )
@@ -132,14 +133,13 @@ def _logits_of(
     return found[0]
 
 
-def _reader(
-    unseen: list[Example], epochs: int, device: torch.device, found: list[torch.Tensor | None]
-) -> Score:
+def _reader(unseen: list[Example], epochs: int, found: list[torch.Tensor | None]) -> Score:
     """Instead of measuring, keeps what the model of the last epoch says of the unseen rows."""
 
     def read(epoch: int, scorer: LabelScorer, encoder: PromptEncoder) -> dict[str, float]:
         if epoch == epochs:
-            classifier = Classifier(scorer, encoder, device, temperature=1.0, version="a fold's")
+            packed = PackedScorer(scorer.model, scorer.label_ids, encoder.longest)
+            classifier = Classifier(packed, encoder, temperature=1.0, version="a fold's")
             found[0] = classifier.logits([row.text for row in unseen])
         return {}
 

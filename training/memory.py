@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from training.fused import fuse
+from training.fused import fuse_lora
 from training.settings import TrainingSettings
 from training.start import load_start
+from tweetsent.attention import attend_without_mask
 from tweetsent.errors import ConfigError
+from tweetsent.fused import fuse
 from tweetsent.model import (
     BaseModel,
     choose_dtype,
     load_nf4,
     load_plain,
-    without_mask,
 )
 from tweetsent.records import Quantization
 
@@ -112,12 +113,13 @@ def load_trainable(
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
-    without_mask(model)
+    attend_without_mask(model)
     adapted: PeftModel = get_peft_model(model, config, autocast_adapter_dtype=False)
     if start:
         load_start(adapted, start)
     if memory is Memory.FAST:
         fuse(adapted)
+        fuse_lora(adapted)
     return adapted
 
 

@@ -31,6 +31,7 @@ from tweetsent.classifier import Classifier
 from tweetsent.errors import DataError, StoppedError
 from tweetsent.figures import learning_curves_png
 from tweetsent.model import BaseModel, LabelScorer
+from tweetsent.packed import PackedScorer
 from tweetsent.prompt import Prompt, PromptEncoder
 
 
@@ -83,7 +84,7 @@ def _train(
         settings,
         device,
         listener,
-        score=_scorer(plan.valid, device, listener.say),
+        score=_scorer(plan.valid, listener.say),
         measured_on=[
             replace(row, source=part.dataset.name) for part in plan.valid for row in part.examples
         ],
@@ -146,10 +147,11 @@ def checkpoint_of(output: Path) -> Path:
 
 
 def _scorer(
-    valid: list[LabelledData], device: torch.device, say: Callable[[str], None]
+    valid: list[LabelledData], say: Callable[[str], None]
 ) -> Callable[[int, LabelScorer, PromptEncoder], dict[str, float]]:
     def score(epoch: int, scorer: LabelScorer, encoder: PromptEncoder) -> dict[str, float]:
-        classifier = Classifier(scorer, encoder, device, temperature=1.0, version=f"epoch {epoch}")
+        packed = PackedScorer(scorer.model, scorer.label_ids, encoder.longest)
+        classifier = Classifier(packed, encoder, temperature=1.0, version=f"epoch {epoch}")
         scores = {}
         for part in valid:
             metrics = evaluate(classifier, part.examples).metrics

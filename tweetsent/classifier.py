@@ -1,7 +1,9 @@
 """Texts in, calibrated scores out: the one path that bot, command line and evaluation share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -10,30 +12,33 @@ import torch
 
 from tweetsent import __version__
 from tweetsent.adapter import Manifest, attach, choose_adapter, read_manifest
+from tweetsent.captured import make_scorer
 from tweetsent.embedded import NAME
 from tweetsent.errors import ModelError
 from tweetsent.labels import Scores
 from tweetsent.model import (
     BaseModel,
-    LabelScorer,
     choose_device,
     choose_dtype,
     find_base_model,
+    load_nf4,
     load_plain,
     load_tokenizer,
-    pad_right,
 )
+from tweetsent.packed import PackedScorer
 from tweetsent.prompt import Prompt, PromptEncoder
+from tweetsent.records import Quantization
 from tweetsent.served import load_or_build
-from tweetsent.settings import Settings
+from tweetsent.settings import Precision, Settings
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel
 
 # While it loads a model, transformers changes things of the whole process: two loads at once may
 # leave them changed for good, and every model after that answers at random.
 _LOADING = RLock()
-_BATCH_SIZE = {"cuda": 128, "cpu": 32}
+_READ_AT_ONCE = 256  # texts; the next ones are read while a GPU scores these
 
 
 class Classifier:
@@ -41,21 +46,19 @@ class Classifier:
 
     def __init__(
         self,
-        scorer: LabelScorer,
+        scorer: PackedScorer,
         encoder: PromptEncoder,
-        device: torch.device,
         *,
         temperature: float,
         version: str,
     ) -> None:
         self._scorer = scorer
         self._encoder = encoder
-        self.device = device
+        self.device = scorer.device
         self.temperature = temperature
         self.version = version
         self.prompt_version = encoder.prompt.version
 
-    @torch.inference_mode()
     def logits(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> torch.Tensor:
@@ -64,41 +67,53 @@ class Classifier:
         `progress` gets the number of texts done since it was last called. Raises ModelError when
         the model answers with numbers that are not finite.
         """
-        return self._logits_of(self.encode(texts), progress)
-
-    def _logits_of(
-        self, sequences: Sequence[list[int]], progress: Callable[[int], None] | None = None
-    ) -> torch.Tensor:
-        # transformers changes the default type of the whole process while another model is loaded.
-        result = torch.empty(len(sequences), 3, dtype=torch.float32)
-        order = sorted(range(len(sequences)), key=lambda index: len(sequences[index]))
-        step = _BATCH_SIZE[self.device.type]
-        for start in range(0, len(order), step):
-            rows = order[start : start + step]
-            ids, lengths = pad_right([sequences[row] for row in rows], self.device)
-            result[rows] = self._scorer(ids, lengths).cpu()
-            if progress:
-                progress(len(rows))
-        if not torch.isfinite(result).all():
-            raise ModelError(f"model {self.version} gave scores that are not numbers")
-        return result
+        starts = range(0, len(texts), _READ_AT_ONCE)
+        parts = (self.encode(texts[start : start + _READ_AT_ONCE]) for start in starts)
+        return self._logits_of(chain.from_iterable(parts), progress)
 
     def classify(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> list[Scores]:
         """Calibrated scores of each text, in their order; errors as `logits`."""
-        return self.classify_encoded(self.encode(texts), progress)
+        return self._calibrated(self.logits(texts, progress))
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text's prompt; any thread may call this while another classifies."""
         return self._encoder.encode_all(texts)
 
-    @torch.inference_mode()
     def classify_encoded(
         self, sequences: Sequence[list[int]], progress: Callable[[int], None] | None = None
     ) -> list[Scores]:
         """As `classify`, of prompts that `encode` made."""
-        probabilities = (self._logits_of(sequences, progress) / self.temperature).softmax(dim=1)
+        return self._calibrated(self._logits_of(sequences, progress))
+
+    @torch.inference_mode()
+    def _logits_of(
+        self, sequences: Iterable[list[int]], progress: Callable[[int], None] | None
+    ) -> torch.Tensor:
+        # transformers changes the default type of the whole process while another model is loaded.
+        done = [torch.empty(0, 3, dtype=torch.float32)]
+
+        def finish(wait: Callable[[], torch.Tensor]) -> None:
+            done.append(wait())
+            if progress:
+                progress(len(done[-1]))
+
+        running = None
+        for row in self._scorer.rows(sequences):
+            begun = self._scorer.start(row)
+            if running:
+                finish(running)
+            running = begun
+        if running:
+            finish(running)
+        logits = torch.cat(done)
+        if not torch.isfinite(logits).all():
+            raise ModelError(f"model {self.version} gave scores that are not numbers")
+        return logits
+
+    def _calibrated(self, logits: torch.Tensor) -> list[Scores]:
+        probabilities = (logits / self.temperature).softmax(dim=1)
         return [Scores(*row) for row in probabilities.tolist()]
 
 
@@ -113,6 +128,7 @@ def load_classifier(settings: Settings, report: Callable[[str], None]) -> Classi
 
 def _load_named(settings: Settings, report: Callable[[str], None]) -> Classifier:
     device = choose_device(settings.tweetsent_device)
+    precision = settings.tweetsent_serve_precision
     adapter, manifest = choose_adapter(settings)
     base = find_base(settings, manifest, report)
     if manifest is None:
@@ -120,17 +136,19 @@ def _load_named(settings: Settings, report: Callable[[str], None]) -> Classifier
             f"there is no adapter for {base.name}: its answers are those of the untrained model; "
             f"make one with `tweetsent train --base-model {base.name}` and set TWEETSENT_ADAPTER"
         )
-    if manifest is None or base.name != NAME:
-        return load_from(base, adapter, device)
+    if manifest is None or base.name != NAME or precision == "nf4":
+        return load_from(base, adapter, device, precision, report)
     versions = (version(name) for name in ("torch", "transformers", "peft", "bitsandbytes"))
     identity = (
         *(__version__, *versions, base.revision, *manifest.files.values(), manifest.quantization),
-        *(str(choose_dtype(device)), device.type),
+        *(str(_served_dtype(precision, device)), device.type),
     )
-    model = load_or_build(
-        settings.tweetsent_cache_dir, identity, device, lambda: merge(base, adapter, device), report
-    )
-    return _classifier(model, base, manifest, device)
+
+    def build() -> "PreTrainedModel":
+        return merge(base, adapter, device, precision)
+
+    model = load_or_build(settings.tweetsent_cache_dir, identity, device, build, report)
+    return _classifier(model, base, manifest, report)
 
 
 def find_base(
@@ -149,35 +167,71 @@ def find_base(
     return find_base_model(name, settings.tweetsent_cache_dir, report, revision)
 
 
-def load_from(base: BaseModel, adapter: Path | None, device: torch.device) -> Classifier:
-    """Load one base model with one adapter merged into it; None means the untrained model.
+def load_from(
+    base: BaseModel,
+    adapter: Path | None,
+    device: torch.device,
+    precision: Precision = "auto",
+    report: Callable[[str], None] = lambda _: None,
+) -> Classifier:
+    """Load one base model with one adapter; None means the untrained model.
 
-    Raises ModelError when the adapter is damaged or does not fit.
+    Raises ModelError when the adapter is damaged or does not fit, or the precision does not.
     """
     manifest = read_manifest(adapter) if adapter else None
     with _LOADING:
-        return _classifier(merge(base, adapter, device), base, manifest, device)
+        load = _packed_in_nf4 if precision == "nf4" else partial(merge, precision=precision)
+        return _classifier(load(base, adapter, device), base, manifest, report)
 
 
-def merge(base: BaseModel, adapter: Path | None, device: torch.device) -> "PreTrainedModel":
+def merge(
+    base: BaseModel, adapter: Path | None, device: torch.device, precision: Precision = "auto"
+) -> "PreTrainedModel":
     """The base model's weights with the adapter's update added.
 
     They are quantised as in training and unpacked once, so that serving computes with the weights
     that were trained on, at the speed of plain matrices.
     """
-    quantization = read_manifest(adapter).quantization if adapter else base.quantization
-    model = load_plain(base, device, quantization)
+    quantization = _quantization(base, adapter)
+    model = load_plain(base, device, quantization, _served_dtype(precision, device))
     return attach(model, base, adapter).merge_and_unload() if adapter else model
 
 
+def _packed_in_nf4(
+    base: BaseModel, adapter: Path | None, device: torch.device
+) -> "PreTrainedModel | PeftModel":
+    """The weights as they were trained on, in half a byte each, and the adapter beside them.
+
+    Merged, they would have to be rounded to four bits once more.
+    """
+    if _quantization(base, adapter) is not Quantization.NF4:
+        raise ModelError(
+            f"TWEETSENT_SERVE_PRECISION=nf4: {adapter or base.name} was trained on weights that "
+            "are not NF4, which would change its answers; use auto or bf16"
+        )
+    model = load_nf4(base, device)
+    return attach(model, base, adapter) if adapter else model
+
+
+def _quantization(base: BaseModel, adapter: Path | None) -> Quantization:
+    return read_manifest(adapter).quantization if adapter else base.quantization
+
+
+def _served_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    return torch.bfloat16 if precision == "bf16" else choose_dtype(device)
+
+
 def _classifier(
-    model: "PreTrainedModel", base: BaseModel, manifest: Manifest | None, device: torch.device
+    model: "PreTrainedModel | PeftModel",
+    base: BaseModel,
+    manifest: Manifest | None,
+    report: Callable[[str], None],
 ) -> Classifier:
     encoder = PromptEncoder(load_tokenizer(base), manifest.prompt if manifest else Prompt())
+    model.eval()
     return Classifier(
-        LabelScorer(model, encoder.label_ids).eval(),
+        make_scorer(model, encoder.label_ids, encoder.longest, report),
         encoder,
-        device,
         temperature=manifest.temperature if manifest else 1.0,
         version=manifest.version if manifest else f"{base.name}-untrained",
     )

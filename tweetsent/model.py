@@ -22,8 +22,6 @@ from tweetsent.sealed import sha256_of
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_NO_MASK = "sdpa_causal"
-
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
@@ -89,7 +87,7 @@ def _hub_commit(name: str, revision: str | None) -> str:
     except (OSError, ValueError) as error:
         raise ModelError(
             f"base model {name} can't be loaded from the model hub or its cache: "
-            f"{_first_line(error)}; TWEETSENT_BASE_MODEL=embedded needs no hub"
+            f"{first_line(error)}; TWEETSENT_BASE_MODEL=embedded needs no hub"
         ) from error
     return str(getattr(config, "_commit_hash", None) or revision or "main")
 
@@ -169,7 +167,7 @@ def _load(
             **base.location, dtype=dtype, device_map={"": device}, **options
         )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        raise ModelError(f"base model {base.name} can't be loaded: {_first_line(error)}") from error
+        raise ModelError(f"base model {base.name} can't be loaded: {first_line(error)}") from error
     model.eval()
     return model
 
@@ -182,19 +180,6 @@ def dequantize(model: "PreTrainedModel") -> "PreTrainedModel":
         # Not `plain.to(dtype)`: the rotary frequencies are buffers and must stay float32.
         parameter.data = parameter.data.to(dtype)
     return plain
-
-
-def without_mask(model: "PreTrainedModel") -> None:
-    """Let attention be causal by itself, without a mask that a captured graph would build.
-
-    Right for rows padded on the right and shorter than any sliding window, as prompts are.
-    """
-    from transformers import AttentionInterface
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-    # No mask is made for an attention that has no mask function of its own.
-    AttentionInterface.register(_NO_MASK, sdpa_attention_forward)
-    model.set_attn_implementation(_NO_MASK)
 
 
 @lru_cache(maxsize=1)
@@ -210,7 +195,7 @@ def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
     # The tokenizers library raises bare Exception on a damaged file.
     except Exception as error:
         raise ModelError(
-            f"the tokenizer of {base.name} can't be loaded: {_first_line(error)}"
+            f"the tokenizer of {base.name} can't be loaded: {first_line(error)}"
         ) from error
 
 
@@ -239,10 +224,14 @@ class LabelScorer(torch.nn.Module):
     def score(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Logits (B, 3), float32, out of the hidden states (B, T, H); `lengths` is (B,)."""
         last = hidden[torch.arange(len(lengths), device=hidden.device), lengths - 1]  # (B, H)
-        weight = self.model.get_output_embeddings().weight
-        rows = torch.stack([weight[index] for index in self.label_ids])  # (3, H)
-        logits: torch.Tensor = last.float() @ rows.float().T
+        logits: torch.Tensor = last.float() @ label_rows(self.model, self.label_ids).T
         return logits
+
+
+def label_rows(model: Any, label_ids: list[int]) -> torch.Tensor:
+    """The rows (3, H), float32, of the output matrix that score the label words."""
+    weight = model.get_output_embeddings().weight
+    return torch.stack([weight[index] for index in label_ids]).float()
 
 
 def pad_right(
@@ -267,5 +256,6 @@ def _keep_weights_trainable(model: torch.nn.Module) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
     return str(error).strip().split("\n", 1)[0] or type(error).__name__

@@ -53,6 +53,11 @@ class PromptEncoder:
                 f"{type(tokenizer).__name__}: this base model can't be used"
             )
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt there can be."""
+        return len(self._head) + self.prompt.max_text_tokens + len(self._tail)
+
     def encode(self, text: str) -> list[int]:
         """Token ids of the whole prompt for one text, in the order the model reads them."""
         return self.encode_all([text])[0]

@@ -13,6 +13,7 @@ from tweetsent.errors import ConfigError
 
 _TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
 _TOKEN_IN_TEXT = re.compile(r"\d+:[\w-]{30,}", re.ASCII)
+Precision = Literal["auto", "nf4", "bf16"]
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})", re.ASCII)
 
 
@@ -70,6 +71,11 @@ class Settings(BaseSettings):
 
     tweetsent_device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model runs; `auto` takes the GPU when there is one."""
+
+    tweetsent_serve_precision: Precision = "auto"
+    """`auto` computes in bf16 where the device does so natively, else in fp32, with NF4 weights
+    unpacked once; `bf16` always, in half the memory of fp32; `nf4` keeps the weights packed, the
+    smallest, for adapters that were trained on NF4."""
 
     tweetsent_pseudonym_key: SecretStr | None = None
     """Key of the pseudonyms of users and chats; by default made once, in the data folder."""

@@ -1,5 +1,6 @@
 """The prompt: one for training and serving, and nothing a user types gets out of its place."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tweetsent.classifier import load_from
 from tweetsent.errors import ModelError
 from tweetsent.labels import Label
 from tweetsent.model import BaseModel, LabelScorer, find_base_model, load_tokenizer
+from tweetsent.packed import PackedScorer
 from tweetsent.prompt import Prompt, PromptEncoder
 from tweetsent.settings import Settings
 
@@ -66,15 +68,20 @@ def tail_of(tokenizer: Any, prompt: Prompt) -> list[int]:
 
 @pytest.fixture
 def scored(monkeypatch: pytest.MonkeyPatch) -> list[list[list[int]]]:
-    """The token ids of every batch that any LabelScorer reads during the test."""
+    """The token ids that training reads during the test, and those that serving reads."""
     seen: list[list[list[int]]] = []
-    read = LabelScorer.hidden
+    read, start = LabelScorer.hidden, PackedScorer.start
 
     def note(scorer: LabelScorer, input_ids: torch.Tensor) -> torch.Tensor:
         seen.append(input_ids.tolist())
         return read(scorer, input_ids)
 
+    def note_row(scorer: PackedScorer, prompts: list[list[int]]) -> Callable[[], torch.Tensor]:
+        seen.append(prompts)
+        return start(scorer, prompts)
+
     monkeypatch.setattr(LabelScorer, "hidden", note)
+    monkeypatch.setattr(PackedScorer, "start", note_row)
     return seen
 
 
