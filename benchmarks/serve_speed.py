@@ -1,0 +1,463 @@
+"""How fast texts become answers: this project beside the obvious alternatives, in one run.
+
+    python -m benchmarks.serve_speed FILE TEXT_COLUMN RESULT [BASE_MODEL [ADAPTER]]
+
+BASE_MODEL and ADAPTER are a folder, `embedded` and `auto` (the shipped adapter) by default;
+`random` is Qwen3-0.6B with random weights and a random adapter on NF4, of which only the speed says
+anything. It runs on the GPU if there is one. Each way of answering has a process of its own, one
+after the other, so memory and time to be ready are its own too. Tokenising is counted.
+
+- ready: from the start of the process to the first answer (the model is converted before)
+- alone: median of single messages
+- of 32: median of batches of 32 messages
+- a second: messages in bulk, over all texts (over the first ones where that would take minutes)
+- memory: resident of the process on a CPU, the weights' on a GPU
+- agree: share of labels that are those of `reference`: the adapter beside the weights as they were
+  trained on, in padded batches of plain transformers, on a CPU in fp32
+
+`generate()` is what notebooks do: a prompt that asks for the label in words, answered token by
+token. `text-classification` is transformers' pipeline with a new head. `llama.cpp` (where
+llama-cpp-python is installed) reads the embedded model's own 4-bit file, without the adapter: of
+both the labels say nothing. Writes RESULT.json and RESULT.png.
+"""
+
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tweetsent.adapter import attach, read_manifest, shipped_adapter
+from tweetsent.classifier import load_from
+from tweetsent.files import read_table, text_column
+from tweetsent.labels import LABELS
+from tweetsent.model import (
+    BaseModel,
+    LabelScorer,
+    choose_device,
+    choose_dtype,
+    find_base_model,
+    load_nf4,
+    load_plain,
+    load_tokenizer,
+    pad_right,
+)
+from tweetsent.prompt import Prompt, PromptEncoder
+from tweetsent.records import Quantization
+from tweetsent.settings import Settings
+
+ALONE = 60
+OF_32 = 5
+SLOW_TEXTS = {"cuda": 512, "cpu": 200}
+"""Texts in bulk for the ways that would take minutes."""
+PADDED_BATCH = {"cuda": 512, "cpu": 32}
+_ONE_BY_ONE = {"generate()", "llama.cpp"}
+_ONE = (sys.executable, "-m", "benchmarks.serve_speed", "--one")
+_LABELS = {label: index for index, label in enumerate(LABELS)}
+Answer = Callable[[Sequence[str]], list[int]]
+"""Texts in, numbers of the labels out."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is asked."""
+
+    base: BaseModel
+    adapter: Path | None
+    device: torch.device
+
+    @property
+    def quantization(self) -> Quantization:
+        """What the weights were rounded to before they were trained on."""
+        return read_manifest(self.adapter).quantization if self.adapter else self.base.quantization
+
+    @property
+    def prompt(self) -> Prompt:
+        """The words around a text."""
+        return read_manifest(self.adapter).prompt if self.adapter else Prompt()
+
+
+def _tweetsent(precision: Any) -> Callable[[Model], Answer]:
+    def load(model: Model) -> Answer:
+        classifier = load_from(model.base, model.adapter, model.device, precision, _say)
+
+        def answer(texts: Sequence[str]) -> list[int]:
+            return [_LABELS[scores.label] for scores in classifier.classify(texts)]
+
+        return answer
+
+    return load
+
+
+def _padded(model: Model, plain: Any) -> Answer:
+    adapted = attach(plain, model.base, model.adapter) if model.adapter else plain
+    adapted.eval()
+    encoder = PromptEncoder(load_tokenizer(model.base), model.prompt)
+    scorer = LabelScorer(adapted, encoder.label_ids)
+    size = PADDED_BATCH[model.device.type]
+
+    @torch.inference_mode()
+    def answer(texts: Sequence[str]) -> list[int]:
+        found: list[int] = []
+        for start in range(0, len(texts), size):
+            ids, lengths = pad_right(encoder.encode_all(texts[start : start + size]), model.device)
+            found += scorer(ids, lengths).argmax(dim=1).tolist()
+        return found
+
+    return answer
+
+
+def _reference(model: Model) -> Answer:
+    dtype = torch.float32 if model.device.type == "cpu" else None
+    if model.quantization is Quantization.NF4:
+        return _padded(model, load_nf4(model.base, model.device, dtype))
+    return _padded(model, load_plain(model.base, model.device, Quantization.NONE, dtype))
+
+
+def _generate(model: Model) -> Answer:
+    plain = _plain(model)
+    tokenizer: Any = load_tokenizer(model.base)
+    ask = "Bu tweetin duygusu nedir? Olumsuz, tarafsız ya da olumlu diye yanıtla.\n{}\nDuygu:"
+
+    @torch.inference_mode()
+    def answer(texts: Sequence[str]) -> list[int]:
+        for text in texts:
+            inputs = tokenizer(ask.format(text), return_tensors="pt").to(model.device)
+            plain.generate(
+                **inputs,
+                max_new_tokens=5,
+                min_new_tokens=5,
+                do_sample=False,
+                pad_token_id=tokenizer.pad_token_id or 0,
+            )
+        return [0] * len(texts)
+
+    return answer
+
+
+def _pipeline(model: Model) -> Answer:
+    from transformers import AutoModelForSequenceClassification, pipeline
+
+    tokenizer: Any = load_tokenizer(model.base)
+    head = AutoModelForSequenceClassification.from_pretrained(
+        model.base.source, num_labels=len(LABELS), dtype=choose_dtype(model.device)
+    )
+    head.config.pad_token_id = tokenizer.pad_token_id or 0
+    classify: Any = pipeline(
+        "text-classification",
+        model=head.to(model.device).eval(),
+        tokenizer=tokenizer,
+        device=model.device,
+        batch_size=PADDED_BATCH[model.device.type],
+    )
+
+    def answer(texts: Sequence[str]) -> list[int]:
+        return [0 for _ in classify(list(texts))]
+
+    return answer
+
+
+def _llama(model: Model) -> Answer:
+    from llama_cpp import Llama  # type: ignore[import-not-found]
+
+    from tweetsent.embedded import assemble
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.gguf"
+        assemble(file)
+        llama = Llama(
+            str(file), n_ctx=512, n_threads=torch.get_num_threads(), logits_all=False, verbose=False
+        )
+    encoder = PromptEncoder(load_tokenizer(model.base), model.prompt)
+
+    def answer(texts: Sequence[str]) -> list[int]:
+        found = []
+        for ids in encoder.encode_all(texts):
+            llama.reset()
+            llama.eval(ids)
+            logits = llama._scores[-1]
+            found.append(int(logits[encoder.label_ids].argmax()))
+        return found
+
+    return answer
+
+
+def _plain(model: Model) -> Any:
+    return load_plain(model.base, model.device, Quantization.NONE).eval()
+
+
+WAYS: dict[str, Callable[[Model], Answer]] = {
+    "reference": _reference,
+    "tweetsent": _tweetsent("auto"),
+    "tweetsent, bf16": _tweetsent("bf16"),
+    "tweetsent, nf4": _tweetsent("nf4"),
+    "padded batches": lambda model: _padded(model, _plain(model)),
+    "text-classification": _pipeline,
+    "generate()": _generate,
+    "llama.cpp": _llama,
+}
+
+
+def applicable(model: Model) -> list[str]:
+    """The ways that this model, this machine and its packages allow."""
+    native = choose_dtype(model.device) is torch.bfloat16
+    is_embedded = model.base.name == "embedded"
+    left_out = {
+        # What `auto` does there, or what the machine only imitates.
+        "tweetsent, bf16": model.device.type == "cuda" or native,
+        "tweetsent, nf4": model.quantization is not Quantization.NF4 or model.device.type == "cpu",
+        "llama.cpp": model.device.type == "cuda" or not is_embedded or not find_spec("llama_cpp"),
+    }
+    return [name for name in WAYS if not left_out.get(name)]
+
+
+def measure(way: str, model: Model, texts: list[str], started: float) -> dict[str, Any]:
+    """The figures of one way, in this process; `started` is its beginning, in time.time()."""
+    answer = WAYS[way](model)
+    answer(texts[:1])
+    result: dict[str, Any] = {"way": way, "ready_s": time.time() - started}
+    answer(texts[:32])
+    result["alone_ms"] = 1e3 * _median(answer, [[text] for text in _about(model, texts)])
+    batches = [texts[n * 32 : (n + 1) * 32] for n in range(OF_32)]
+    is_slow = way in _ONE_BY_ONE
+    result["of_32_ms"] = None if is_slow else 1e3 * _median(answer, [b for b in batches if b])
+    bulk = texts[: SLOW_TEXTS[model.device.type]] if is_slow else texts
+    begun = time.perf_counter()
+    result["labels"] = answer(bulk)
+    result["per_second"] = len(bulk) / (time.perf_counter() - begun)
+    result["bulk_texts"] = len(bulk)
+    if model.device.type == "cuda":
+        result["gib"] = torch.cuda.memory_allocated() / 2**30
+        result["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
+    else:
+        result["gib"] = _resident_gib()
+        result["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return result
+
+
+def _about(model: Model, texts: list[str]) -> list[str]:
+    """Those that are measured alone: on a GPU of about 48 tokens, on a CPU as they come."""
+    if model.device.type == "cpu":
+        return texts[:ALONE]
+    encoder = PromptEncoder(load_tokenizer(model.base), model.prompt)
+    lengths = [len(ids) for ids in encoder.encode_all(texts)]
+    nearest = sorted(range(len(texts)), key=lambda index: abs(lengths[index] - 48))
+    return [texts[index] for index in nearest[:ALONE]]
+
+
+def _median(answer: Answer, batches: list[list[str]]) -> float:
+    seconds = []
+    for batch in batches:
+        begun = time.perf_counter()
+        answer(batch)
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds)
+
+
+def _resident_gib() -> float:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(kilobytes) / 2**20
+
+
+def find_model(base: str, adapter: str) -> Model:
+    """The model that the command line names."""
+    settings = Settings.load()
+    found = find_base_model(base, settings.tweetsent_cache_dir, _say)
+    folder = shipped_adapter() if adapter == "auto" else Path(adapter)
+    return Model(found, folder, choose_device(settings.tweetsent_device))
+
+
+def main(
+    file: str, column: str, output: str, base: str = "embedded", adapter: str = "auto"
+) -> None:
+    """Measure every way in a process of its own; write and print what came out."""
+    with tempfile.TemporaryDirectory() as scratch:
+        if base == "random":
+            base, adapter = make_random(Path(scratch))
+        model = find_model(base, adapter)
+        texts = read_texts(Path(file), column)
+        ways = applicable(model)
+        results = []
+        for way in ways:
+            _say(way)
+            done = subprocess.run(
+                [*_ONE, way, file, column, base, adapter, str(time.time())],
+                stdout=subprocess.PIPE,
+                check=False,
+            )
+            if done.returncode:
+                results.append({"way": way, "failed": True})
+                continue
+            results.append(json.loads(done.stdout.decode().splitlines()[-1]))
+    reference = results[0].get("labels", [])
+    for result in results:
+        labels = result.pop("labels", [])
+        says = result["way"].startswith(("tweetsent", "reference"))
+        pairs = list(zip(labels, reference, strict=False))
+        result["agree"] = sum(a == b for a, b in pairs) / len(pairs) if says and pairs else None
+    encoder = PromptEncoder(load_tokenizer(model.base), model.prompt)
+    lengths = [len(ids) for ids in encoder.encode_all(texts)]
+    content = {
+        "command": f"python -m benchmarks.serve_speed {' '.join(sys.argv[1:])}",
+        "machine": machine(model.device),
+        "libraries": {name: version(name) for name in ("torch", "transformers", "peft")},
+        "texts": len(texts),
+        "mean_tokens": statistics.mean(lengths),
+        "ways": results,
+    }
+    Path(f"{output}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    draw(content, Path(f"{output}.png"))
+    print_table(content)
+
+
+def read_texts(file: Path, column: str) -> list[str]:
+    """The texts of a file that hold anything."""
+    return [text for text in text_column(read_table(file), column, file) if text.strip()]
+
+
+def make_random(folder: Path) -> tuple[str, str]:
+    """Qwen3-0.6B's layers with random weights and the embedded model's tokenizer, and an adapter.
+
+    Its table of tokens is Gemma's, 262,144 rows instead of Qwen's 151,936: 0.2 GiB more.
+    """
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
+
+    from tweetsent.adapter import CONFIG, WEIGHTS, Manifest, write_manifest
+    from tweetsent.embedded import prepare_embedded
+    from tweetsent.sealed import sha256_of
+
+    tokenizer = AutoTokenizer.from_pretrained(
+        prepare_embedded(Settings.load().tweetsent_cache_dir, _say)
+    )
+    config = Qwen3Config(
+        vocab_size=262_144,
+        hidden_size=1024,
+        intermediate_size=3072,
+        num_hidden_layers=28,
+        num_attention_heads=16,
+        num_key_value_heads=8,
+        head_dim=128,
+        max_position_embeddings=40_960,
+        rope_parameters={"rope_type": "default", "rope_theta": 1_000_000.0},
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+    )
+    torch.manual_seed(0)
+    model: Any = Qwen3ForCausalLM(config).to(torch.bfloat16)
+    base, adapter = folder / "base", folder / "adapter"
+    model.save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    lora = LoraConfig(
+        r=16,
+        lora_alpha=32,
+        target_modules="all-linear",
+        init_lora_weights=False,
+        task_type="CAUSAL_LM",
+    )
+    get_peft_model(model, lora).save_pretrained(adapter)
+    found = find_base_model(str(base), folder, _say)
+    write_manifest(
+        adapter,
+        Manifest(
+            version="random-1",
+            created_at="2026-01-01T00:00:00+00:00",
+            base_model=str(base),
+            base_revision=found.revision,
+            prompt=Prompt(),
+            temperature=1.0,
+            files={name: sha256_of(adapter / name) for name in (WEIGHTS, CONFIG)},
+            datasets=[],
+            training={},
+            metrics={},
+            machine="none",
+            training_seconds=0.0,
+            measured_on="nothing",
+            libraries={},
+        ),
+    )
+    return str(base), str(adapter)
+
+
+def machine(device: torch.device) -> str:
+    """What it ran on."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    name = next((line.split(":")[1].strip() for line in lines if "model name" in line), "CPU")
+    arithmetic = "bf16" if choose_dtype(device) is torch.bfloat16 else "no bf16"
+    cores = len(os.sched_getaffinity(0))
+    return f"{name}, {cores} cores, {torch.get_num_threads()} threads, {arithmetic}, " + (
+        platform.machine()
+    )
+
+
+COLUMNS = ("ready_s", "alone_ms", "of_32_ms", "per_second", "gib", "agree")
+
+
+def print_table(content: dict[str, Any]) -> None:
+    """The figures, a line for each way."""
+    _print(f"{content['machine']}; {content['texts']} texts of {content['mean_tokens']:.0f} tokens")
+    heads = ("ready s", "alone ms", "of 32 ms", "a second", "GiB", "agree")
+    _print(f"{'':20}" + "".join(f"{head:>10}" for head in heads))
+    for result in content["ways"]:
+        if result.get("failed"):
+            _print(f"{result['way']:20}    failed")
+            continue
+        figures = [result[name] for name in COLUMNS]
+        cells = ["" if figure is None else f"{figure:.2f}" for figure in figures]
+        _print(f"{result['way']:20}" + "".join(f"{cell:>10}" for cell in cells))
+
+
+def draw(content: dict[str, Any], path: Path) -> None:
+    """Two bars for each way: the time of one message, and messages a second."""
+    from matplotlib.figure import Figure
+
+    ways = [result for result in content["ways"] if not result.get("failed")][::-1]
+    figure = Figure(figsize=(9, 0.5 * len(ways) + 1.6), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, name, title in (
+        (left, "alone_ms", "one message, ms (less is better)"),
+        (right, "per_second", "messages a second (more is better)"),
+    ):
+        values = [way[name] for way in ways]
+        colours = ["#1f6f8b" if "tweetsent" in way["way"] else "#b8c4cc" for way in ways]
+        bars = axes.barh([way["way"] for way in ways], values, color=colours)
+        axes.bar_label(bars, fmt="{:,.1f}" if max(values) < 1000 else "{:,.0f}", padding=3)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlim(0, 1.2 * max(values))
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(content["machine"], fontsize=9)
+    figure.savefig(path, dpi=110)
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--one":
+        way, file, column, base, adapter, started = sys.argv[2:]
+        found = measure(
+            way, find_model(base, adapter), read_texts(Path(file), column), float(started)
+        )
+        _print(json.dumps(found))
+    else:
+        main(*sys.argv[1:])
