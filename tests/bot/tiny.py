@@ -35,6 +35,7 @@ class TinyClassifier:
     """
 
     version = "tiny-1"
+    is_stuck = False
 
     def __init__(self) -> None:
         self.texts: list[str] = []
