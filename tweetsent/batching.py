@@ -23,12 +23,11 @@ MOST_WAITING = 1000
 """How many texts may wait: all parts of the longest messages of all chats served at once."""
 STUCK_SECONDS = 60.0
 """How long a batch may take; the slowest machine needs some seconds."""
-REMEMBERED = 1000
-"""How many answers are kept for whoever sends the same text again."""
 _BATCH_TOKENS = {"cpu": 256, "cuda": 8192}
-"""What a batch may hold: about eight tweets on a CPU, in which it takes a quarter of a second."""
-_SHORT_TEXT_TOKENS = 16
-"""Of a prompt with a word or two: no more texts are tokenised for a batch than may fit."""
+"""What a batch may hold. Two quiet cores need a third of a second for it, and are no faster in
+larger ones; a GPU still is."""
+_TEXT_TOKENS = 32
+"""Of a usual text: so many of them as would fit are tokenised for a batch."""
 _PROBE = "Bugün hava çok güzel."
 
 T = TypeVar("T")
@@ -38,11 +37,12 @@ _Request = tuple[str, asyncio.Future[Scored]]
 class BatchingClassifier:
     """An asynchronous front of a `Classifier`, for one event loop."""
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: Classifier, *, remembered: int = 1000) -> None:
+        """`remembered` answers are kept for whoever sends the same text again."""
         self._classifier = classifier
         self._waiting: list[_Request] = []
         self._working: asyncio.Task[None] | None = None
-        self._recent = _Recent()
+        self._recent = _Recent(remembered)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         # Who has the turn has the thread. Turns are given in the order in which they were asked
         # for, and of all files one asks at a time: a message waits for one batch of them at most.
@@ -104,8 +104,9 @@ class BatchingClassifier:
             self._classifier = classifier
 
     async def _work(self) -> None:
-        # While one batch runs the next one gathers, so there is no waiting for company beside: it
-        # would delay each text of a quiet bot, and a busy one has company anyway.
+        # A task begins when all that runs now has asked, and while one batch runs the next one
+        # gathers. To wait some more milliseconds would delay each text of a quiet bot, and all but
+        # the first texts of a busy one have company anyway.
         while self._waiting:
             async with self._turn:
                 await self._answer_some()
@@ -138,7 +139,7 @@ class BatchingClassifier:
 
     @property
     def _most_texts(self) -> int:
-        return self._budget // _SHORT_TEXT_TOKENS
+        return self._budget // _TEXT_TOKENS
 
     async def _encode(self, texts: list[str]) -> list[list[int]]:
         """The tokens of the first texts, as many as fit into a batch: one always does."""
@@ -178,7 +179,8 @@ class BatchingClassifier:
 class _Recent:
     """The last answers, by version and text; of a text no more than a keyed hash is kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._key = secrets.token_bytes(32)
         self._answers: OrderedDict[tuple[str, bytes], Scored] = OrderedDict()
 
@@ -192,7 +194,7 @@ class _Recent:
     def add(self, text: str, scored: Scored) -> None:
         """Keep an answer, in place of the one that was not asked for the longest."""
         self._answers[scored.model_version, self._hash(text)] = scored
-        if len(self._answers) > REMEMBERED:
+        if len(self._answers) > self._size:
             self._answers.popitem(last=False)
 
     def _hash(self, text: str) -> bytes:

@@ -70,11 +70,11 @@ def counting() -> CountingClassifier:
     return CountingClassifier()
 
 
-def run(classifier: Any, talk: Any) -> Any:
+def run(classifier: Any, talk: Any, **options: int) -> Any:
     """What `talk(batching)` returns, with the batching closed afterwards."""
 
     async def main() -> Any:
-        batching = BatchingClassifier(classifier)
+        batching = BatchingClassifier(classifier, **options)
         try:
             return await asyncio.wait_for(talk(batching), 60)  # a lost caller waits for ever
         finally:
@@ -399,16 +399,14 @@ def test_a_text_that_comes_again_is_not_scored_again(counting: CountingClassifie
 
 
 def test_the_answers_not_asked_for_the_longest_are_forgotten(
-    counting: CountingClassifier, monkeypatch: pytest.MonkeyPatch
+    counting: CountingClassifier,
 ) -> None:
-    monkeypatch.setattr(module, "REMEMBERED", 2)
-
     async def talk(batching: BatchingClassifier) -> None:
         counting.go.set()
         for text in ("1", "2", "1", "3", "1", "2"):
             await batching.classify(text)
 
-    run(counting, talk)
+    run(counting, talk, remembered=2)
 
     assert counting.batches == [["1"], ["2"], ["3"], ["2"]]
 
