@@ -47,7 +47,7 @@ async def measure(folder: Path, rows: list[Example]) -> dict[str, Any]:
     """The figures of one run in an empty folder."""
     settings = prepare(folder, rows)
     runs = Runs(create_engine_for(settings.database_url))
-    batching = BatchingClassifier(load_classifier(settings, lambda _: None))
+    batching = BatchingClassifier(load_classifier(settings, lambda _: None), remembered=0)
     await answers(batching, 5.0)  # the first ones warm up
     before = await answers(batching, SECONDS)
     run = subprocess.Popen(

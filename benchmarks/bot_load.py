@@ -125,7 +125,8 @@ def write(api: Server, users: int, rate: float, seconds: float) -> None:
     began = time.monotonic()
     for number in range(round(rate * seconds)):
         time.sleep(max(0.0, began + number / rate - time.monotonic()))
-        api.write(next(texts_in_turn), FIRST_USER + 1 + number % users)
+        # Each is another text: what was asked before is remembered, and costs the model nothing.
+        api.write(f"{number} {next(texts_in_turn)}", FIRST_USER + 1 + number % users)
 
 
 def drain(api: Server) -> float:

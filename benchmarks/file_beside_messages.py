@@ -47,7 +47,7 @@ def main(rows: int) -> None:
 async def measure(rows: int) -> dict[str, Any]:
     """The figures of one run."""
     settings = Settings(_env_file=None, tweetsent_device="cpu")
-    batching = BatchingClassifier(load_classifier(settings, print))
+    batching = BatchingClassifier(load_classifier(settings, print), remembered=0)
     texts = cycle(TEXTS)
     for text in TEXTS:  # the first ones are slow
         await batching.classify(text)

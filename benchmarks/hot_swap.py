@@ -81,7 +81,7 @@ async def measure(scratch: Path, rate: int) -> dict[str, Any]:
         return load_classifier(settings.model_copy(update=changes), lambda _: None)
 
     watcher = Watcher(registry, load)
-    batching = BatchingClassifier(watcher.first())
+    batching = BatchingClassifier(watcher.first(), remembered=0)
     answers: list[Answer] = []
     asking: list[asyncio.Task[None]] = []
     texts = cycle(TEXTS)

@@ -29,7 +29,9 @@ def monitoring(
         return web.json_response(shown, status=status)
 
     async def metrics(_request: web.Request) -> web.Response:
-        body = service.telemetry.exposition(service.model_version)
+        body = service.telemetry.exposition(
+            service.model_version, model_answers=service.model_answers
+        )
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     application = web.Application()

@@ -51,6 +51,14 @@ class ModelError(TweetsentError):
     """A base model, a model cache or an adapter can't be used."""
 
 
+class NoAnswerError(ModelError):
+    """The model hangs."""
+
+
+class QueueFullError(TweetsentError):
+    """So many texts wait for the model that no more are taken."""
+
+
 class VersionError(TweetsentError):
     """A version of the model is unknown or deleted, or there is none to go back to."""
 

@@ -23,6 +23,8 @@ class Health:
     """Whether it answers."""
     model: str
     """Version of the model that answers."""
+    model_answers: bool
+    """Whether it does; one that hangs needs a restart of the process."""
     queue: int
     """Updates that wait or are in work."""
     contact_age_seconds: float | None
@@ -38,6 +40,8 @@ class Health:
     def problems(self, *, polls: bool) -> list[str]:
         """What is wrong, in English; of bots that poll, silence is."""
         found = [] if self.database else ["the database gives no answer"]
+        if not self.model_answers:
+            found.append("the model hangs")
         age = self.contact_age_seconds
         if polls and (self.uptime_seconds if age is None else age) > LONGEST_SILENCE_SECONDS:
             found.append("Telegram gives no updates")
@@ -58,6 +62,7 @@ async def check_health(service: SentimentService, retraining: RetrainingService)
     return Health(
         database=database,
         model=service.model_version,
+        model_answers=service.model_answers,
         queue=telemetry.queue,
         contact_age_seconds=telemetry.contact_age_seconds,
         uptime_seconds=telemetry.uptime_seconds,

@@ -13,7 +13,7 @@ from tweetsent.labels import LABELS, Scores
 from tweetsent.text import clean, has_words
 
 MAX_PARTS = 50
-"""How many parts of a message are read; they fit into one batch of the model."""
+"""How many parts of a message are read."""
 
 _LONGEST = 700
 """Characters that the model reads to their end: 256 tokens of all but capital letters."""

@@ -72,6 +72,11 @@ class AsyncClassifier(Protocol):
         """The model version in use."""
         ...
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it hangs."""
+        ...
+
     async def classify(self, text: str) -> Scored:
         """The scores of one cleaned text, with the version that made them."""
         ...
@@ -104,6 +109,11 @@ class SentimentService:
     def model_version(self) -> str:
         """The version that answers."""
         return self._classifier.version
+
+    @property
+    def model_answers(self) -> bool:
+        """Whether the model works; one that hangs does not."""
+        return not self._classifier.is_stuck
 
     async def ping(self) -> None:
         """Return when the database has answered, whatever else it is asked for meanwhile."""

@@ -55,6 +55,9 @@ class Telemetry:
         Gauge(
             "tweetsent_queue_length", "Updates that wait or are in work.", registry=self._registry
         ).set_function(lambda: self.queue)
+        self._model_answers = Gauge(
+            "tweetsent_model_answers", "1, or 0 while the model hangs.", registry=self._registry
+        )
         self._model = Info("tweetsent_model", "What answers.", registry=self._registry)
 
     def watch_queue(self, length: Callable[[], int]) -> None:
@@ -113,8 +116,9 @@ class Telemetry:
         """Of the last hour's messages, to the end of their handling; None without any."""
         return self._answers.latency()
 
-    def exposition(self, model_version: str) -> bytes:
+    def exposition(self, model_version: str, *, model_answers: bool) -> bytes:
         """Everything in Prometheus' text format."""
+        self._model_answers.set(model_answers)
         self._model.info({"version": model_version})
         return generate_latest(self._registry)
 

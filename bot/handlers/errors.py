@@ -14,10 +14,12 @@ from bot.redaction import describe
 from bot.transport import MaybeArrivedError, flood_seconds
 from tweetsent.errors import (
     ModelError,
+    NoAnswerError,
     NotFoundError,
     NoWordsError,
     OnlyLinksError,
     OnlyTweetLinkError,
+    QueueFullError,
     StoreError,
 )
 
@@ -29,6 +31,8 @@ _ANSWERS: dict[type[Exception], str] = {
 }
 _FAILURES: dict[type[Exception], str] = {
     ModelError: texts.errors.MODEL,
+    NoAnswerError: texts.errors.MODEL,
+    QueueFullError: texts.limits.BUSY,
     StoreError: texts.errors.STORE,
 }
 

@@ -17,10 +17,11 @@ _UNITS = ((86_400, "gün"), (3_600, "sa"), (60, "dk"))
 def health(state: Health) -> str:
     """The state of the bot and of what it needs."""
     database = "✅ yanıt veriyor" if state.database else "❌ yanıt vermiyor"
+    model = state.model if state.model_answers else f"❌ {state.model} yanıt vermiyor"
     lines = [
         "🩺 Sağlık",
         f"🗄 Veritabanı: {database}",
-        f"🤖 Model: {state.model}",
+        f"🤖 Model: {model}",
         f"📥 Sırada bekleyen ve işlenen: {count(state.queue)}",
         f"💬 Yanıt, son bir saat: {_latency(state.messages)}",
         f"⚡ Değerlendirme, son bir saat: {_latency(state.classification)}",

@@ -155,14 +155,23 @@ def test_the_answer_comes_even_when_the_message_is_gone(telegram: BotApi) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("bozuk", texts.errors.MODEL), ("sistem çöktü", texts.errors.OTHER)]
+    ("text", "expected"),
+    [
+        ("bozuk", texts.errors.MODEL),
+        ("sistem çöktü", texts.errors.OTHER),
+        ("kalabalık", texts.limits.BUSY),
+        ("dondu", texts.errors.MODEL),
+    ],
 )
-def test_a_broken_model_gets_a_sentence_and_a_log_line(
+def test_a_broken_model_gets_a_sentence_and_a_log_line_and_the_next_message_goes_on(
     telegram: BotApi, caplog: pytest.LogCaptureFixture, text: str, expected: str
 ) -> None:
     telegram.send(text)
+    telegram.send("harika")
 
-    assert [answer["text"] for answer in telegram.wait_sent()] == [expected]
+    first, second = (answer["text"] for answer in telegram.wait_sent(2))
+    assert first == expected
+    assert "Olumlu" in second
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert len(errors) == 1
     assert text not in errors[0]

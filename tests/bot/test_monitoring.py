@@ -82,6 +82,19 @@ def test_a_database_that_does_not_answer_is_no_health(
     assert state["last_run"] is None
 
 
+def test_a_model_that_hangs_is_no_health(telegram: BotApi, pages: httpx.Client, admin: int) -> None:
+    assert samples(pages)["tweetsent_model_answers",] == 1
+    telegram.send("dondu", user=admin)
+    telegram.wait_sent(1, admin)
+    answer = pages.get("/health")
+    telegram.send("/sağlık", user=admin)
+
+    assert (answer.status_code, answer.json()["problems"]) == (503, ["the model hangs"])
+    assert samples(pages)["tweetsent_model_answers",] == 0
+    lines = telegram.wait_sent(2, admin)[1]["text"].splitlines()
+    assert lines[2] == "🤖 Model: ❌ tiny-1 yanıt vermiyor"
+
+
 def test_a_bot_that_gets_no_updates_is_not_healthy(
     telegram: BotApi, pages: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

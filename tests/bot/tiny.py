@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from tweetsent.database import create_engine_for, upgrade
-from tweetsent.errors import ModelError
+from tweetsent.errors import ModelError, NoAnswerError, QueueFullError
 from tweetsent.labels import Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
 from tweetsent.records import OWNER_ID, Scored
@@ -31,10 +31,11 @@ _NEUTRAL = Scores(0.2, 0.6, 0.2)
 class TinyClassifier:
     """ "harika" is positive, "enfes" very surely so, "berbat" negative, "bozuk" an error.
 
-    "bekle" waits for `release`.
+    "bekle" waits for `release`; "kalabalık" is one text too many, "dondu" one that hangs it.
     """
 
     version = "tiny-1"
+    is_stuck = False
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -59,6 +60,11 @@ class TinyClassifier:
             self.waiting -= 1
         if "bozuk" in text:
             raise ModelError("the weights are gone")
+        if "kalabalık" in text:
+            raise QueueFullError("1000 texts wait for the model")
+        if "dondu" in text:
+            self.is_stuck = True
+            raise NoAnswerError("the model hangs")
         if "çöktü" in text:
             raise RuntimeError(f"can't classify {text}")
         if "enfes" in text:

@@ -13,8 +13,14 @@ from tweetsent.settings import Settings
 from tweetsent.store import Store
 
 
-def state(*, database: bool = True, contact: float | None = 1.0, uptime: float = 1000.0) -> Health:
-    return Health(database, "v", 0, contact, uptime, None, None, None)
+def state(
+    *,
+    database: bool = True,
+    model_answers: bool = True,
+    contact: float | None = 1.0,
+    uptime: float = 1000.0,
+) -> Health:
+    return Health(database, "v", model_answers, 0, contact, uptime, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +38,10 @@ def test_silence_is_a_problem_of_bots_that_poll(
 
 def test_a_lost_database_is_a_problem_of_every_bot() -> None:
     assert state(database=False).problems(polls=False) == ["the database gives no answer"]
+
+
+def test_a_model_that_hangs_is_a_problem_of_every_bot() -> None:
+    assert state(model_answers=False).problems(polls=False) == ["the model hangs"]
 
 
 @pytest.fixture

@@ -77,8 +77,8 @@ def test_the_age_of_the_last_contact(clock: list[float]) -> None:
 
 def test_the_exposition_names_only_the_model_that_answers_now() -> None:
     numbers = Telemetry()
-    numbers.exposition("a-1")
-    text = numbers.exposition("b-2").decode()
+    numbers.exposition("a-1", model_answers=True)
+    text = numbers.exposition("b-2", model_answers=True).decode()
 
     assert 'tweetsent_model_info{version="b-2"} 1.0' in text
     assert "a-1" not in text
@@ -88,5 +88,5 @@ def test_two_services_of_a_process_count_apart() -> None:
     one, other = Telemetry(), Telemetry()
     one.corrected()
 
-    assert "tweetsent_corrections_total 1.0" in one.exposition("v").decode()
-    assert "tweetsent_corrections_total 0.0" in other.exposition("v").decode()
+    assert "tweetsent_corrections_total 1.0" in one.exposition("v", model_answers=True).decode()
+    assert "tweetsent_corrections_total 0.0" in other.exposition("v", model_answers=True).decode()

@@ -65,9 +65,9 @@ def loader(tiny_base: BaseModel) -> Loader:
 
 @asynccontextmanager
 async def watching(registry: Registry, loader: Loader) -> Any:
-    """A batching classifier that is kept in step."""
+    """A batching classifier that is kept in step; each text reaches its model."""
     watcher = Watcher(registry, loader)
-    batching = BatchingClassifier(watcher.first())
+    batching = BatchingClassifier(watcher.first(), remembered=0)
     task = asyncio.create_task(watcher.run(batching))
     try:
         yield batching
