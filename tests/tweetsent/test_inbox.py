@@ -94,6 +94,16 @@ def test_an_update_put_off_stays_pending_with_its_attempts(inbox: Inbox) -> None
     assert started <= row.received_at <= utc_now()
 
 
+def test_what_may_have_been_sent_is_remembered_until_it_is_taken_back(inbox: Inbox) -> None:
+    inbox.add([(10, 5, "{}"), (11, 5, "{}")])
+    for update_id in (10, 11, 12):
+        inbox.sending(update_id, True)
+    inbox.sending(11, False)
+    assert [(row.update_id, row.may_have_sent) for row in inbox.pending(per_chat=9)] == [
+        *((10, True), (11, False))
+    ]
+
+
 def test_of_each_chat_the_first_few_are_pending(inbox: Inbox) -> None:
     chats = [5, None, 5, 6, 5, None, None]
     inbox.add([(number, chat, "{}") for number, chat in enumerate(chats)])
