@@ -1,6 +1,6 @@
 """A Bot API server on a bad day: faults at stated rates, and updates twice and out of order.
 
-The faults are drawn from one seed; which call meets which of them depends on the order of the calls.
+The faults are drawn from one seed; which call meets which depends on the order of the calls.
 """
 
 import random
