@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 from telegram.error import NetworkError, RetryAfter, TelegramError, TimedOut
-from telegram.request import HTTPXRequest, RequestData
+from telegram.request import BaseRequest, HTTPXRequest, RequestData
 
 from bot.attempt import current_attempt
 
@@ -48,7 +48,7 @@ class BotApiRequest(HTTPXRequest):
         url: str,
         method: str,
         request_data: RequestData | None = None,
-        read_timeout: Any = HTTPXRequest.DEFAULT_NONE,
+        read_timeout: Any = BaseRequest.DEFAULT_NONE,
         *args: Any,
         **kwargs: Any,
     ) -> tuple[int, bytes]:

@@ -292,9 +292,9 @@ class BotApi:
         """The calls of a method, once there are so many."""
         return list(self.wait(lambda: len(self.of(method)) >= count and self.of(method)))
 
-    def settle(self) -> None:
+    def settle(self, seconds: float = 15.0) -> None:
         """Waits until every update was fetched and confirmed."""
-        self.wait(lambda: not self._updates)
+        self.wait(lambda: not self._updates, seconds)
 
     @property
     def refusals(self) -> list[str]:

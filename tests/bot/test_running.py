@@ -33,6 +33,8 @@ from tweetsent.settings import Settings
 from tweetsent.store import Store
 
 ROOT = Path(__file__).parents[2]
+START_SECONDS = 60.0
+"""How long a process may take to listen on a busy machine."""
 
 
 @pytest.fixture(autouse=True)
@@ -464,6 +466,7 @@ def test_a_kill_between_storing_and_answering_loses_and_doubles_nothing(
     killed = process(settings)
     for number in range(5):
         api.send(f"bekle harika {number}")
+    api.wait(lambda: api.of("sendChatAction"), START_SECONDS)
     api.settle()
     killed.send_signal(signal.SIGKILL)
     killed.communicate(timeout=20)
@@ -492,7 +495,7 @@ def test_a_kill_while_an_answer_is_being_sent_leaves_it_the_only_one(
     api.faults["sendMessage"].append(Fault(late_seconds=60))
     killed = process(settings)
     api.send("harika")
-    api.wait_sent()
+    api.wait(api.sent, START_SECONDS)
     killed.kill()
     killed.communicate(timeout=60)
 
@@ -516,7 +519,7 @@ def test_a_kill_between_two_tries_loses_no_answer(
     api.faults["sendMessage"].append(limit)
     killed = process(settings)
     api.send("harika")
-    api.wait(lambda: inbox_rows(settings, "attempts > 0"), 60)
+    api.wait(lambda: inbox_rows(settings, "attempts > 0"), START_SECONDS)
     killed.kill()
     killed.communicate(timeout=60)
 
@@ -554,7 +557,8 @@ def test_bots_that_end_amid_messages_answer_each_of_them_once(
     sent: list[int] = []
     for _ in range(2):
         bot = process(settings)
-        api.wait(lambda before=len(api.of("setMyCommands")): len(api.of("setMyCommands")) > before)
+        before = len(api.of("setMyCommands"))
+        api.wait(lambda before=before: len(api.of("setMyCommands")) > before, START_SECONDS)
         for _ in range(chance.randint(60, 120)):
             sent.append(api.send("harika", user=chance.choice(users)))
             time.sleep(chance.uniform(0, 0.01))
@@ -568,7 +572,7 @@ def test_bots_that_end_amid_messages_answer_each_of_them_once(
             answer["reply_to_message"]["message_id"] for user in users for answer in api.sent(user)
         )
 
-    api.settle()
+    api.settle(START_SECONDS)
     api.wait(lambda: not inbox_rows(settings, "failed_at IS NULL"), 120)
     last.terminate()
     last.communicate(timeout=60)
