@@ -1,6 +1,7 @@
 """The one place where handlers, service and Telegram client are put together."""
 
 import time
+from functools import partial
 from typing import cast
 
 from telegram import Update
@@ -112,9 +113,11 @@ async def handle(
     Before the last try the user hears nothing of what may pass.
     """
     started = time.perf_counter()
-    with new_attempt(is_last=is_last_try) as attempt:
+    service = application.bot_data.service
+    note = partial(service.inbox_sending, update.update_id)
+    with new_attempt(note, is_last=is_last_try) as attempt:
         await application.process_update(update)
-    application.bot_data.service.telemetry.handled(
+    service.telemetry.handled(
         _kind_of(update),
         time.perf_counter() - started,
         attempt.failure.kind if attempt.failure else None,

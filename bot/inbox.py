@@ -1,8 +1,9 @@
 """The inbox between Telegram and the handlers: stored first, then worked off.
 
 Per chat in order, across chats side by side, each update once: it leaves the store only after its
-handlers returned or can't succeed. Knows how long an update would wait, but not who may come in;
-neither HTTP nor what the handlers do.
+handlers returned or can't succeed. One that a killed process may have answered is not handled again
+but recorded as failed (see `bot.attempt`); its prediction, stored before, stays the only one.
+Knows how long an update would wait, but not who may come in; neither HTTP nor what the handlers do.
 """
 
 import asyncio
@@ -29,13 +30,16 @@ Telegram lets a bot answer, for the longest wait that is not refused."""
 CHAT_SHARE = 50
 """How many of them one chat may hold; its other updates wait in the store."""
 STOP_SECONDS = 20.0
-"""How long `stop` waits for handlers; what it cancels is done again after the next start."""
+"""How long `stop` waits for handlers; what it cancels is done again after the next start, unless
+its answer was being sent."""
 FIRST_DELAY_SECONDS = 1.0
 LONGEST_DELAY_SECONDS = 30.0
 GIVE_UP_AFTER = timedelta(hours=1)
 """How old an update may be that is tried again."""
 _FEWEST_TRIES = 3
 """How often an update is tried that can't succeed for now, however old it is."""
+_INTERRUPTED = Failure("InterruptedSending")
+"""The process ended between announcing a message and knowing what came of it."""
 _RETRY_SECONDS = 1.0
 
 RawUpdate = dict[str, Any]
@@ -159,7 +163,10 @@ class Inbox:
                 if self._stopping.is_set():
                     return
                 failure: Failure | None = None
-                if not _is_outdated(raw, waiting):
+                if update.may_have_sent:
+                    log.warning("update %d may have been answered before", update.update_id)
+                    failure = _INTERRUPTED
+                elif not _is_outdated(raw, waiting):
                     with self._pace.measured():
                         failure = await self._run(raw, is_last)
             if failure is not None and failure.is_passing and not is_last:

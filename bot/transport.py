@@ -5,23 +5,32 @@ Knows nothing of what is sent. One slow or limited chat delays only its own call
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import httpx
-from telegram.error import NetworkError, RetryAfter, TelegramError
-from telegram.request import HTTPXRequest
+from telegram.error import NetworkError, RetryAfter, TelegramError, TimedOut
+from telegram.request import BaseRequest, HTTPXRequest, RequestData
 
 from bot.attempt import current_attempt
 
 _DELAYS_SECONDS = (0.5, 1.0, 2.0)
 _LONGEST_FLOOD_WAIT_SECONDS = 5.0
 """How long a call waits out flood limits in all; a longer one is its caller's to wait for."""
+_LONGEST_FLOOD_SECONDS = 3600.0
+"""After so long Telegram is asked again, whatever time it named."""
+_READ_TIMEOUTS = 3
+"""How many read timeouts a call may take in all: an answer that drips has no timeout of its own."""
+_LONGEST_TRANSFER_SECONDS = 600.0
+"""How long a file may take on its way."""
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REFUSED_FOR_NOW = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 _NOT_REPEATED = {"sendChatAction"}
+
+Call = Callable[[], Awaitable[tuple[int, bytes]]]
+"""Carries out one call; gives status and body."""
 
 
 class MaybeArrivedError(NetworkError):
@@ -35,22 +44,32 @@ class BotApiRequest(HTTPXRequest):
     """
 
     async def do_request(
-        self, url: str, method: str, *args: Any, **kwargs: Any
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        read_timeout: Any = BaseRequest.DEFAULT_NONE,
+        *args: Any,
+        **kwargs: Any,
     ) -> tuple[int, bytes]:
         """Status and body of the first call that got through, or of the last one tried.
 
         Raises NetworkError, and MaybeArrivedError for a send that may have got through.
         """
         endpoint = url.partition("?")[0].rpartition("/")[2]
+        call: Call = partial(
+            super().do_request, url, method, request_data, read_timeout, *args, **kwargs
+        )
+        call = partial(_bounded, call, self._longest(request_data, read_timeout))
         if endpoint in _NOT_REPEATED:
-            return await super().do_request(url, method, *args, **kwargs)
-        sends = endpoint.startswith("send")
-        call = partial(super().do_request, url, method, *args, **kwargs)
+            return await call()
+        if endpoint.startswith("send"):
+            call = partial(_send, call)
         flood_wait = 0.0
         for delay in _DELAYS_SECONDS:
             wait = delay
             try:
-                code, body = await (_send(call()) if sends else call())
+                code, body = await call()
             except MaybeArrivedError:
                 raise
             except NetworkError:
@@ -64,7 +83,14 @@ class BotApiRequest(HTTPXRequest):
                 if flood_wait > _LONGEST_FLOOD_WAIT_SECONDS:
                     return code, body
             await asyncio.sleep(wait)
-        return await (_send(call()) if sends else call())
+        return await call()
+
+    def _longest(self, request_data: RequestData | None, read_timeout: Any) -> float:
+        """How many seconds a call may take in all."""
+        if request_data is None or request_data.contains_files:
+            return _LONGEST_TRANSFER_SECONDS
+        given = read_timeout if isinstance(read_timeout, int | float) else self.read_timeout
+        return _READ_TIMEOUTS * given if given else _LONGEST_TRANSFER_SECONDS
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> Any:
@@ -78,31 +104,43 @@ class BotApiRequest(HTTPXRequest):
             raise TelegramError("Invalid server response") from None
 
 
-async def _send(call: Coroutine[Any, Any, tuple[int, bytes]]) -> tuple[int, bytes]:
-    """A call that puts a message into a chat; notes when it did or may have done so."""
-    attempt = current_attempt()
+async def _bounded(call: Call, seconds: float) -> tuple[int, bytes]:
     try:
-        code, body = await call
+        async with asyncio.timeout(seconds):
+            return await call()
+    except TimeoutError as error:
+        raise TimedOut from error
+
+
+async def _send(call: Call) -> tuple[int, bytes]:
+    """Carries out a call that puts a message into a chat, announced before it leaves."""
+    attempt = current_attempt()
+    is_first = await attempt.announce()
+    try:
+        code, body = await call()
     except NetworkError as error:
-        if isinstance(error.__cause__, _NEVER_LEFT):
-            raise
-        attempt.may_have_sent = True
-        raise MaybeArrivedError(error.message) from error
+        if not isinstance(error.__cause__, _NEVER_LEFT):
+            raise MaybeArrivedError(error.message) from error
+        if is_first:
+            await attempt.take_back()
+        raise
+    form = _ok(body)
     # Proxies on the way answer for a Telegram that may have done its work.
-    if code >= 500 and not (code in _REFUSED_FOR_NOW and _is_telegrams(body)):
-        attempt.may_have_sent = True
+    refused_for_now = code in _REFUSED_FOR_NOW and form is False
+    if (code < 300 and not form) or (code >= 500 and not refused_for_now):
         raise MaybeArrivedError(f"status {code}")
-    if code < 300:
-        attempt.may_have_sent = True
+    if code >= 300 and is_first:
+        await attempt.take_back()
     return code, body
 
 
-def _is_telegrams(body: bytes) -> bool:
-    """Whether the body of an error has Telegram's own form."""
+def _ok(body: bytes) -> bool | None:
+    """What Telegram says to a call; None for a body that isn't in its form."""
     try:
-        return json.loads(body)["ok"] is False
+        answer = json.loads(body)
+        return bool(answer["ok"] and answer["result"])
     except (ValueError, KeyError, TypeError):
-        return False
+        return None
 
 
 def retry_after_seconds(body: bytes) -> float | None:
@@ -116,4 +154,4 @@ def retry_after_seconds(body: bytes) -> float | None:
 def flood_seconds(error: RetryAfter) -> float:
     """How long Telegram asked to wait when that was too long for the client."""
     # The public attribute warns that it is going to change its type.
-    return error._retry_after.total_seconds()
+    return min(error._retry_after.total_seconds(), _LONGEST_FLOOD_SECONDS)

@@ -34,6 +34,8 @@ class PendingUpdate:
     """UTC."""
     attempts: int
     """How often handling it failed."""
+    may_have_sent: bool = False
+    """Whether its user may have got a message."""
 
 
 class Inbox:
@@ -47,7 +49,8 @@ class Inbox:
 
         One that was stored before stays as it is, and one that was handled is ignored.
         """
-        with writing(self._engine) as session:
+        # Telegram forgets what it is told has arrived.
+        with writing(self._engine, durable=True) as session:
             _forget_old(session)
             ids = [update_id for update_id, _, _ in updates]
             handled = set(
@@ -84,6 +87,15 @@ class Inbox:
             )
             return [_pending(row) for row in rows]
 
+    def sending(self, update_id: int, may_have_sent: bool) -> None:
+        """Note whether the update's user may have got a message; one that is done stays done."""
+        with writing(self._engine) as session:
+            session.execute(
+                update(InboxRow)
+                .where(InboxRow.update_id == update_id)
+                .values(may_have_sent=may_have_sent)
+            )
+
     def done(self, update_id: int) -> None:
         """Delete an update that was handled; of what it said nothing stays."""
         with writing(self._engine) as session:
@@ -102,7 +114,14 @@ class Inbox:
 
 
 def _pending(row: InboxRow) -> PendingUpdate:
-    return PendingUpdate(row.update_id, row.chat_id, row.payload, row.received_at, row.attempts)
+    return PendingUpdate(
+        row.update_id,
+        row.chat_id,
+        row.payload,
+        row.received_at,
+        row.attempts,
+        row.may_have_sent,
+    )
 
 
 def _note_failure(session: Session, update_id: int, error: str, failed_at: datetime | None) -> None:

@@ -406,6 +406,10 @@ class SentimentService:
         """The first few updates of each chat that are neither done nor failed, in order."""
         return await self._sql(self._store.inbox.pending, per_chat)
 
+    async def inbox_sending(self, update_id: int, may_have_sent: bool) -> None:
+        """Note whether an update's user may have got a message, on disk when this returns."""
+        await self._sql(self._store.inbox.sending, update_id, may_have_sent)
+
     async def inbox_done(self, update_id: int) -> None:
         """Delete an update that was handled."""
         await self._sql(self._store.inbox.done, update_id)

@@ -14,6 +14,8 @@ from tweetsent.errors import StoreError
 
 READ_ONLY = "tweetsent_read_only"
 """Execution option of a connection that will only read; the engine begins it accordingly."""
+DURABLE = "tweetsent_durable"
+"""Execution option of a connection whose commit must outlive a power cut, and not a kill alone."""
 
 
 def sqlite_path(url: URL) -> Path | None:
@@ -42,11 +44,14 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Session]:
+def writing(engine: Engine, *, durable: bool = False) -> Iterator[Session]:
     """A session in one write transaction: committed at the end, rolled back by any exception.
 
-    Raises StoreError in place of SQLAlchemy's errors.
+    A kill never undoes it; with `durable` it and all before it outlive a power cut as well, which
+    on SQLite takes some milliseconds. Raises StoreError in place of SQLAlchemy's errors.
     """
+    if durable:
+        engine = engine.execution_options(**{DURABLE: True})
     with readable_errors(engine.url), Session(engine) as session, session.begin():
         yield session
 

@@ -247,6 +247,8 @@ class InboxRow(Base):
     received_at: Mapped[datetime] = mapped_column(default=utc_now)
     attempts: Mapped[int] = mapped_column(default=0)
     """How often handling it failed."""
+    may_have_sent: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether its user may have got a message: a process that was killed can't say more."""
     failed_at: Mapped[datetime | None] = mapped_column(index=True)
     error: Mapped[str | None]
 

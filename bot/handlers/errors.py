@@ -48,25 +48,40 @@ async def on_error(update: object, context: BotContext) -> None:
     if error is None or not isinstance(update, Update):
         return
     text = _ANSWERS.get(type(error))
-    if text is None:
+    if text is not None:
+        try:
+            await _tell(update, text)
+        except TelegramError as refusal:  # then it is no better than any answer that can't be sent
+            _record(update, refusal)
+        return
+    if update.inline_query is not None:  # another try would be too late, and nothing is kept
         log.error("update %d failed: %s", update.update_id, describe(error))
-        if update.inline_query is not None:  # another try would be too late, and nothing is kept
-            return
-        attempt = current_attempt()
-        # A second try would repeat what the first one sent before it failed.
-        is_passing = _may_pass(error) and not attempt.may_have_sent
-        attempt.failure = Failure(type(error).__name__, is_passing, _wait_seconds(error))
-        if is_passing and not attempt.is_last:
-            return
-        text = _FAILURES.get(type(error), texts.errors.OTHER)
-    if isinstance(error, MaybeArrivedError):
+        return
+    failure = _record(update, error)
+    if isinstance(error, MaybeArrivedError) or (
+        failure.is_passing and not current_attempt().is_last
+    ):
         return
     # When Telegram itself is the trouble, this fails as well.
     with suppress(TelegramError):
-        if update.callback_query is not None:
-            await notify(update.callback_query, text, alert=True)
-        elif message := update.message or update.edited_message:
-            await reply(message, text)
+        await _tell(update, _FAILURES.get(type(error), texts.errors.OTHER))
+
+
+def _record(update: Update, error: Exception) -> Failure:
+    """Logs why the try failed, and notes it for whoever decides on another one."""
+    log.error("update %d failed: %s", update.update_id, describe(error))
+    attempt = current_attempt()
+    # A second try would repeat what the first one sent before it failed.
+    is_passing = _may_pass(error) and not attempt.may_have_sent
+    attempt.failure = Failure(type(error).__name__, is_passing, _wait_seconds(error))
+    return attempt.failure
+
+
+async def _tell(update: Update, text: str) -> None:
+    if update.callback_query is not None:
+        await notify(update.callback_query, text, alert=True)
+    elif message := update.message or update.edited_message:
+        await reply(message, text)
 
 
 def _may_pass(error: Exception) -> bool:

@@ -142,7 +142,7 @@ async def _answer(subject: Message, context: BotContext, *, request: Message) ->
                 )
         else:
             return
-    # Killed before this note, the next start answers again: better twice than not at all.
+    # Killed before this note, the next start doesn't answer again (see bot.attempt).
     await context.service.answered(prediction.id, answer_id)
 
 

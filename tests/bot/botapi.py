@@ -39,6 +39,7 @@ LONGEST_POLL_SECONDS = 1.0
 LARGEST_UPLOAD, LARGEST_DOWNLOAD = 50_000_000, 20_000_000
 WEBHOOK_PORTS = {None, 80, 88, 443, 8443}
 REDELIVERY_SECONDS = 0.1
+_FARTHEST_OFFSET = 10
 
 Params = dict[str, Any]
 
@@ -90,6 +91,10 @@ class Fault:
     """The call is carried out before the fault comes."""
     late_seconds: float = 0.0
     """The call is carried out, but its answer comes so late."""
+    drip_seconds: float = 0.0
+    """The body comes byte by byte, so far apart."""
+    encoding: str = ""
+    """The Content-Encoding that the body claims to have."""
 
     @classmethod
     def of(cls, status: int, description: str, **parameters: int) -> "Fault":
@@ -287,9 +292,9 @@ class BotApi:
         """The calls of a method, once there are so many."""
         return list(self.wait(lambda: len(self.of(method)) >= count and self.of(method)))
 
-    def settle(self) -> None:
+    def settle(self, seconds: float = 15.0) -> None:
         """Waits until every update was fetched and confirmed."""
-        self.wait(lambda: not self._updates)
+        self.wait(lambda: not self._updates, seconds)
 
     @property
     def refusals(self) -> list[str]:
@@ -343,7 +348,10 @@ class BotApi:
             raise ConflictError("can't use getUpdates method while webhook is active")
         offset = int(params.get("offset", 0))
         kinds = json.loads(params["allowed_updates"])
-        self._updates = [update for update in self._updates if update["update_id"] >= offset]
+        newest = max((update["update_id"] for update in self._updates), default=offset)
+        # After a quiet week ids go on from any number; an offset far beyond them is then forgotten.
+        if offset <= newest + _FARTHEST_OFFSET:
+            self._updates = [update for update in self._updates if update["update_id"] >= offset]
         self._changed.notify_all()
         if self.repeat_last:
             self.repeat_last = False
@@ -627,19 +635,28 @@ def _handler_of(api: BotApi) -> type[BaseHTTPRequestHandler]:
                 answer = api.answer(*match.groups(), params, files)
             elif match := re.fullmatch(r"/file/bot([^/]+)/documents/(\w+)", path):
                 answer = api.download(*match.groups())
-            if isinstance(answer, Fault):
-                if answer.reset:
-                    self._reset()
-                    return
-                answer = (answer.status, answer.body)
-            status, body = answer
+            if not isinstance(answer, Fault):
+                answer = Fault(*answer)
+            if answer.reset:
+                self._reset()
+                return
             try:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
+                self.send_response(answer.status)
+                self.send_header("Content-Length", str(len(answer.body)))
+                if answer.encoding:
+                    self.send_header("Content-Encoding", answer.encoding)
                 self.end_headers()
-                self.wfile.write(body)
+                if answer.drip_seconds:
+                    self._drip(answer)
+                else:
+                    self.wfile.write(answer.body)
             except OSError:  # the bot hung up while it was waiting for updates
                 self.close_connection = True
+
+        def _drip(self, answer: Fault) -> None:
+            for byte in answer.body:
+                self.wfile.write(bytes([byte]))
+                time.sleep(answer.drip_seconds)
 
         def _reset(self) -> None:
             linger = struct.pack("ii", 1, 0)

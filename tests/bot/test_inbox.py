@@ -1,6 +1,7 @@
 """The inbox: each update once, in order within a chat, side by side across chats, bounded."""
 
 import asyncio
+import json
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
@@ -172,6 +173,33 @@ def test_a_failed_update_is_recorded_and_not_tried_again(service_settings: Setti
     with sqlite3.connect(service_settings.tweetsent_data_dir / "tweetsent.db") as database:
         failed = database.execute("SELECT update_id, error FROM inbox ORDER BY 1").fetchall()
     assert failed == [(1, "MaybeArrivedError"), (2, "ValueError")]
+
+
+def test_what_a_killed_process_may_have_answered_is_not_handled_again(
+    service_settings: Settings,
+) -> None:
+    seen: list[int] = []
+
+    async def killed(inbox: Inbox, service: SentimentService) -> None:
+        await service.inbox_add([(n, 5, json.dumps(update)) for n, update in numbered])
+        await service.inbox_sending(1, True)
+        await service.inbox_sending(2, True)
+        await service.inbox_sending(2, False)
+
+    async def handle(update: dict[str, Any], is_last: bool) -> None:
+        seen.append(update["update_id"])
+
+    async def next_start(inbox: Inbox, service: SentimentService) -> None:
+        await inbox.resume()
+        await until(lambda: seen == [2, 3])
+        await inbox.add(updates(1))
+        await inbox.stop()
+
+    numbered = [(update["update_id"], update) for update in updates(1, 2, 3)]
+    with_inbox(service_settings, handle, killed)
+    with_inbox(service_settings, handle, next_start)
+    assert seen == [2, 3]
+    assert row_of(service_settings, "update_id, error") == (1, "InterruptedSending")
 
 
 def test_what_waits_at_the_stop_is_done_after_the_next_start(service_settings: Settings) -> None:

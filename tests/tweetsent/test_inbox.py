@@ -2,7 +2,7 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, event, func, select, update
 
 from tweetsent.inbox import FAILED_KEPT, HANDLED_KEPT, Inbox
 from tweetsent.sessions import reading, writing
@@ -33,6 +33,20 @@ def test_updates_wait_in_telegrams_order(inbox: Inbox) -> None:
     inbox.add([(12, -100, "{}"), (10, 5, payload)])
     inbox.add([(11, None, "{}")])
     assert pending(inbox) == [(10, 5, payload), (11, None, "{}"), (12, -100, "{}")]
+
+
+def test_what_telegram_will_forget_is_on_the_disk(inbox: Inbox, engine: Engine) -> None:
+    if engine.name != "sqlite":
+        pytest.skip("a server waits for its disk at every commit")
+    levels: list[int] = []
+    event.listen(
+        engine,
+        "commit",
+        lambda c: levels.append(c.exec_driver_sql("PRAGMA synchronous").scalar_one()),
+    )
+    inbox.add([(10, 5, "{}")])
+    inbox.done(10)
+    assert levels == [2, 1]
 
 
 def test_adding_nothing_is_harmless(inbox: Inbox) -> None:
@@ -92,6 +106,16 @@ def test_an_update_put_off_stays_pending_with_its_attempts(inbox: Inbox) -> None
     (row,) = inbox.pending(per_chat=1)
     assert row.attempts == 2
     assert started <= row.received_at <= utc_now()
+
+
+def test_what_may_have_been_sent_is_remembered_until_it_is_taken_back(inbox: Inbox) -> None:
+    inbox.add([(10, 5, "{}"), (11, 5, "{}")])
+    for update_id in (10, 11, 12):
+        inbox.sending(update_id, True)
+    inbox.sending(11, False)
+    assert [(row.update_id, row.may_have_sent) for row in inbox.pending(per_chat=9)] == [
+        *((10, True), (11, False))
+    ]
 
 
 def test_of_each_chat_the_first_few_are_pending(inbox: Inbox) -> None:

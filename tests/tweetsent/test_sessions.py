@@ -29,6 +29,16 @@ def test_an_exception_rolls_back_and_goes_on(engine: Engine) -> None:
         assert session.scalars(select(User)).all() == []
 
 
+def test_only_what_is_durable_waits_for_the_disk(engine: Engine) -> None:
+    if engine.name != "sqlite":
+        pytest.skip("a server waits for its disk at every commit")
+    levels = []
+    for durable in (True, False):
+        with writing(engine, durable=durable) as session:
+            levels.append(session.scalar(text("PRAGMA synchronous")))
+    assert levels == [2, 1]
+
+
 def test_a_reader_sees_one_state_while_another_writes(engine: Engine) -> None:
     with reading(engine) as reader:
         assert reader.scalars(select(User.pseudonym)).all() == []
