@@ -1,0 +1,34 @@
+"""Predictions may become anonymous, and texts may be encrypted."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Let a prediction be nobody's; a sample says whether texts are encrypted: they are not yet."""
+    with op.batch_alter_table("predictions", table_kwargs={"sqlite_autoincrement": True}) as batch:
+        batch.alter_column("user_id", existing_type=sa.BigInteger(), nullable=True)
+        batch.alter_column("chat", existing_type=sa.String(64), nullable=True)
+        batch.alter_column("message_id", existing_type=sa.BigInteger(), nullable=True)
+        batch.alter_column("text", existing_type=sa.Text(), nullable=True)
+    personal = sa.text("user_id IS NOT NULL")
+    op.create_index(
+        "ix_predictions_personal",
+        "predictions",
+        ["created_at"],
+        sqlite_where=personal,
+        postgresql_where=personal,
+    )
+    op.create_table(
+        "text_key",
+        sa.Column("id", _KEY, nullable=False),
+        sa.Column("sample", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_text_key"),
+    )
