@@ -111,6 +111,9 @@ class EncryptedJson(TypeDecorator[dict[str, Any]]):
         return self.opened(value, _used(dialect))
 
     @staticmethod
-    def opened(stored: Any, cipher: TextCipher | None) -> Any:
+    def opened(stored: Any, cipher: TextCipher | None) -> dict[str, Any] | None:
         """What a stored value says."""
-        return stored if cipher is None or stored is None else json.loads(cipher.decrypt(stored))
+        opened: dict[str, Any] | None = stored
+        if cipher is not None and stored is not None:
+            opened = json.loads(cipher.decrypt(stored))
+        return opened

@@ -118,11 +118,13 @@ def _require_key(engine: Engine, cipher: TextCipher | None, sample: str | None) 
 def _encrypt(connection: Connection, column: Column[object], before: TextCipher | None) -> int:
     """Write every value of a column anew, from the cipher of before; returns how many."""
     (key,) = column.table.primary_key
-    stored = type_coerce(column, column.type.impl_instance)
+    kind = column.type
+    assert isinstance(kind, EncryptedText | EncryptedJson)
+    stored = type_coerce(column, kind.impl_instance)
     change = (
         update(column.table)
         .where(key == bindparam("row"))
-        .values({column: bindparam("value", type_=column.type)})
+        .values({column: bindparam("value", type_=kind)})
     )
     count, last = 0, None
     while True:
@@ -130,7 +132,7 @@ def _encrypt(connection: Connection, column: Column[object], before: TextCipher 
         rows = connection.execute(query if last is None else query.where(key > last)).all()
         if not rows:
             return count
-        values = [{"row": row, "value": column.type.opened(old, before)} for row, old in rows]
+        values = [{"row": row, "value": kind.opened(old, before)} for row, old in rows]
         connection.execute(change, values)
         count, last = count + len(rows), rows[-1][0]
 

@@ -102,24 +102,24 @@ class People:
         answer = say(USER, "harika zencefil")
         self.press(USER, answer, 1)
         self.press(USER, answer, 2)
-        edited = telegram.message("harika sumak", user=USER)
-        telegram.push({"message": edited})
-        telegram.wait(lambda: "sumak" in str(telegram.calls) or len(telegram.sent(USER)) >= 3)
-        telegram.edit(edited, text="berbat sumak kakule")
-        telegram.wait(lambda: any("😞" in str(c.params) for c in telegram.of("editMessageText")))
+        say(USER, "harika sumak")
+        edits = len(telegram.of("editMessageText"))
+        sent = next(m for m in telegram.messages.values() if m.get("text") == "harika sumak")
+        telegram.edit(sent, text="berbat sumak kakule")
+        telegram.wait_calls("editMessageText", edits + 1)
         say(
             USER,
             "enfes safran",
             forward_origin={"type": "hidden_user", "date": 1, "sender_user_name": NAMES[OTHER]},
         )
-        say(USER, photo=PHOTO, caption="harika kakule", media_group_id="album-of-kakule")
-        telegram.send(photo=PHOTO, user=USER, media_group_id="album-of-kakule")
+        say(USER, photo=PHOTO, caption="harika kakule", media_group_id="13579")
+        telegram.send(photo=PHOTO, user=USER, media_group_id="13579")
         in_group = say(USER, "@duygu_bot harika safran", chat=GROUP, entities=[MENTION])
         say(OTHER, "/duzelt olumsuz", chat=GROUP, reply_to_message=in_group)
         others = say(OTHER, "@duygu_bot berbat tarçın", chat=GROUP, entities=[MENTION])
         say(USER, "/duzelt olumlu", chat=GROUP, reply_to_message=others)
         say(USER, document=telegram.upload("kakule fiyatları.xlsx", table("harika safran")))
-        telegram.wait_calls("sendDocument")
+        telegram.wait(lambda: telegram.of("sendPhoto"), 120)  # the last of what comes of a file
         query = telegram.type_inline("harika zencefil", user=USER)
         telegram.wait(
             lambda: any(
@@ -168,7 +168,7 @@ def tables_with(traces: list[str], engine: Engine) -> set[str]:
 
 def forms_of(trace: str) -> list[bytes]:
     """How a database's or another file's bytes may hold it."""
-    forms = [trace.encode(), trace.encode("utf-16-le"), ascii(trace).strip("'").encode()]
+    forms = [trace.encode(), trace.encode("utf-16-le"), json.dumps(trace).strip('"').encode()]
     # SQLite stores such a number in six bytes.
     return [*forms, int(trace).to_bytes(6, "big")] if trace.isdecimal() else forms
 
