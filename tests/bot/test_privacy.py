@@ -104,7 +104,7 @@ class People:
         self.press(USER, answer, 2)
         say(USER, "harika sumak")
         edits = len(telegram.of("editMessageText"))
-        sent = next(m for m in telegram.messages.values() if m.get("text") == "harika sumak")
+        sent = next(m for m in list(telegram.messages.values()) if m.get("text") == "harika sumak")
         telegram.edit(sent, text="berbat sumak kakule")
         telegram.wait_calls("editMessageText", edits + 1)
         say(
