@@ -5,14 +5,19 @@ from typing import Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
+from tweetsent.encryption import EncryptedJson, EncryptedText
 from tweetsent.tables import Base, UtcDateTime
+
+_PLAIN = {
+    UtcDateTime: "sa.DateTime(timezone=True)",
+    EncryptedText: "sa.Text()",
+    EncryptedJson: "sa.JSON()",
+}
 
 
 def render_item(kind: str, item: object, _context: AutogenContext) -> str | Literal[False]:
-    """Write the project's own type as the plain one: an old revision must not need new code."""
-    if kind == "type" and isinstance(item, UtcDateTime):
-        return "sa.DateTime(timezone=True)"
-    return False
+    """Write the project's own types as plain ones: an old revision must not need new code."""
+    return _PLAIN.get(type(item), False) if kind == "type" else False
 
 
 context.configure(

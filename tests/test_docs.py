@@ -62,3 +62,26 @@ def test_figures_of_the_shipped_adapter_are_those_of_its_manifest() -> None:
         two_class = result["two_class_accuracy"]
         figure = result["macro_f1"] if two_class is None else two_class
         assert f"| {name} | {result['n']:,} | {figure:.3f} |" in README
+
+
+def test_tests_that_the_documents_name_exist() -> None:
+    for document in (ROOT / "docs").glob("*.md"):
+        for name, target in re.findall(r"\[(test_\w+)\]\(([^)]+)\)", document.read_text("utf-8")):
+            source = (document.parent / target).read_text("utf-8")
+            assert re.search(rf"^def {name}\(", source, re.MULTILINE), f"{document.name}: {name}"
+
+
+def test_every_table_of_the_database_is_in_the_document_on_privacy() -> None:
+    from tweetsent.tables import Base
+
+    stored = (ROOT / "docs" / "PRIVACY.md").read_text("utf-8").split("## Beside it")[0]
+    tables = {*Base.metadata.tables, "alembic_version"}
+    assert set(re.findall(r"^\| `(\w+)` \|", stored, re.MULTILINE)) == tables
+
+
+def test_every_encrypted_column_is_said_to_be() -> None:
+    from tweetsent.text_key import encrypted_columns
+
+    rows = (ROOT / "docs" / "PRIVACY.md").read_text("utf-8").splitlines()
+    said = {row.split("`")[1] for row in rows if row.startswith("| `") and "(encrypted)" in row}
+    assert said == {column.table.name for column in encrypted_columns()}

@@ -259,8 +259,25 @@ def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapsho
         say(f"{waiting:,} corrections have improbable labels and wait for a review")
     folder = snapshot_of(shop.snapshots, lease.run_id)
     require_new(folder)
+    while True:
+        snapshot, correction_ids = _write_snapshot(shop, lease, folder, say)
+        if shop.store.may_train_with(
+            correction_ids, train_on_forwards=shop.settings.tweetsent_train_on_forwards
+        ):
+            break
+        say("somebody withdrew a correction or their consent meanwhile: the set is made anew")
+        shutil.rmtree(folder, ignore_errors=True)  # whoever was erased has deleted it already
+    corrections = snapshot.manifest.counts["correction"]
+    lease.exported(snapshot.manifest.rows_sha256, sum(corrections.values()))
+    return snapshot
+
+
+def _write_snapshot(
+    shop: Workshop, lease: Lease, folder: Path, say: Callable[[str], None]
+) -> tuple[Snapshot, set[int]]:
+    """The data set as it stands in its folder, and the corrections that it is made of."""
     draft = shop.scratch / str(lease.run_id) / folder.name
-    export_snapshot(
+    exported = export_snapshot(
         draft,
         shop.store,
         base_data=shop.settings.tweetsent_base_data,
@@ -273,9 +290,7 @@ def _export(shop: Workshop, lease: Lease, say: Callable[[str], None]) -> Snapsho
     snapshot = read_snapshot(draft)
     folder.parent.mkdir(exist_ok=True)
     draft.rename(folder)
-    corrections = snapshot.manifest.counts["correction"]
-    lease.exported(snapshot.manifest.rows_sha256, sum(corrections.values()))
-    return snapshot
+    return snapshot, {number for row in exported.rows for number in row.correction_ids}
 
 
 def _material(

@@ -38,6 +38,7 @@ from tweetsent.sessions import show, writing
 from tweetsent.settings import Settings
 from tweetsent.store import Store
 from tweetsent.tables import HandledUpdate
+from tweetsent.text_key import open_database
 
 _OLDEST_PYTHON = (3, 11)
 _TIMEOUT_SECONDS = 10.0
@@ -209,9 +210,8 @@ def _check_admins(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_database(settings: Settings) -> Iterator[Finding]:
-    engine = create_engine_for(settings.database_url)
+    engine = open_database(settings)
     try:
-        check_revision(engine)
         with writing(engine) as session:
             session.execute(delete(HandledUpdate).where(false()))
         yield Finding("database", Level.OK, f"{show(engine.url)}, up to date and writable")

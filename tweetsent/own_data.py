@@ -3,6 +3,7 @@
 Synchronous; every call is one short transaction and raises StoreError when the database fails.
 """
 
+import re
 import shutil
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,6 +53,8 @@ class Person:
     """When they answered, UTC."""
     consent_version: int | None
     """Which wording of the question they answered."""
+    asked_at: datetime | None
+    """When the bot asked on its own, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,7 @@ class OwnData:
                 user.consent,
                 user.consent_at,
                 user.consent_version,
+                user.asked_at,
             )
 
     def contact(self, user_id: int) -> Contact:
@@ -273,7 +277,8 @@ class OwnData:
         their files, which may be in work.
         """
         # First, since without the rows nobody would know which data sets these are.
-        self._delete_data_sets(user_id)
+        run_ids = self._runs_that_may_know(user_id)
+        self._delete_data_sets(run_ids)
         with writing(self._engine) as session:
             lock_corrections(session)
             user = self._user(session, user_id, lock=True)
@@ -283,16 +288,20 @@ class OwnData:
             files = session.scalars(select(FileRow.id).where(FileRow.owner == owner)).all()
             session.execute(delete(FileRow).where(FileRow.owner == owner))
             forget_chat(session, user_id)  # a private chat has its user's number
-            session.execute(delete(InboxRow).where(_failed_with(user_id)))
+            updates = [*_failed_with(session, user_id), *_wish_of(session, user_id)]
+            session.execute(delete(InboxRow).where(InboxRow.update_id.in_(updates)))
         empty_log(self._engine)
+        self._delete_data_sets(run_ids)  # one may have been written meanwhile
         return list(files)
 
-    def _delete_data_sets(self, user_id: int) -> None:
-        if self._snapshots is None:
-            return
+    def _runs_that_may_know(self, user_id: int) -> list[int]:
         with reading(self._engine) as session:
             user = self._user(session, user_id)
-            run_ids = _runs_that_may_know(session, user) if user else []
+            return _runs_that_may_know(session, user) if user else []
+
+    def _delete_data_sets(self, run_ids: list[int]) -> None:
+        if self._snapshots is None:
+            return
         for run_id in run_ids:
             folder = snapshot_of(self._snapshots, run_id)
             try:
@@ -371,14 +380,23 @@ def _erase(session: Session, user: User) -> None:
     session.delete(user)
 
 
-def _failed_with(user_id: int) -> ColumnElement[bool]:
-    """Updates that were given up and name the user anywhere: as sender, chat, or replied to.
-
-    Those that still wait in the user's own chat came after the wish to be erased.
-    """
+def _failed_with(session: Session, user_id: int) -> list[int]:
+    """Updates that were given up and name the user anywhere: as sender, chat, or replied to."""
     # As `json.dumps` writes it; in a text the quotes would be escaped.
-    named = (InboxRow.payload.contains(f'"id": {user_id}{end}') for end in (",", "}"))
-    return and_(InboxRow.failed_at.is_not(None), or_(*named))
+    named = re.compile(rf'"id": {user_id}[,}}]')
+    query = select(InboxRow.update_id, InboxRow.payload).where(InboxRow.failed_at.is_not(None))
+    return [update_id for update_id, payload in session.execute(query) if named.search(payload)]
+
+
+def _wish_of(session: Session, user_id: int) -> list[int]:
+    """The update by which the user wishes to be erased, where the wish came as one.
+
+    It is the first that waits in their chat; the others came after it and stay.
+    """
+    query = select(func.min(InboxRow.update_id)).where(
+        InboxRow.chat_id == user_id, InboxRow.failed_at.is_(None)
+    )
+    return [update_id for update_id in session.scalars(query) if update_id is not None]
 
 
 def _runs_that_may_know(session: Session, user: User) -> list[int]:

@@ -262,9 +262,9 @@ class SentimentService:
         """Delete all that is kept of a user, for good; returns the ids of their files."""
         return await self._sql(self._store.own.erase, user_id)
 
-    async def delete_uncorrected(self, before: datetime) -> int:
-        """Delete some predictions of before a time that nobody corrected; returns how many."""
-        return await self._sql(self._store.delete_uncorrected, before)
+    async def anonymise_uncorrected(self, before: datetime) -> int:
+        """Make some predictions of before a time that nobody corrected nobody's; how many."""
+        return await self._sql(self._store.anonymise_uncorrected, before)
 
     async def review_queue(self) -> list[ReviewItem]:
         """The corrections that wait for an admin, oldest first."""

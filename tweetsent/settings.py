@@ -80,8 +80,13 @@ class Settings(BaseSettings):
     tweetsent_pseudonym_key: SecretStr | None = None
     """Key of the pseudonyms of users and chats; by default made once, in the data folder."""
 
+    tweetsent_text_key: SecretStr | None = None
+    """Key that encrypts users' words in the database, 32 random bytes in base64; after a comma,
+    keys of before. By default they are not encrypted."""
+
     tweetsent_keep_days: int | None = Field(default=None, ge=1, le=36_500)
-    """Days after which a message that nobody corrected is deleted; never by default."""
+    """Days after which of a message that nobody corrected only the numbers stay, without text and
+    user; never by default."""
 
     tweetsent_train_on_forwards: bool = False
     """Whether corrections of forwarded and group messages may enter a training set."""
@@ -176,6 +181,21 @@ class Settings(BaseSettings):
     def _secret_shape(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
             raise ValueError("must be 1 to 256 of the characters A-Z a-z 0-9 _ -")
+        return value
+
+    @field_validator("tweetsent_text_key")
+    @classmethod
+    def _text_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            from tweetsent.encryption import TextCipher, split_keys
+
+            try:
+                TextCipher(split_keys(value.get_secret_value()))
+            except ValueError:
+                raise ValueError(
+                    "must be 32 random bytes in base64, as `openssl rand -base64 32` makes them; "
+                    "several are separated by commas"
+                ) from None
         return value
 
     @field_validator("telegram_webhook_listen", "tweetsent_http_listen")

@@ -4,12 +4,12 @@ Synchronous; every call is one short transaction and raises StoreError when the 
 Telegram's ids become pseudonyms here, before anything is stored.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 
-from sqlalchemy import Engine, Select, delete, or_, select, update
+from sqlalchemy import Engine, Select, or_, select, update
 from sqlalchemy.orm import Session
 
 from tweetsent.announcements import Announcements
@@ -22,6 +22,7 @@ from tweetsent.decisions import (
     messages_that_wait,
     note_screened,
     scores_of,
+    trainable,
 )
 from tweetsent.errors import NotFoundError
 from tweetsent.filejobs import FileJobs
@@ -42,7 +43,7 @@ from tweetsent.records import (
     TrainingCorrection,
 )
 from tweetsent.review import rule, waiting_items
-from tweetsent.sessions import insert_new, reading, writing
+from tweetsent.sessions import empty_log, insert_new, reading, writing
 from tweetsent.statistics import read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
 
@@ -50,7 +51,11 @@ CONSENT_VERSION = 2
 """Which wording of the question on training users answer; raise it when its meaning changes."""
 
 _MAX_ID = 2**63 - 1
-_DELETED_AT_ONCE = 1000
+_ANONYMISED_AT_ONCE = 1000
+_NOBODY = dict.fromkeys(
+    ("user_id", "chat", "message_id", "text", "answer_message_id", "album", "edited_at")
+)
+"""What is taken from a prediction that becomes anonymous."""
 
 
 class Store:
@@ -297,24 +302,41 @@ class Store:
             )
         return select_for_training(accepted, self.policy)
 
-    def delete_uncorrected(self, before: datetime) -> int:
-        """Delete predictions of before a time that nobody corrected, some at once.
+    def may_train_with(self, correction_ids: Collection[int], *, train_on_forwards: bool) -> bool:
+        """Whether all these corrections may be trained with, as consent stands now."""
+        query = trainable(train_on_forwards=train_on_forwards)
+        with reading(self._engine) as session:
+            allowed = session.scalars(query.with_only_columns(CorrectionRow.id))
+            return set(correction_ids) <= set(allowed)
 
-        Returns how many went; it may be called until none is left.
+    def anonymise_uncorrected(self, before: datetime) -> int:
+        """Make predictions of before a time that nobody corrected nobody's, some at once.
+
+        Only label, scores, versions and the day stay, for the statistics. Returns how many they
+        were; it may be called until none is left.
         """
         # Those of a text that was edited since count as well: a data set may hold it.
         corrected = select(CorrectionRow.id).where(CorrectionRow.prediction_id == PredictionRow.id)
         old = (
-            select(PredictionRow.id)
-            .where(PredictionRow.created_at < before, ~corrected.exists())
-            .order_by(PredictionRow.id)
-            .limit(_DELETED_AT_ONCE)
+            select(PredictionRow.id, PredictionRow.created_at)
+            .where(
+                PredictionRow.user_id.is_not(None),
+                PredictionRow.created_at < before,
+                ~corrected.exists(),
+            )
+            .order_by(PredictionRow.created_at)
+            .limit(_ANONYMISED_AT_ONCE)
         )
         with self._deciding() as session:
-            deleted = session.execute(
-                delete(PredictionRow).where(PredictionRow.id.in_(old)).returning(PredictionRow.id)
-            )
-            return len(deleted.all())
+            changes = [
+                {"id": row.id, "created_at": datetime.combine(row.created_at, time(), UTC)}
+                for row in session.execute(old)
+            ]
+            if changes:
+                session.execute(update(PredictionRow), [_NOBODY | change for change in changes])
+        if changes:
+            empty_log(self._engine)
+        return len(changes)
 
     def stats(self, scope: Scope = EVERYTHING, *, train_on_forwards: bool) -> Stats:
         """The statistics; UnseenVersionError for a version of which no prediction is."""
@@ -375,7 +397,7 @@ def _correct(session: Session, user: User, prediction: PredictionRow, label: Lab
 def _row(session: Session, prediction_id: int) -> PredictionRow:
     # The id may come from a forged button, and the database takes only 64 bits.
     row = session.get(PredictionRow, prediction_id) if 0 < prediction_id <= _MAX_ID else None
-    if row is None:
+    if row is None or row.user_id is None:
         raise _not_found(prediction_id)
     return row
 

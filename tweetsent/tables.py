@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from tweetsent.encryption import EncryptedJson, EncryptedText
 from tweetsent.labels import Label
 from tweetsent.records import (
     ActivatedBy,
@@ -116,22 +117,32 @@ class User(Base):
 
 
 class PredictionRow(Base):
-    """One classified message; `message_id` is the user's, `answer_message_id` the bot's."""
+    """One classified message; `message_id` is the user's, `answer_message_id` the bot's.
+
+    Once it is anonymous, only what the statistics read is left, and all the rest is NULL; nothing
+    but the statistics finds such a row.
+    """
 
     __tablename__ = "predictions"
     __table_args__ = (
         UniqueConstraint("chat", "message_id"),
         Index(None, "chat", "answer_message_id"),
         Index("uq_predictions_chat_album", "chat", "album", unique=True),
+        Index(
+            "ix_predictions_personal",
+            "created_at",
+            sqlite_where=text("user_id IS NOT NULL"),
+            postgresql_where=text("user_id IS NOT NULL"),
+        ),
         _NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
-    chat: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True, nullable=True)
+    chat: Mapped[str] = mapped_column(String(64), nullable=True)
     """The chat's pseudonym."""
-    message_id: Mapped[int] = mapped_column(BigInteger)
-    text: Mapped[str]
+    message_id: Mapped[int] = mapped_column(BigInteger, nullable=True)
+    text: Mapped[str] = mapped_column(EncryptedText, nullable=True)
     """The cleaned text."""
     is_forward: Mapped[bool]
     is_group: Mapped[bool]
@@ -242,7 +253,7 @@ class InboxRow(Base):
 
     update_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     chat_id: Mapped[int | None] = mapped_column(BigInteger)
-    payload: Mapped[str]
+    payload: Mapped[str] = mapped_column(EncryptedText)
     """The update as JSON."""
     received_at: Mapped[datetime] = mapped_column(default=utc_now)
     attempts: Mapped[int] = mapped_column(default=0)
@@ -279,7 +290,7 @@ class FileRow(Base):
     chat: Mapped[str] = mapped_column(String(64))
     """The chat's pseudonym."""
     message_id: Mapped[int] = mapped_column(BigInteger)
-    upload: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    upload: Mapped[dict[str, Any] | None] = mapped_column(EncryptedJson)
     state: Mapped[FileState] = mapped_column(_enum(FileState, "state"), default=FileState.RUNNING)
     choice: Mapped[int | None]
     """Which of the possible columns of texts the user chose."""
@@ -381,7 +392,7 @@ class AnnouncementRow(Base):
     chat_id: Mapped[int] = mapped_column(BigInteger)
     message_id: Mapped[int] = mapped_column(BigInteger)
     status_message_id: Mapped[int | None] = mapped_column(BigInteger)
-    text: Mapped[str]
+    text: Mapped[str] = mapped_column(EncryptedText)
     state: Mapped[AnnouncementState] = mapped_column(
         _enum(AnnouncementState, "state"), default=AnnouncementState.DRAFT
     )
@@ -392,3 +403,12 @@ class AnnouncementRow(Base):
     blocked: Mapped[int] = mapped_column(default=0)
     cursor: Mapped[int] = mapped_column(BigInteger, default=0)
     """The last chat that was taken up; they come in the order of their ids, which are positive."""
+
+
+class TextKeyRow(Base):
+    """A known word, encrypted with the key of all texts; no row where they are plain."""
+
+    __tablename__ = "text_key"
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    sample: Mapped[str]

@@ -147,6 +147,7 @@ def person_as_json(person: Person | None, contact: Contact) -> dict[str, Any]:
             "yanıt": _CONSENTS[person.consent],
             "tarih": person.consent_at and person.consent_at.isoformat(),
             "soru metninin sürümü": person.consent_version,
+            "kendiliğinden soruldu": person.asked_at and person.asked_at.isoformat(),
         },
     }
 

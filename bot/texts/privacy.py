@@ -39,7 +39,8 @@ _HOW_LONG = """Ne kadar süre?
 ise öğrendiklerini unutmaz."""
 _MESSAGES_STAY = "Mesajların, sonuçları ve düzeltmelerin: sen /unut yazana kadar"
 _MESSAGES_GO = (
-    "Mesajların ve sonuçları: {days} gün; düzeltilenler ve düzeltmelerin: sen /unut yazana kadar"
+    "Mesajların ve sonuçları: {days} gün; sonra metinleri ve takma kimlikler silinir, yalnızca "
+    "sahipsiz sayılar kalır. Düzeltilenler ve düzeltmelerin: sen /unut yazana kadar"
 )
 _IN_YOUR_HANDS = """Senin elinde:
 /gecmis: son mesajların · /verilerim: hepsi bir dosyada · /unut: hepsini sil"""

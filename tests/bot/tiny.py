@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from tweetsent.database import create_engine_for, upgrade
+from tweetsent.database import upgrade
 from tweetsent.errors import ModelError, NoAnswerError, QueueFullError
 from tweetsent.labels import Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
@@ -20,6 +20,7 @@ from tweetsent.runs import Runs
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 from tweetsent.store import Store
+from tweetsent.text_key import open_database
 
 ADMIN = 42
 _POSITIVE = Scores(0.02, 0.05, 0.93)
@@ -103,7 +104,7 @@ def open_services(
     settings: Settings, classifier: TinyClassifier, command: Sequence[str] = COMMAND
 ) -> tuple[SentimentService, RetrainingService]:
     """Both real services on the settings' database; runs are processes of `command`."""
-    engine = create_engine_for(settings.database_url)
+    engine = open_database(settings)
     pseudonymise = Pseudonymiser(load_key(settings))
     admin_ids = settings.tweetsent_admin_ids | {OWNER_ID}
     store = Store(engine, pseudonymise, admin_ids=admin_ids, snapshots=settings.snapshots)

@@ -139,6 +139,17 @@ def test_upgrade_makes_the_database_and_may_be_repeated(
     assert (empty_home / "data" / "tweetsent.db").exists()
 
 
+def test_a_key_for_texts_that_comes_later_needs_the_upgrade(
+    tweetsent: Running, failing: Failing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tweetsent("db", "upgrade")
+    monkeypatch.setenv("TWEETSENT_TEXT_KEY", f"{'A' * 43}=")
+    assert "stop the bot and run `tweetsent db upgrade`" in failing("stats", code=1)
+    assert tweetsent("db", "upgrade").code == tweetsent("stats").code == 0
+    monkeypatch.delenv("TWEETSENT_TEXT_KEY")
+    assert "are encrypted: set TWEETSENT_TEXT_KEY" in failing("stats", code=2)
+
+
 def test_stats_of_an_empty_database_in_json(tweetsent: Running) -> None:
     tweetsent("db", "upgrade")
     result = tweetsent("stats", "--json")

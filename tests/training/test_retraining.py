@@ -20,7 +20,7 @@ from training.data import Example
 from training.export import export_snapshot
 from training.qlora import Listener, Progress
 from training.retraining import Workshop, retrain
-from training.snapshot import PARQUET, Row, read_snapshot, write_snapshot
+from training.snapshot import PARQUET, Row, Snapshot, read_snapshot, write_snapshot
 from tweetsent.adapter import read_manifest, write_manifest
 from tweetsent.database import create_engine_for, upgrade
 from tweetsent.errors import (
@@ -36,7 +36,16 @@ from tweetsent.labels import Label, Scores
 from tweetsent.model import BaseModel
 from tweetsent.own_data import OwnData
 from tweetsent.pseudonyms import Pseudonymiser
-from tweetsent.records import ActivatedBy, Incoming, ModelState, Run, RunState, RunStep, Trigger
+from tweetsent.records import (
+    ActivatedBy,
+    Consent,
+    Incoming,
+    ModelState,
+    Run,
+    RunState,
+    RunStep,
+    Trigger,
+)
 from tweetsent.registry import Registry
 from tweetsent.runs import Lease, Runs
 from tweetsent.sessions import reading, writing
@@ -140,6 +149,29 @@ def left_over(shop: Shop) -> list[str]:
     known = {"snapshots", "models", "pseudonym.key", "pseudonym.lock"}
     names = {path.name for path in data.iterdir()} - known
     return sorted(name for name in names if not name.startswith("tweetsent.db"))
+
+
+def test_consent_that_is_taken_back_during_the_export_is_in_force(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, real, said = shop.workshop.store, read_snapshot, []
+    theirs = {row.text for number, row in enumerate(CORRECTED) if number % 9 == 0}
+
+    def withdraw_once_and_read(folder: Path) -> Snapshot:
+        if store.consent(100) is Consent.GRANTED:
+            store.set_consent(100, False)
+        return real(folder)
+
+    monkeypatch.setattr(retraining, "read_snapshot", withdraw_once_and_read)
+    lease = shop.workshop.runs.start(Trigger.CLI)
+
+    snapshot = retraining._export(shop.workshop, lease, said.append)
+
+    kept = {row.text for row in snapshot.rows}
+    assert not theirs & kept
+    assert kept & {row.text for row in CORRECTED}
+    assert len([line for line in said if "made anew" in line]) == 1
+    assert [path.name for path in shop.workshop.snapshots.iterdir()] == [f"{lease.run_id:06d}"]
 
 
 def test_corrections_become_a_better_model_that_serves(shop: Shop) -> None:

@@ -1,10 +1,12 @@
+import logging
 import sqlite3
 import threading
+import traceback
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, insert, select, text, update
 
 from tweetsent.database import check_revision, create_engine_for, head_revision, upgrade
 from tweetsent.errors import ConfigError, StoreError
@@ -190,3 +192,24 @@ def test_rows_that_refer_to_nothing_stop_an_upgrade(url: str, tmp_path: Path) ->
 def test_the_head_is_the_last_numbered_file() -> None:
     folder = Path(__file__).parent.parent.parent / "migrations" / "versions"
     assert max(path.name for path in folder.glob("*.py")).split("_")[0] == head_revision()
+
+
+def test_errors_of_the_database_quote_no_text(
+    sqlite_engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "sqlalchemy")  # which writes all statements
+    engine = create_engine_for(str(sqlite_engine.url))
+    row = insert(InboxRow).values(update_id=1, payload="kimse bilmesin")
+    with writing(engine) as session:
+        session.execute(row)
+
+    with (
+        pytest.raises(StoreError, match=r"UNIQUE constraint failed") as refused,
+        writing(engine) as session,
+    ):
+        session.execute(row)
+
+    assert "INSERT INTO inbox" in caplog.text
+    for shown in (caplog.text, "".join(traceback.format_exception(refused.value))):
+        assert "kimse bilmesin" not in shown
+    engine.dispose()

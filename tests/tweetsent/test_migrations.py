@@ -170,6 +170,31 @@ def test_corrections_of_the_first_revision_become_pending(url: str) -> None:
     }
 
 
+def test_ids_of_deleted_messages_are_remembered_when_their_table_is_rebuilt(url: str) -> None:
+    engine = create_engine_for(url)
+    values = "5, 't', 0, 0, 'neutral', 0.1, 0.8, 0.1, 'm', 'p', 1.0, '2025', 0"
+    message = text(
+        "INSERT INTO predictions (message_id, text, is_forward, is_group, label, score_negative, "
+        "score_neutral, score_positive, model_version, prompt_version, latency_ms, created_at, "
+        f"is_answer_stale, user_id, chat) VALUES ({values}, 1, 'c')"
+    )
+    with engine.connect() as connection, connection.begin():
+        command.upgrade(database.alembic_config(connection), "0012")
+        connection.execute(
+            text(
+                "INSERT INTO users (id, pseudonym, created_at, consent) "
+                "VALUES (1, 'u', '2025', 'unasked')"
+            )
+        )
+        for _ in range(2):
+            connection.execute(message)
+            connection.execute(text("DELETE FROM predictions"))
+    upgrade(url)
+    with engine.connect() as connection, connection.begin():
+        connection.execute(message)
+        assert connection.scalar(text("SELECT id FROM predictions")) == 3
+
+
 def test_a_new_revision_is_written_from_the_models(migrations: Path) -> None:
     number = f"{int(database.head_revision()) + 1:04d}"
     assert main(["Nothing new"]) == 0

@@ -15,6 +15,9 @@ def blank_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+TEXT_KEY = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+
+
 def test_defaults_need_nothing(tmp_path: Path) -> None:
     settings = Settings.load()
     assert settings.telegram_bot_token is None
@@ -97,10 +100,13 @@ def test_all_wrong_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) 
 def test_repr_hides_every_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
     monkeypatch.setenv("TWEETSENT_PSEUDONYM_KEY", "pseudonym-secret-1")
+    monkeypatch.setenv("TWEETSENT_TEXT_KEY", TEXT_KEY)
     monkeypatch.setenv("TWEETSENT_DATABASE_URL", "postgresql://bot:password-2@db/tweets")
     settings = Settings.load()
     for shown in (repr(settings), str(settings)):
-        assert not any(word in shown for word in (TOKEN, "pseudonym-secret-1", "password-2"))
+        assert not any(
+            word in shown for word in (TOKEN, "pseudonym-secret-1", TEXT_KEY, "password-2")
+        )
     assert settings.database_url == "postgresql://bot:password-2@db/tweets"
 
 

@@ -24,12 +24,22 @@ def _group() -> None:
 
 @group.command()
 def upgrade() -> None:
-    """Create the database or bring it to this version's schema."""
-    from tweetsent import database
-
-    settings = load_settings()
-    database.upgrade(settings.database_url)
+    """Create the database or bring it to this version's schema and to TWEETSENT_TEXT_KEY."""
+    upgrade_database(load_settings())
     report("the database is up to date")
+
+
+def upgrade_database(settings: Settings) -> None:
+    """Bring the database to what this version and the settings ask for."""
+    from tweetsent import database
+    from tweetsent.text_key import encrypt_texts
+
+    database.upgrade(settings.database_url)
+    if count := encrypt_texts(settings):
+        report(
+            f"{count:,} texts are encrypted now; backups made before hold them as they were: "
+            "delete these"
+        )
 
 
 def stats(
@@ -73,12 +83,10 @@ def stats(
 
 
 def open_engine(settings: Settings) -> "Engine":
-    """The database of these settings; raises StoreError when its schema isn't this version's."""
-    from tweetsent.database import check_revision, create_engine_for
+    """The database of these settings; raises as `open_database`."""
+    from tweetsent.text_key import open_database
 
-    engine = create_engine_for(settings.database_url)
-    check_revision(engine)
-    return engine
+    return open_database(settings)
 
 
 def open_store(settings: Settings, engine: "Engine") -> "Store":

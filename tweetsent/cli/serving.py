@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 def run() -> None:
     """Upgrade the database and start the bot; without TELEGRAM_BOT_TOKEN, chat in the terminal."""
-    from tweetsent import database
+    from tweetsent.cli.database import upgrade_database
 
     settings = load_settings()
-    database.upgrade(settings.database_url)
+    upgrade_database(settings)
     if settings.telegram_bot_token:
         _serve_telegram(settings)
     else:

@@ -1,0 +1,153 @@
+"""Keeps the database and TWEETSENT_TEXT_KEY together: all texts are encrypted with it, or none.
+
+A known word, encrypted beside them, says whether they are and with which key.
+"""
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    bindparam,
+    delete,
+    insert,
+    select,
+    text,
+    type_coerce,
+    update,
+)
+
+from tweetsent.database import check_revision, create_engine_for
+from tweetsent.encryption import EncryptedJson, EncryptedText, TextCipher, cipher_of, use_cipher
+from tweetsent.errors import ConfigError, StoreError
+from tweetsent.sessions import empty_log, readable_errors, reading, show
+from tweetsent.settings import Settings
+from tweetsent.tables import Base, TextKeyRow
+
+_WORD = "tweetsent"
+_ROWS_AT_ONCE = 1000
+_OTHERS = text(
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+def open_database(settings: Settings) -> Engine:
+    """The database of these settings, whose texts it reads and writes.
+
+    Raises StoreError when its schema isn't this version's or its texts are not encrypted yet,
+    ConfigError when TWEETSENT_TEXT_KEY is not theirs.
+    """
+    engine = create_engine_for(settings.database_url)
+    try:
+        check_revision(engine)
+        cipher, sample = cipher_of(settings), _sample(engine)
+        _require_key(engine, cipher, sample)
+        if sample is None and cipher is not None:
+            raise StoreError(
+                f"the texts in database {show(engine.url)} are not encrypted yet: "
+                "stop the bot and run `tweetsent db upgrade`"
+            )
+    except BaseException:
+        engine.dispose()
+        raise
+    use_cipher(engine, cipher)
+    return engine
+
+
+def encrypt_texts(settings: Settings) -> int:
+    """Encrypt all texts with the first key of TWEETSENT_TEXT_KEY; returns how many.
+
+    In one transaction: all of them or, after any error, none. Does nothing when that is how they
+    are. Raises StoreError while another process uses the database, whose texts it could not read
+    any more; ConfigError when none of the keys is that of the texts.
+    """
+    engine = create_engine_for(settings.database_url)
+    try:
+        check_revision(engine)
+        cipher, sample = cipher_of(settings), _sample(engine)
+        _require_key(engine, cipher, sample)
+        if cipher is None or (sample is not None and cipher.is_newest(sample)):
+            return 0
+        use_cipher(engine, cipher)
+        with readable_errors(engine.url), engine.connect() as connection:
+            _require_alone(connection)
+            with connection.begin():
+                before = cipher if sample is not None else None
+                columns = encrypted_columns()
+                count = sum(_encrypt(connection, column, before) for column in columns)
+                connection.execute(delete(TextKeyRow))
+                connection.execute(insert(TextKeyRow).values(sample=cipher.encrypt(_WORD)))
+            if engine.name == "sqlite":
+                # Plain words may lie in free pages. SQLAlchemy would begin a transaction for it.
+                connection.connection.cursor().execute("VACUUM")
+        empty_log(engine)
+        return count
+    finally:
+        engine.dispose()
+
+
+def encrypted_columns() -> list[Column[object]]:
+    """Every column that holds users' words."""
+    return [
+        column
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, EncryptedText | EncryptedJson)
+    ]
+
+
+def _sample(engine: Engine) -> str | None:
+    with reading(engine) as session:
+        return session.scalar(select(TextKeyRow.sample))
+
+
+def _require_key(engine: Engine, cipher: TextCipher | None, sample: str | None) -> None:
+    if sample is None:
+        return
+    name = show(engine.url)
+    if cipher is None:
+        raise ConfigError(f"the texts in database {name} are encrypted: set TWEETSENT_TEXT_KEY")
+    try:
+        cipher.decrypt(sample)
+    except StoreError:
+        raise ConfigError(
+            f"wrong setting: TWEETSENT_TEXT_KEY is not the key of the texts in database {name}"
+        ) from None
+
+
+def _encrypt(connection: Connection, column: Column[object], before: TextCipher | None) -> int:
+    """Write every value of a column anew, from the cipher of before; returns how many."""
+    (key,) = column.table.primary_key
+    kind = column.type
+    assert isinstance(kind, EncryptedText | EncryptedJson)
+    stored = type_coerce(column, kind.impl_instance)
+    change = (
+        update(column.table)
+        .where(key == bindparam("row"))
+        .values({column: bindparam("value", type_=kind)})
+    )
+    count, last = 0, None
+    while True:
+        query = select(key, stored).where(column.is_not(None)).order_by(key).limit(_ROWS_AT_ONCE)
+        rows = connection.execute(query if last is None else query.where(key > last)).all()
+        if not rows:
+            return count
+        values = [{"row": row, "value": kind.opened(old, before)} for row, old in rows]
+        connection.execute(change, values)
+        count, last = count + len(rows), rows[-1][0]
+
+
+def _require_alone(connection: Connection) -> None:
+    """Let no other process in until the connection is closed; raises where one is in already."""
+    if connection.dialect.name == "sqlite":
+        # The next transaction fails as long as anybody else has the file open.
+        connection.exec_driver_sql("PRAGMA locking_mode=EXCLUSIVE")
+        connection.rollback()
+        return
+    others = connection.scalar(_OTHERS)
+    connection.rollback()
+    if others:
+        raise StoreError(
+            f"database {show(connection.engine.url)}: {others} other connections are open: "
+            "stop the bot first"
+        )
