@@ -67,8 +67,11 @@ def _attention(
         return output[None], None
     output = query.new_empty(query.transpose(1, 2).shape)
     for begin, end in pairwise(offsets.tolist()):
+        place = (slice(None), slice(None), slice(begin, end))
         part = scaled_dot_product_attention(
-            *(states[:, :, begin:end] for states in (query, key, value)),
+            query[place],
+            key[place],
+            value[place],
             is_causal=True,
             scale=scaling,
             enable_gqa=True,

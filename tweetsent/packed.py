@@ -60,7 +60,7 @@ class PackedScorer:
         """No prompt has more than `longest` tokens. Raises ModelError for a model of which a
         prompt's scores depend on what lies before it in the row.
         """
-        self._decoder: Any = model.get_decoder()  # type: ignore[no-untyped-call]
+        self._decoder: Any = model.get_decoder()
         self._label_rows = label_rows(model, label_ids)  # (3, H)
         self._longest = longest
         self.device = self._label_rows.device
