@@ -60,7 +60,7 @@ from tweetsent.settings import Settings
 
 ALONE = 60
 OF_32 = 5
-SLOW_TEXTS = {"cuda": 512, "cpu": 200}
+SLOW_TEXTS = {"cuda": 128, "cpu": 60}
 """Texts in bulk for the ways that would take minutes."""
 PADDED_BATCH = {"cuda": 512, "cpu": 32}
 _ONE_BY_ONE = {"generate()", "llama.cpp"}

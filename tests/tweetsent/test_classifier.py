@@ -15,7 +15,7 @@ from tweetsent.labels import LABELS, Label
 from tweetsent.model import BaseModel, load_nf4, load_tokenizer
 from tweetsent.packed import PackedScorer
 from tweetsent.prompt import Prompt, PromptEncoder
-from tweetsent.settings import Settings
+from tweetsent.settings import Precision, Settings
 
 CPU = torch.device("cpu")
 NEGATIVE = [
@@ -161,6 +161,25 @@ def test_the_version_is_the_shipped_adapters(embedded_classifier: Classifier) ->
             **manifest["prompt"] | {"label_words": tuple(manifest["prompt"]["label_words"])}
         ).version
     )
+
+
+@pytest.mark.parametrize("precision", ["bf16", "nf4"])
+def test_other_precisions_answer_about_the_same(
+    precision: Precision, tiny_base: BaseModel, tiny_adapters: tuple[Path, Path]
+) -> None:
+    texts = [f"{number}. kargo yine gecikti" for number in range(20)]
+    expected = load_from(tiny_base, tiny_adapters[0], CPU)
+    classifier = load_from(tiny_base, tiny_adapters[0], CPU, precision)
+    assert classifier.version == expected.version
+    torch.testing.assert_close(
+        classifier.logits(texts), expected.logits(texts), atol=0.3, rtol=0.05
+    )
+
+
+def test_nf4_is_refused_for_weights_that_were_not_trained_on_in_nf4(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, tweetsent_serve_precision="nf4", tweetsent_device="cpu")
+    with pytest.raises(ModelError, match=r"TWEETSENT_SERVE_PRECISION=nf4: .* are not NF4"):
+        load_classifier(settings, print)
 
 
 def test_weights_that_are_not_numbers_are_an_error(tiny_base: BaseModel) -> None:
