@@ -21,6 +21,8 @@ class Health:
 
     database: bool
     """Whether it answers."""
+    can_store: bool
+    """Whether the newest updates could be stored."""
     model: str
     """Version of the model that answers."""
     queue: int
@@ -38,6 +40,8 @@ class Health:
     def problems(self, *, polls: bool) -> list[str]:
         """What is wrong, in English; of bots that poll, silence is."""
         found = [] if self.database else ["the database gives no answer"]
+        if not self.can_store:
+            found.append("updates can't be stored")
         age = self.contact_age_seconds
         if polls and (self.uptime_seconds if age is None else age) > LONGEST_SILENCE_SECONDS:
             found.append("Telegram gives no updates")
@@ -57,6 +61,7 @@ async def check_health(service: SentimentService, retraining: RetrainingService)
         database = False
     return Health(
         database=database,
+        can_store=telemetry.can_store,
         model=service.model_version,
         queue=telemetry.queue,
         contact_age_seconds=telemetry.contact_age_seconds,

@@ -16,7 +16,7 @@ from filelock import FileLock
 from sqlalchemy import create_engine, inspect, text
 
 from migrations.__main__ import main
-from tests.tweetsent.conftest import POSTGRES_URL, emptied
+from tests.postgres import PostgresServer
 from tweetsent import database
 from tweetsent.database import check_revision, create_engine_for, upgrade
 from tweetsent.tables import Base
@@ -185,9 +185,8 @@ def test_a_new_revision_needs_a_message(capsys: pytest.CaptureFixture[str]) -> N
     assert "usage" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not POSTGRES_URL, reason="TWEETSENT_TEST_POSTGRES_URL is not set")
-def test_postgresql_has_the_same_schema_however_many_upgrade_it() -> None:
-    url = emptied(POSTGRES_URL)
+def test_postgresql_has_the_same_schema_however_many_upgrade_it(postgres: PostgresServer) -> None:
+    url = postgres.create("together")
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(upgrade_elsewhere, [url] * 3)) == ["", "", ""]
     engine = create_engine_for(url)
