@@ -96,6 +96,13 @@ def emptied(url: str, tables: list[str]) -> str:
     """The URL of a database, after all rows of these tables were deleted."""
     engine = create_engine(make_url(url))
     with engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"))
+        # Of a few rows faster than TRUNCATE, which makes new files; the order is then no matter.
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for table in tables:
+            connection.execute(text(f"DELETE FROM {table}"))
+        connection.execute(
+            text("SELECT setval(format('%I.%I', schemaname, sequencename), 1, false)"
+                 " FROM pg_sequences")
+        )  # fmt: skip
     engine.dispose()
     return url

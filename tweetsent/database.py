@@ -124,8 +124,6 @@ def copy_sqlite(source: sqlite3.Connection, target: Path) -> None:
     target.touch(mode=0o600)
     with closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
-        # All in one file, which opens in a folder that can't be written to as well.
-        copy.execute("PRAGMA journal_mode=DELETE")
 
 
 def alembic_config(connection: Connection) -> Config:
