@@ -34,10 +34,15 @@ _OTHERS = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_datab
     AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
 
 
-def default_name(url: str) -> str:
-    """A file name of this second for a backup."""
+def default_target(url: str, data_dir: Path) -> Path:
+    """A file of this second's name in the data folder's `backups`, which is made."""
     suffix = "db" if sqlite_path(make_url(url)) else "dump"
-    return f"tweetsent-{_now()}.{suffix}"
+    folder = data_dir / "backups"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"can't make {folder}: {error.strerror}") from error
+    return folder / f"tweetsent-{_now()}.{suffix}"
 
 
 def back_up(url: str, target: Path) -> str:

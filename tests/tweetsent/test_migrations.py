@@ -193,3 +193,23 @@ def test_postgresql_has_the_same_schema_however_many_upgrade_it(postgres: Postgr
     check_revision(engine)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_an_upgrade_that_is_killed_in_any_revision_changed_nothing_and_is_done_by_the_next(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    if kind == "sqlite":
+        url = request.getfixturevalue("url")
+    else:
+        url = request.getfixturevalue("postgres").create("killed")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tweetsent.killed_upgrades", url],
+        cwd=VERSIONS.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (f"{len(list(VERSIONS.glob('*.py')))}\n", "")
+    check_revision(create_engine_for(url))

@@ -45,13 +45,10 @@ def backup(
     TWEETSENT_PSEUDONYM_KEY), without which the bot recognises nobody, and the trained models
     (data/models). PostgreSQL's needs pg_dump. /unut does not reach backups.
     """
-    from tweetsent.backups import back_up, default_name
+    from tweetsent.backups import back_up, default_target
 
     settings = load_settings()
-    if file is None:
-        folder = settings.tweetsent_data_dir / "backups"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = folder / default_name(settings.database_url)
+    file = file or default_target(settings.database_url, settings.tweetsent_data_dir)
     revision = back_up(settings.database_url, file)
     report(f"the backup is complete and checked; the database is at the revision {revision}")
     report(f"not in it, save them too: {_beside(settings)}")
