@@ -27,7 +27,10 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """An engine on an empty database at the head revision."""
+    """An engine on an empty database at the head revision.
+
+    On PostgreSQL the tests share one, whose schema they must leave as it is.
+    """
     if request.param == "postgresql":
         url = emptied(request.getfixturevalue("migrated_postgres"), [*Base.metadata.tables])
         engine = create_engine_for(url)
