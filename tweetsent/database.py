@@ -67,9 +67,9 @@ def upgrade(url: str) -> None:
     try:
         with (
             readable_errors(engine.url),
-            _file_lock(engine.url),
+            file_lock(engine.url),
             engine.connect() as connection,
-            _advisory_lock(connection),
+            advisory_lock(connection),
         ):
             _upgrade(connection)
     finally:
@@ -83,7 +83,7 @@ def check_revision(engine: Engine) -> None:
     if path is not None and not path.exists():
         raise StoreError(f"there is no database {path}: run `tweetsent db upgrade`")
     with reading(engine) as session:
-        revision = _known_revision(session.connection())
+        revision = known_revision(session.connection())
     if revision is None:
         raise StoreError(f"database {show(engine.url)} has no tables: run `tweetsent db upgrade`")
     if revision != head_revision():
@@ -99,6 +99,31 @@ def head_revision() -> str:
     if head is None:
         raise StoreError(f"no migrations in {_MIGRATIONS}: install tweetsent again")
     return head
+
+
+def known_revision(connection: Connection) -> str | None:
+    """The database's revision, None without one; StoreError for one that this code lacks."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is not None:
+        require_known(revision, f"database {show(connection.engine.url)}")
+    return revision
+
+
+def require_known(revision: str, holder: str) -> None:
+    """Raise StoreError for a revision that this code lacks; `holder` is what is at it."""
+    if revision not in {script.revision for script in _scripts().walk_revisions()}:
+        raise StoreError(
+            f"{holder} is at the revision {revision}, newer than this tweetsent: "
+            "install the newer tweetsent"
+        )
+
+
+def copy_sqlite(source: sqlite3.Connection, target: Path) -> None:
+    """Write a database as it is at this moment into a new file, whoever else writes to it."""
+    # Copying the file would miss what is still in the write-ahead log.
+    target.touch(mode=0o600)
+    with closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
 
 
 def alembic_config(connection: Connection) -> Config:
@@ -171,7 +196,7 @@ def _scripts() -> ScriptDirectory:
 
 def _upgrade(connection: Connection) -> None:
     url = connection.engine.url
-    revision = _known_revision(connection)
+    revision = known_revision(connection)
     tables = inspect(connection).get_table_names()
     connection.rollback()
     if revision == head_revision():
@@ -186,19 +211,6 @@ def _upgrade(connection: Connection) -> None:
             _check_foreign_keys(connection, url)
 
 
-def _known_revision(connection: Connection) -> str | None:
-    """The database's revision, None without one; StoreError for one that this code lacks."""
-    revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is not None and revision not in {
-        script.revision for script in _scripts().walk_revisions()
-    }:
-        raise StoreError(
-            f"database {show(connection.engine.url)} is at the revision {revision}, newer than "
-            "this tweetsent: install the newer tweetsent"
-        )
-    return revision
-
-
 def _check_foreign_keys(connection: Connection, url: URL) -> None:
     broken = connection.execute(text("PRAGMA foreign_key_check")).all()
     if broken:
@@ -209,13 +221,12 @@ def _check_foreign_keys(connection: Connection, url: URL) -> None:
 
 
 def _back_up(path: Path, revision: str) -> None:
-    # Copying the file would miss what is still in the write-ahead log.
     target = path.with_name(f"{path.name}.{revision}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}.bak")
     scratch = target.with_suffix(".part")
     try:
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(scratch)) as copy:
-            shutil.copymode(path, scratch)
-            source.backup(copy)
+        with closing(sqlite3.connect(path)) as source:
+            copy_sqlite(source, scratch)
+        shutil.copymode(path, scratch)
         scratch.rename(target)
     except OSError as error:
         raise StoreError(f"can't back up the database {path}: {error}") from error
@@ -224,7 +235,8 @@ def _back_up(path: Path, revision: str) -> None:
 
 
 @contextmanager
-def _file_lock(url: URL) -> Iterator[None]:
+def file_lock(url: URL) -> Iterator[None]:
+    """Held by the one process that makes an SQLite database anew; of a server's there is none."""
     path = sqlite_path(url)
     if path is None:
         yield
@@ -241,7 +253,8 @@ def _file_lock(url: URL) -> Iterator[None]:
 
 
 @contextmanager
-def _advisory_lock(connection: Connection) -> Iterator[None]:
+def advisory_lock(connection: Connection) -> Iterator[None]:
+    """The same for PostgreSQL, held by a connection; of SQLite there is none."""
     if connection.dialect.name != "postgresql":
         yield
         return

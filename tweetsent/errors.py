@@ -76,7 +76,14 @@ class UnseenVersionError(VersionError):
 
 
 class StoreError(TweetsentError):
-    """The database is missing, too old, too new, locked or damaged."""
+    """The database is missing, too old, too new, locked, full or damaged.
+
+    `is_passing` says that what failed may well succeed later, once the fault is over.
+    """
+
+    def __init__(self, message: str, *, is_passing: bool = False) -> None:
+        super().__init__(message)
+        self.is_passing = is_passing
 
 
 class TelegramError(TweetsentError):

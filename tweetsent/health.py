@@ -21,6 +21,8 @@ class Health:
 
     database: bool
     """Whether it answers."""
+    can_store: bool
+    """Whether the newest updates could be stored."""
     model: str
     """Version of the model that answers."""
     model_answers: bool
@@ -42,6 +44,8 @@ class Health:
         found = [] if self.database else ["the database gives no answer"]
         if not self.model_answers:
             found.append("the model hangs")
+        if not self.can_store:
+            found.append("updates can't be stored")
         age = self.contact_age_seconds
         if polls and (self.uptime_seconds if age is None else age) > LONGEST_SILENCE_SECONDS:
             found.append("Telegram gives no updates")
@@ -61,6 +65,7 @@ async def check_health(service: SentimentService, retraining: RetrainingService)
         database = False
     return Health(
         database=database,
+        can_store=telemetry.can_store,
         model=service.model_version,
         model_answers=service.model_answers,
         queue=telemetry.queue,

@@ -61,6 +61,12 @@ def load_key(settings: Settings) -> bytes:
         raise StoreError(f"can't use the pseudonym key {path}: {error}") from error
 
 
+def has_key(settings: Settings) -> bool:
+    """Whether `load_key` would make no new key."""
+    is_set = settings.tweetsent_pseudonym_key is not None
+    return is_set or (settings.tweetsent_data_dir / KEY_FILE).exists()
+
+
 def _read_or_make(path: Path) -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):

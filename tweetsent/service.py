@@ -18,6 +18,7 @@ from tweetsent.errors import (
     NoWordsError,
     OnlyLinksError,
     OnlyTweetLinkError,
+    StoreError,
     VersionError,
 )
 from tweetsent.inbox import PendingUpdate
@@ -400,7 +401,13 @@ class SentimentService:
 
     async def inbox_add(self, updates: list[tuple[int, int | None, str]]) -> list[PendingUpdate]:
         """Store (update id, chat id, JSON) triples, on disk when this returns; see `Inbox`."""
-        return await self._sql(self._store.inbox.add, updates)
+        try:
+            pending = await self._sql(self._store.inbox.add, updates)
+        except StoreError:
+            self.telemetry.can_store = False
+            raise
+        self.telemetry.can_store = True
+        return pending
 
     async def inbox_pending(self, per_chat: int) -> list[PendingUpdate]:
         """The first few updates of each chat that are neither done nor failed, in order."""

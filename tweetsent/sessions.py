@@ -7,10 +7,23 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from tweetsent.errors import StoreError
+
+_SQLITE_FAULTS = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_READONLY,
+}
+# Classes of SQLSTATE and single ones: connection lost, transaction to be repeated, resources gone,
+# server stopping or starting, its disk failing; read-only, lock not given.
+_POSTGRES_FAULTS = ("08", "40", "53", "57", "58", "25006", "55P03", "XX001", "XX002")
 
 READ_ONLY = "tweetsent_read_only"
 """Execution option of a connection that will only read; the engine begins it accordingly."""
@@ -65,7 +78,19 @@ def readable_errors(url: URL) -> Iterator[None]:
         cause = error.orig if isinstance(error, DBAPIError) else error
         reason = str(cause).strip().split("\n", 1)[0]
         # Not chained: PostgreSQL's details hold the row's values, and a log would show them.
-        raise StoreError(f"database {show(url)}: {reason}{_hint(reason)}") from None
+        message = f"database {show(url)}: {reason}{_hint(reason)}"
+        raise StoreError(message, is_passing=_is_fault(error, cause)) from None
+
+
+def _is_fault(error: Exception, cause: object) -> bool:
+    """Whether the database, or the way to it, is the trouble, and not what was asked of it."""
+    if isinstance(cause, sqlite3.Error):
+        # The low byte is the kind, the others say more of it.
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_FAULTS
+    state = getattr(cause, "sqlstate", None)
+    if state is None:  # the server can't be reached, or went away
+        return isinstance(error, OperationalError)
+    return str(state).startswith(_POSTGRES_FAULTS)
 
 
 def _hint(reason: str) -> str:
@@ -75,6 +100,8 @@ def _hint(reason: str) -> str:
         return ": another process is using it, try again"
     if "malformed" in reason or "not a database" in reason:
         return ": restore it from a backup"
+    if "is full" in reason or "No space left" in reason:
+        return ": free some space, and it goes on"
     if "readonly" in reason or "unable to open" in reason:
         return ": check the permissions of the file and its folder"
     return ""

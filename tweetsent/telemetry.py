@@ -38,6 +38,8 @@ class Telemetry:
         self._started_at = time.monotonic()
         self._contact_at: float | None = None
         self._queue: Callable[[], int] = lambda: 0
+        self.can_store = True
+        """Whether the newest updates could be stored; Telegram brings those again that couldn't."""
         self._classifications = _LastHour()
         self._answers = _LastHour()
         self._registry = CollectorRegistry()

@@ -85,12 +85,12 @@ async def _tell(update: Update, text: str) -> None:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether it is the connection, a flood limit or a busy database, and not the update."""
+    """Whether it is the connection, a flood limit or the database, and not the update."""
     # The library counts refused calls as trouble of the network.
     if isinstance(error, (BadRequest, MaybeArrivedError)):
         return False
     if isinstance(error, StoreError):
-        return "is locked" in str(error)
+        return error.is_passing
     return isinstance(error, (NetworkError, RetryAfter))
 
 

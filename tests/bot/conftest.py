@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from bot.redaction import install_redaction
 from bot.running import run_bot
 from tests.bot.botapi import TOKEN, BotApi
-from tests.bot.tiny import ADMIN, TinyClassifier, migrated_database, open_services, settings_for
+from tests.bot.tiny import ADMIN, TinyClassifier, open_services, settings_for
 from tweetsent.database import create_engine_for
 from tweetsent.retrainer import COMMAND
 from tweetsent.settings import Settings
@@ -54,12 +54,6 @@ class RunningBot:
         finally:
             await retraining.close()
             await service.close()
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database to copy: migrating one for each test would take longer than the test."""
-    return migrated_database(tmp_path_factory.mktemp("database"))
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
 """Help, exit codes and one-line errors; the commands that need no model."""
 
 import json
+import os
 import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +25,10 @@ def test_these_are_the_commands() -> None:
     assert words.split() == COMMANDS
 
 
-@pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["db", "upgrade"], []])
+@pytest.mark.parametrize(
+    "command",
+    [*([name] for name in COMMANDS), ["db", "upgrade"], ["db", "backup"], ["db", "restore"], []],
+)
 def test_every_command_explains_itself(tweetsent: Running, command: list[str]) -> None:
     result = tweetsent(*command, "--help")
     assert (result.code, result.err) == (0, "")
@@ -148,6 +155,67 @@ def test_a_key_for_texts_that_comes_later_needs_the_upgrade(
     assert tweetsent("db", "upgrade").code == tweetsent("stats").code == 0
     monkeypatch.delenv("TWEETSENT_TEXT_KEY")
     assert "are encrypted: set TWEETSENT_TEXT_KEY" in failing("stats", code=2)
+
+
+def test_a_backup_is_named_on_stdout_and_restored_with_a_word(
+    tweetsent: Running, failing: Failing, empty_home: Path
+) -> None:
+    tweetsent("db", "upgrade")
+    made = tweetsent("db", "backup")
+    assert made.code == 0
+    backup = Path(made.out.strip())
+    assert backup.parent == empty_home / "data" / "backups"
+    assert backup.stat().st_mode & 0o777 == 0o600
+    assert "pseudonym.key" in made.err
+    assert str(empty_home / "data" / "models") in made.err
+
+    assert "put pseudonym.key back" in failing("db", "restore", str(backup))
+    tweetsent("stats")  # which makes a key
+    assert "--yes" in failing("db", "restore", str(backup))
+    restored = tweetsent("db", "restore", str(backup), "--yes")
+    assert (restored.code, restored.out) == (0, "")
+    [replaced] = (empty_home / "data").glob("tweetsent.db.replaced.*.bak")
+    assert str(replaced) in restored.err
+    assert tweetsent("stats").code == 0
+
+
+def test_what_can_not_be_backed_up_or_restored_is_one_line(
+    tweetsent: Running, failing: Failing, empty_home: Path
+) -> None:
+    assert "there is no database" in failing("db", "backup", "x", code=1)
+    tweetsent("db", "upgrade")
+    (empty_home / "notes").write_text("my notes")
+    assert "exists already" in failing("db", "backup", "notes")
+    assert "can't write to" in failing("db", "backup", "no/folder", code=1)
+    assert "notes is no backup of an SQLite database" in failing("db", "restore", "notes")
+    assert "can't read the backup nothing" in failing("db", "restore", "nothing")
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Nobody can write to a folder: root neither, for whom modes don't count."""
+    if os.geteuid() != 0:
+        folder.chmod(0o555)
+        yield
+        folder.chmod(0o755)
+        return
+    if subprocess.run(["mount", "--bind", folder, folder], check=False).returncode != 0:
+        pytest.skip("root writes to every folder, and may mount none read-only here")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.parametrize("command", [["stats"], ["db", "upgrade"], ["db", "backup"]])
+def test_a_folder_that_can_not_be_written_to_is_one_line(
+    tweetsent: Running, failing: Failing, empty_home: Path, command: list[str]
+) -> None:
+    tweetsent("db", "upgrade")
+    with read_only(empty_home / "data"):
+        line = failing(*command, code=1)
+    assert str(empty_home / "data") in line
 
 
 def test_stats_of_an_empty_database_in_json(tweetsent: Running) -> None:

@@ -1,23 +1,22 @@
-"""Databases made by the real migrations: SQLite in a temporary folder, and PostgreSQL too when
-TWEETSENT_TEST_POSTGRES_URL names a database that may be emptied.
-"""
+"""Empty databases of the newest revision: SQLite in a temporary folder, and PostgreSQL."""
 
-import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from tweetsent.database import create_engine_for, upgrade
+from tests.postgres import emptied
+from tweetsent.database import create_engine_for
 from tweetsent.labels import LABELS, Label, Scores
 from tweetsent.pseudonyms import Pseudonymiser
 from tweetsent.records import Incoming, Prediction
 from tweetsent.store import Store
+from tweetsent.tables import Base
 
 ADMIN, OTHER_ADMIN = 901, 902
-POSTGRES_URL = os.environ.get("TWEETSENT_TEST_POSTGRES_URL", "")
 
 
 @pytest.fixture
@@ -26,33 +25,28 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'tweetsent.db'}"
 
 
-@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
-def engine(request: pytest.FixtureRequest, url: str) -> Iterator[Engine]:
-    """An engine on an empty database at the head revision."""
-    yield from opened(emptied(POSTGRES_URL) if request.param == "postgresql" else url)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An engine on an empty database at the head revision.
+
+    On PostgreSQL the tests share one, whose schema they must leave as it is.
+    """
+    if request.param == "postgresql":
+        url = emptied(request.getfixturevalue("migrated_postgres"), [*Base.metadata.tables])
+        engine = create_engine_for(url)
+        yield engine
+        engine.dispose()
+    else:
+        yield request.getfixturevalue("sqlite_engine")
 
 
 @pytest.fixture
-def sqlite_engine(url: str) -> Iterator[Engine]:
+def sqlite_engine(url: str, tmp_path: Path, empty_database: Path) -> Iterator[Engine]:
     """The same, always SQLite."""
-    yield from opened(url)
-
-
-def opened(url: str) -> Iterator[Engine]:
-    upgrade(url)
+    shutil.copy(empty_database, tmp_path / "tweetsent.db")
     engine = create_engine_for(url)
     yield engine
     engine.dispose()
-
-
-def emptied(url: str) -> str:
-    """The URL of a PostgreSQL database, after everything in it was dropped."""
-    engine = create_engine_for(url)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return url
 
 
 @pytest.fixture

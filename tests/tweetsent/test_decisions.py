@@ -272,6 +272,8 @@ def message(number: int, user_id: int, is_sure: bool) -> dict[str, object]:
     }
 
 
+# Of the policy, not of the database: once is enough for what takes so long.
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("attackers", "only_unsure", "hostile_in_set"),
     [

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.bot.botapi import TOKEN, BotApi, Fault
-from tests.bot.tiny import migrated_database, settings_for
+from tests.bot.tiny import settings_for
 from tests.tweetsent.adapters import damage, make_adapter
 from tweetsent import doctor
 from tweetsent.database import create_engine_for
@@ -34,9 +34,9 @@ def api() -> Iterator[BotApi]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, api: BotApi) -> Settings:
+def settings(tmp_path: Path, api: BotApi, empty_database: Path) -> Settings:
     """Those of a bot that has all it needs, but data to retrain with."""
-    base = settings_for(tmp_path, migrated_database(tmp_path), api.base_url, TOKEN)
+    base = settings_for(tmp_path, empty_database, api.base_url, TOKEN)
     return base.model_copy(update={"tweetsent_cache_dir": tmp_path / "cache"})
 
 

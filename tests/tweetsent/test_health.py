@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.tiny import TinyClassifier, migrated_database, open_services, settings_for
+from tests.bot.tiny import TinyClassifier, open_services, settings_for
 from tweetsent import health
 from tweetsent.health import Health, check_health
 from tweetsent.settings import Settings
@@ -16,11 +16,12 @@ from tweetsent.store import Store
 def state(
     *,
     database: bool = True,
+    can_store: bool = True,
     model_answers: bool = True,
     contact: float | None = 1.0,
     uptime: float = 1000.0,
 ) -> Health:
-    return Health(database, "v", model_answers, 0, contact, uptime, None, None, None)
+    return Health(database, can_store, "v", model_answers, 0, contact, uptime, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -44,9 +45,13 @@ def test_a_model_that_hangs_is_a_problem_of_every_bot() -> None:
     assert state(model_answers=False).problems(polls=False) == ["the model hangs"]
 
 
+def test_a_database_that_only_reads_is_a_problem_of_every_bot() -> None:
+    assert state(can_store=False).problems(polls=False) == ["updates can't be stored"]
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path, migrated_database(tmp_path), "http://127.0.0.1:1", None)
+def settings(tmp_path: Path, empty_database: Path) -> Settings:
+    return settings_for(tmp_path, empty_database, "http://127.0.0.1:1", None)
 
 
 def check(settings: Settings) -> Health:

@@ -16,7 +16,7 @@ from filelock import FileLock
 from sqlalchemy import create_engine, inspect, text
 
 from migrations.__main__ import main
-from tests.tweetsent.conftest import POSTGRES_URL, emptied
+from tests.postgres import PostgresServer
 from tweetsent import database
 from tweetsent.database import check_revision, create_engine_for, upgrade
 from tweetsent.tables import Base
@@ -210,12 +210,31 @@ def test_a_new_revision_needs_a_message(capsys: pytest.CaptureFixture[str]) -> N
     assert "usage" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not POSTGRES_URL, reason="TWEETSENT_TEST_POSTGRES_URL is not set")
-def test_postgresql_has_the_same_schema_however_many_upgrade_it() -> None:
-    url = emptied(POSTGRES_URL)
+def test_postgresql_has_the_same_schema_however_many_upgrade_it(postgres: PostgresServer) -> None:
+    url = postgres.create("together")
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(upgrade_elsewhere, [url] * 3)) == ["", "", ""]
     engine = create_engine_for(url)
     check_revision(engine)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_an_upgrade_that_is_killed_in_any_revision_changed_nothing_and_is_done_by_the_next(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    if kind == "sqlite":
+        url = request.getfixturevalue("url")
+    else:
+        url = request.getfixturevalue("postgres").create("killed")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tweetsent.killed_upgrades", url],
+        cwd=VERSIONS.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (f"{len(list(VERSIONS.glob('*.py')))}\n", "")
+    check_revision(create_engine_for(url))

@@ -4,6 +4,7 @@ import traceback
 import pytest
 from sqlalchemy import Engine, make_url, select, text
 
+from tweetsent.database import create_engine_for
 from tweetsent.errors import StoreError
 from tweetsent.sessions import insert_new, reading, show, writing
 from tweetsent.tables import User
@@ -75,3 +76,37 @@ def test_insert_new_leaves_the_row_that_is_there(engine: Engine) -> None:
 def test_show_hides_the_password() -> None:
     assert show(make_url("postgresql://bot:secret@db/tweets")) == "postgresql://bot:***@db/tweets"
     assert show(make_url("sqlite:////data/tweetsent.db")) == "/data/tweetsent.db"
+
+
+def execute(engine: Engine, *statements: str) -> None:
+    with writing(engine) as session:
+        for statement in statements:
+            session.execute(text(statement))
+
+
+def is_passing(engine: Engine, *statements: str) -> bool:
+    with pytest.raises(StoreError) as caught:
+        execute(engine, *statements)
+    return caught.value.is_passing
+
+
+def test_what_was_asked_wrongly_does_not_pass(engine: Engine) -> None:
+    assert not is_passing(engine, "SELECT * FROM later_table")
+    assert not is_passing(engine, "INSERT INTO corrections (label) VALUES ('positive')")
+
+
+def test_faults_of_sqlite_pass(sqlite_engine: Engine) -> None:
+    insert = "INSERT INTO users (pseudonym, created_at, consent) VALUES ('{}', '2026', 'unasked')"
+    assert is_passing(sqlite_engine, "PRAGMA query_only=ON", insert.format("a"))
+    sqlite_engine.dispose()
+    long_name = insert.format("a" * 100_000)
+    assert is_passing(sqlite_engine, "PRAGMA max_page_count=1", long_name)
+
+
+def test_faults_of_postgresql_pass(migrated_postgres: str) -> None:
+    engine = create_engine_for(migrated_postgres)
+    kill = "SELECT pg_terminate_backend(pg_backend_pid())"
+    assert is_passing(engine, kill)
+    insert = "INSERT INTO users (pseudonym) VALUES ('a')"
+    assert is_passing(engine, "SET TRANSACTION READ ONLY", insert)
+    assert is_passing(create_engine_for("postgresql://postgres@127.0.0.1:1/none"), "SELECT 1")

@@ -1,11 +1,14 @@
-"""`tweetsent db upgrade` and `tweetsent stats`; neither loads a model."""
+"""`tweetsent db` and `tweetsent stats`; neither loads a model."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from tweetsent.cli.console import load_settings, print_json, report
+from tweetsent.cli.console import can_ask, load_settings, print_json, report
+from tweetsent.errors import ConfigError
 from tweetsent.labels import LABELS
+from tweetsent.pseudonyms import KEY_FILE, has_key
 from tweetsent.records import OWNER_ID, Scope
 from tweetsent.settings import Settings
 
@@ -40,6 +43,64 @@ def upgrade_database(settings: Settings) -> None:
             f"{count:,} texts are encrypted now; backups made before hold them as they were: "
             "delete these"
         )
+
+
+@group.command()
+def backup(
+    file: Path = typer.Argument(None, help="Where to; by default a new file in data/backups."),
+) -> None:
+    """Copy the database into a new file, while bots go on writing, and check the copy.
+
+    Save beside it, once and in another place, the key of the pseudonyms (data/pseudonym.key or
+    TWEETSENT_PSEUDONYM_KEY), without which the bot recognises nobody, and the trained models
+    (data/models). PostgreSQL's needs pg_dump. /unut does not reach backups.
+    """
+    from tweetsent.backups import back_up, default_target
+
+    settings = load_settings()
+    file = file or default_target(settings.database_url, settings.tweetsent_data_dir)
+    revision = back_up(settings.database_url, file)
+    report(f"the backup is complete and checked; the database is at the revision {revision}")
+    report(f"not in it, save them too: {_beside(settings)}")
+    typer.echo(file)
+
+
+@group.command()
+def restore(
+    file: Path = typer.Argument(..., help="A backup made by `tweetsent db backup`."),
+    yes: bool = typer.Option(False, "--yes", help="Don't ask."),
+) -> None:
+    """Replace the database by a backup and bring it to this version's schema.
+
+    Refuses a damaged or newer backup, and while a bot or another process uses the database. What is
+    replaced is kept as a .bak beside the database, or on PostgreSQL as a .dump beside the backup.
+    """
+    from tweetsent.backups import check_backup
+    from tweetsent.backups import restore as put_back
+
+    settings = load_settings()
+    revision = check_backup(settings.database_url, file)
+    if not has_key(settings):
+        raise ConfigError(
+            f"there is no key of the pseudonyms: put {KEY_FILE} back into "
+            f"{settings.tweetsent_data_dir} or set TWEETSENT_PSEUDONYM_KEY first, "
+            "or the bot recognises nobody in the backup"
+        )
+    if not yes:
+        if not can_ask():
+            raise ConfigError("this replaces the database: --yes says that it may")
+        typer.confirm(f"Replace the database by this backup of revision {revision}?", abort=True)
+    replaced = put_back(settings.database_url, file)
+    report("the backup is restored and up to date")
+    if replaced:
+        report(f"what was replaced is in {replaced}")
+
+
+def _beside(settings: Settings) -> str:
+    """What belongs to the bot's state but not to its database."""
+    folder = settings.tweetsent_data_dir
+    key = "TWEETSENT_PSEUDONYM_KEY" if settings.tweetsent_pseudonym_key else folder / KEY_FILE
+    return f"{key} (in another place: it tells who is who), {folder / 'models'}"
 
 
 def stats(

@@ -1,0 +1,250 @@
+"""Backups of the database: taken while a bot writes, checked before they count, put back whole.
+
+Of SQLite a backup is a database in one file, of PostgreSQL an archive of `pg_dump`. It holds what
+the database holds and nothing else: not the key of the pseudonyms, without which it names nobody.
+"""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, inspect, make_url, text
+
+from tweetsent.database import (
+    advisory_lock,
+    copy_sqlite,
+    create_engine_for,
+    file_lock,
+    known_revision,
+    require_known,
+    upgrade,
+)
+from tweetsent.errors import DataError, StoreError
+from tweetsent.sessions import READ_ONLY, readable_errors, show, sqlite_path
+
+_SQLITE_MAGIC, _POSTGRES_MAGIC = b"SQLite format 3\0", b"PGDMP"
+_PROGRAMS = ("pg_dump", "pg_restore", "psql")
+_OTHERS = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+
+
+def default_target(url: str, data_dir: Path) -> Path:
+    """A file of this second's name in the data folder's `backups`, which is made."""
+    suffix = "db" if sqlite_path(make_url(url)) else "dump"
+    folder = data_dir / "backups"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"can't make {folder}: {error.strerror}") from error
+    return folder / f"tweetsent-{_now()}.{suffix}"
+
+
+def back_up(url: str, target: Path) -> str:
+    """Write what a database holds at this moment into a new file; returns its revision.
+
+    The file appears when it is complete and checked. Raises DataError where one is already there,
+    StoreError when anything fails, and then there is none.
+    """
+    if target.exists():
+        raise DataError(f"{target} exists already: a backup replaces no file")
+    engine = create_engine_for(url)
+    path = sqlite_path(engine.url)
+    try:
+        if path is not None and not path.exists():  # connecting would make it
+            raise StoreError(f"there is no database {path}")
+        reader = engine.execution_options(**{READ_ONLY: True})
+        with readable_errors(engine.url), reader.connect() as connection:
+            if known_revision(connection) is None:
+                raise StoreError(f"database {show(engine.url)} has no tables to back up")
+        with _scratch(target) as scratch:
+            _copy(engine.url, scratch)
+            revision = check_backup(url, scratch)
+            scratch.rename(target)
+    finally:
+        engine.dispose()
+    return revision
+
+
+def check_backup(url: str, backup: Path) -> str:
+    """The revision of a backup for this kind of database.
+
+    Raises DataError for another file, StoreError for one that is damaged or newer than this code.
+    """
+    is_sqlite = sqlite_path(make_url(url)) is not None
+    try:
+        with backup.open("rb") as file:
+            start = file.read(len(_SQLITE_MAGIC))
+    except OSError as error:
+        raise DataError(f"can't read the backup {backup}: {error.strerror}") from error
+    if not start.startswith(_SQLITE_MAGIC if is_sqlite else _POSTGRES_MAGIC):
+        kind = "SQLite" if is_sqlite else "PostgreSQL"
+        raise DataError(f"{backup} is no backup of an {kind} database of tweetsent")
+    revision = _sqlite_revision(backup) if is_sqlite else _postgres_revision(backup)
+    require_known(revision, f"backup {backup}")
+    return revision
+
+
+def restore(url: str, backup: Path) -> Path | None:
+    """Put a backup in the place of a database, at this code's revision.
+
+    Returns the backup that was taken of the replaced database; None where there was none. All of it
+    happens or nothing. Raises DataError or StoreError as `check_backup`, and StoreError while
+    anybody uses the database.
+    """
+    check_backup(url, backup)
+    engine = create_engine_for(url, foreign_keys=False)
+    path = sqlite_path(engine.url)
+    try:
+        if path is not None:
+            with file_lock(engine.url):
+                replaced = _restore_sqlite(path, backup)
+        else:
+            with (
+                readable_errors(engine.url),
+                engine.connect() as connection,
+                advisory_lock(connection),
+            ):
+                replaced = _restore_postgres(connection, backup)
+    finally:
+        engine.dispose()
+    upgrade(url)
+    return replaced
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+
+@contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """A place beside a file to write it to, for nobody else to read; what is left there goes."""
+    try:
+        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    except OSError as error:
+        raise StoreError(f"can't write to {target.parent}: {error.strerror}") from error
+    try:
+        yield folder / target.name
+    except OSError as error:
+        raise StoreError(f"can't write {target}: {error}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy(url: URL, target: Path) -> None:
+    path = sqlite_path(url)
+    if path is None:
+        _run("pg_dump", "--format=custom", "--no-owner", f"--file={target}", url=url)
+        target.chmod(0o600)
+        return
+    with readable_errors(url), closing(sqlite3.connect(path)) as source:
+        copy_sqlite(source, target)
+
+
+def _sqlite_revision(backup: Path) -> str:
+    try:
+        with closing(_opened(backup)) as connection:
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if found != "ok":
+                raise StoreError(f"backup {backup} is damaged: {' '.join(found.split())}")
+            (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except (sqlite3.Error, TypeError) as error:
+        raise StoreError(f"backup {backup} is damaged: {error}") from error
+    return str(revision)
+
+
+def _opened(backup: Path) -> sqlite3.Connection:
+    """A connection that leaves the file as it is, and no other beside it."""
+    return sqlite3.connect(f"{backup.resolve().as_uri()}?immutable=1", uri=True)
+
+
+def _postgres_revision(backup: Path) -> str:
+    _run("pg_restore", f"--file={os.devnull}", str(backup))  # reads all of it
+    rows = _run("pg_restore", "--data-only", "--table=alembic_version", "--file=-", str(backup))
+    lines = iter(rows.splitlines())
+    if not any(line.startswith("COPY ") for line in lines):
+        raise DataError(f"{backup} is no backup of a PostgreSQL database of tweetsent")
+    return next(lines)
+
+
+def _restore_sqlite(path: Path, backup: Path) -> Path | None:
+    kept = path.with_name(f"{path.name}.replaced.{_now()}.bak") if path.exists() else None
+    path.touch(mode=0o600)
+    try:
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as target:
+            # Asked for so before anything is read, the lock is of the whole file, which everybody
+            # who has the database open shares; it is held until the connection is closed.
+            target.execute("PRAGMA locking_mode=EXCLUSIVE")
+            target.execute("BEGIN EXCLUSIVE")
+            target.execute("COMMIT")
+            if kept is not None:
+                with _scratch(kept) as scratch:
+                    copy_sqlite(target, scratch)
+                    scratch.rename(kept)
+            with closing(_opened(backup)) as source:
+                source.backup(target)
+    except sqlite3.Error as error:
+        if "locked" in str(error):
+            raise StoreError(f"database {path} is in use: stop the bot first") from error
+        raise StoreError(
+            f"can't replace the database {path}: {error}; move it, its -wal and its -shm away"
+        ) from error
+    return kept
+
+
+def _restore_postgres(connection: Connection, backup: Path) -> Path | None:
+    url = connection.engine.url
+    if connection.scalar(text(_OTHERS)):
+        raise StoreError(f"database {show(url)} is in use: stop the bot first")
+    tables = inspect(connection).get_table_names()
+    connection.rollback()
+    kept = backup.with_name(f"{url.database}.replaced.{_now()}.dump") if tables else None
+    with _scratch(kept or backup) as scratch:
+        if kept is not None:
+            _copy(url, scratch)
+            scratch.rename(kept)
+        script = scratch.with_suffix(".sql")
+        script.touch(mode=0o600)
+        _run("pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(backup))
+        quote = connection.dialect.identifier_preparer.quote
+        drops = [f"--command=DROP TABLE {quote(table)} CASCADE" for table in tables]
+        _run(
+            "psql",
+            "--no-psqlrc",
+            "--quiet",
+            "--single-transaction",
+            "--set=ON_ERROR_STOP=1",
+            *drops,
+            f"--file={script}",
+            url=url,
+        )
+    return kept
+
+
+def _run(program: str, *arguments: str, url: URL | None = None) -> str:
+    """What a program of PostgreSQL prints; StoreError with the first line of its complaint."""
+    if shutil.which(program) is None:
+        raise StoreError(
+            f"{program} is not installed: backups of PostgreSQL need its client programs "
+            f"({', '.join(_PROGRAMS)})"
+        )
+    environment = os.environ | {"PGCONNECT_TIMEOUT": "10"}
+    if url is not None:
+        # Others could read a password in the list of processes.
+        environment["PGPASSWORD"] = url.password or environment.get("PGPASSWORD", "")
+        plain = URL.create(
+            "postgresql", url.username, None, url.host, url.port, url.database, url.query
+        )
+        arguments = (f"--dbname={plain.render_as_string()}", *arguments)
+    done = subprocess.run(
+        [program, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise StoreError(f"{program} failed: {lines[0]}")
+    return done.stdout
