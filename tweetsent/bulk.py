@@ -3,7 +3,7 @@
 The next block is read and turned into tokens beside the model's work on this one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
@@ -145,11 +145,11 @@ def _prepared(file: Survey, classifier: "Classifier", partial: Partial | None) -
         rows = [row for row, cell in enumerate(cells) if clean(cell)]
         texts = [cells[row] for row in rows]
         scores = partial.load(number) if partial else None
-        tokens = [] if scores else classifier.encode(texts)
+        tokens = classifier.encode(texts) if scores is None else []
         yield _Block(number, table, rows, texts, scores, tokens)
 
 
-def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+def _ahead(items: Iterator[Item]) -> Generator[Item]:
     """The items, each made in a thread while the one before it is in use."""
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as worker:
         following = worker.submit(next, items, None)

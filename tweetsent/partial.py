@@ -43,7 +43,8 @@ class Partial:
                 say(f"{self.folder}: is of another {', '.join(changed)}: starting anew")
             self.drop()
             self._write(_JOB, json.dumps(job, indent=2).encode())
-        done = sum(len(self._read(path) or ()) for path in self._blocks())
+        blocks = map(self._read, self._blocks())
+        done = sum(len(rows) for rows in blocks if rows is not None)
         if done:
             say(f"{self.folder}: going on after {done:,} texts")
         return done

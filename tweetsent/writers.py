@@ -4,9 +4,10 @@ In .xlsx and .csv a text that begins like a formula is kept from being run as on
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from tweetsent.errors import DataError
 
@@ -48,12 +49,18 @@ def table_writer(
         with _errors_of(path):
             write(_changed(block, _without_lone_surrogates))
 
-    with ExitStack() as stack:
-        with _errors_of(path):
-            write = stack.enter_context(writers[path.suffix.lower()]())
+    file = writers[path.suffix.lower()]()
+    with _errors_of(path):
+        write = file.__enter__()
+    try:
         yield checked
-        with _errors_of(path):
-            stack.close()
+    except BaseException as error:
+        # What can't be written often can't be closed either; the first error is the one to tell.
+        with suppress(OSError, ValueError):
+            file.__exit__(type(error), error, error.__traceback__)
+        raise
+    with _errors_of(path):
+        file.__exit__(None, None, None)
 
 
 @contextmanager
@@ -191,6 +198,7 @@ def _parquet_writer(path: Path, schema: "pa.Schema | None") -> Iterator[Write]:
 def _xlsx_writer(path: Path, add_sheets: "Callable[[Workbook], None]") -> Iterator[Write]:
     """The file is packed at the end."""
     from openpyxl import Workbook
+    from openpyxl.writer.excel import ExcelWriter
 
     # Opened first: openpyxl complains on stderr when it has rows but no file to put them in.
     with path.open("wb") as file:
@@ -214,7 +222,9 @@ def _xlsx_writer(path: Path, add_sheets: "Callable[[Workbook], None]") -> Iterat
         finally:
             sheet.close()  # openpyxl complains on stderr about one that nobody closed
         add_sheets(book)
-        book.save(file)
+        # As `book.save` does, which leaves a file open on a full disk and then complains on stderr.
+        with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+            ExcelWriter(book, archive).write_data()
 
 
 def _set_widths(sheet: Any, block: "pd.DataFrame") -> None:

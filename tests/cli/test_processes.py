@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from tweetsent import database
 from tweetsent.adapter import read_manifest
 from tweetsent.batching import BatchingClassifier
 from tweetsent.cli import console, serving
+from tweetsent.files import read_table
 from tweetsent.labels import LABELS
 from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
@@ -98,6 +101,58 @@ def test_a_prediction_process_prints_json_and_nothing_else(process: Running, tin
     # The one line is about the adapter: the model libraries keep quiet.
     assert result.err.count("\n") == 1
     assert "there is no adapter" in result.err
+
+
+SMALL_BLOCKS = (
+    "-c",
+    "from tweetsent import blocks, cli; blocks.BLOCK_ROWS = 20; cli.main()",
+    *("predict", "--input", "rows.csv", "--output", "out.csv"),
+)
+
+
+def kill_in_the_middle(signal_number: int, blocks_before: int) -> tuple[int, str]:
+    """Start a prediction of a file; the signal comes when so many blocks are done."""
+    with subprocess.Popen(
+        [sys.executable, *SMALL_BLOCKS],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        partial = Path("out.csv.partial")
+        while len(list(partial.glob("block-*"))) < blocks_before and process.poll() is None:
+            time.sleep(0.001)
+        process.send_signal(signal_number)
+        return process.wait(), process.communicate()[1]
+
+
+def test_a_file_goes_on_after_kills_and_ends_as_if_there_were_none(
+    process: Running, tiny: Path, empty_home: Path
+) -> None:
+    rows = [f"{row.text} {number}" for number in range(100) for row in SENTENCES]
+    table = "metin\n" + "".join(f'"{row}"\n' for row in rows)
+    (empty_home / "rows.csv").write_text(table, encoding="utf-8")
+    seen = 0
+    for blocks, number in ((random.randint(1, 5), signal.SIGKILL), (8, signal.SIGINT)):
+        code, errors = kill_in_the_middle(number, blocks)
+        assert not (empty_home / "out.csv").exists()
+        assert ("going on after" in errors) is (seen > 0)
+        done = len(list((empty_home / "out.csv.partial").glob("block-*")))
+        assert done >= max(blocks, seen)
+        seen = done
+    assert code == 130
+    assert errors.endswith("stopped; the same command goes on from here\n")
+
+    finished = process(start=SMALL_BLOCKS)
+
+    assert finished.code == 0, finished.err
+    assert f"going on after {seen * 20:,} texts" in finished.err
+    killed = (empty_home / "out.csv").read_bytes()
+    assert process(start=SMALL_BLOCKS).code == 0
+    assert (empty_home / "out.csv").read_bytes() == killed
+    found = read_table(empty_home / "out.csv")
+    assert found["metin"].tolist() == rows
+    assert found["tweetsent_label"].isin(LABELS).all()
+    assert not (empty_home / "out.csv.partial").exists()
 
 
 def test_a_piped_conversation_is_answered_and_ends_with_zero(
