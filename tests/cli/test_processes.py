@@ -15,7 +15,7 @@ import pytest
 from tests.bot.tiny import TinyClassifier
 from tests.cli.conftest import ROOT, Result, Running
 from tests.sentences import SENTENCES
-from tweetsent import database
+from tweetsent import blocks, bulk, database
 from tweetsent.adapter import read_manifest
 from tweetsent.batching import BatchingClassifier
 from tweetsent.cli import console, serving
@@ -103,56 +103,50 @@ def test_a_prediction_process_prints_json_and_nothing_else(process: Running, tin
     assert "there is no adapter" in result.err
 
 
-SMALL_BLOCKS = (
-    "-c",
-    "from tweetsent import blocks, cli; blocks.BLOCK_ROWS = 20; cli.main()",
-    *("predict", "--input", "rows.csv", "--output", "out.csv"),
-)
-
-
-def kill_in_the_middle(signal_number: int, blocks_before: int) -> tuple[int, str]:
-    """Start a prediction of a file; the signal comes when so many blocks are done."""
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_file_goes_on_after_a_kill_and_ends_as_if_there_were_none(
+    tweetsent: Running,
+    tiny: Path,
+    empty_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+) -> None:
+    rows = [f"{row.text} {number}" for number in range(20) for row in SENTENCES]
+    table = "metin\n" + "".join(f'"{row}"\n' for row in rows)
+    (empty_home / "rows.csv").write_text(table, encoding="utf-8")
+    partial = empty_home / "out.csv.partial"
+    predict = ["predict", "--input", "rows.csv", "--output"]
+    small_blocks = "from tweetsent import blocks, cli; blocks.BLOCK_ROWS = 20; cli.main()"
+    done_before = random.randint(1, 5)
     with subprocess.Popen(
-        [sys.executable, *SMALL_BLOCKS],
+        [sys.executable, "-c", small_blocks, *predict, "out.csv"],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
-        partial = Path("out.csv.partial")
-        while len(list(partial.glob("block-*"))) < blocks_before and process.poll() is None:
+    ) as killed:
+        while len(list(partial.glob("block-*"))) < done_before and killed.poll() is None:
             time.sleep(0.001)
-        process.send_signal(signal_number)
-        return process.wait(), process.communicate()[1]
+        killed.send_signal(number)
+        errors = killed.communicate()[1]
+    if number == signal.SIGINT:
+        assert killed.returncode == 130
+        assert errors.endswith("stopped; the same command goes on from here\n")
+    assert not (empty_home / "out.csv").exists()
+    done = len(list(partial.glob("block-*")))
+    assert done_before <= done < len(rows) / 20
 
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 20)
+    monkeypatch.setattr(bulk, "BLOCK_ROWS", 20)
+    again = tweetsent(*predict, "out.csv")
+    assert again.code == 0, again.err
+    assert f"going on after {done * 20:,} texts" in again.err
+    assert tweetsent(*predict, "whole.csv").code == 0
 
-def test_a_file_goes_on_after_kills_and_ends_as_if_there_were_none(
-    process: Running, tiny: Path, empty_home: Path
-) -> None:
-    rows = [f"{row.text} {number}" for number in range(100) for row in SENTENCES]
-    table = "metin\n" + "".join(f'"{row}"\n' for row in rows)
-    (empty_home / "rows.csv").write_text(table, encoding="utf-8")
-    seen = 0
-    for blocks, number in ((random.randint(1, 5), signal.SIGKILL), (8, signal.SIGINT)):
-        code, errors = kill_in_the_middle(number, blocks)
-        assert not (empty_home / "out.csv").exists()
-        assert ("going on after" in errors) is (seen > 0)
-        done = len(list((empty_home / "out.csv.partial").glob("block-*")))
-        assert done >= max(blocks, seen)
-        seen = done
-    assert code == 130
-    assert errors.endswith("stopped; the same command goes on from here\n")
-
-    finished = process(start=SMALL_BLOCKS)
-
-    assert finished.code == 0, finished.err
-    assert f"going on after {seen * 20:,} texts" in finished.err
-    killed = (empty_home / "out.csv").read_bytes()
-    assert process(start=SMALL_BLOCKS).code == 0
-    assert (empty_home / "out.csv").read_bytes() == killed
+    assert (empty_home / "out.csv").read_bytes() == (empty_home / "whole.csv").read_bytes()
     found = read_table(empty_home / "out.csv")
     assert found["metin"].tolist() == rows
     assert found["tweetsent_label"].isin(LABELS).all()
-    assert not (empty_home / "out.csv.partial").exists()
+    assert not partial.exists()
 
 
 def test_a_piped_conversation_is_answered_and_ends_with_zero(
