@@ -1,11 +1,11 @@
 """Files of any size through a classifier: texts in, the same rows with their scores out, in order.
 
-The next block is read and turned into tokens beside the model's work on this one.
+The next block is read and turned into tokens, and the last one written, beside the model's work.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -73,7 +73,7 @@ def survey(
             yield from found
 
     text_column(reader.head(), column, reader.path)
-    schema = _with_results(reader.schema(output)) if output and suffix == ".parquet" else None
+    schema = _with_result_fields(reader.schema(output)) if output and suffix == ".parquet" else None
     check_letters(cells(), reader.path, say)
     return Survey(reader, column, rows, texts, output, schema)
 
@@ -86,14 +86,23 @@ def classify(
     With `partial` the rows and their results are written as it goes, and what an earlier run left
     there is not classified again. Raises DataError.
     """
-    with table_writer(partial.draft, schema=file.schema) if partial else nullcontext() as write:
-        for table, rows, answers in _blocks(file, classifier, partial, progress):
-            if write:
-                _add_results(table, rows, answers, classifier.version)
-                write(table)
-            yield answers
-    if partial:
-        partial.complete()
+    blocks = _blocks(file, classifier, partial, progress)
+    if partial is None:
+        yield from (block.answers for block in blocks)
+        return
+    with table_writer(partial.draft, schema=file.schema) as write:
+
+        def record(block: _Answered) -> None:
+            write(_with_results(block, classifier.version))
+
+        with _behind(record) as record_behind:
+            for block in blocks:
+                record_behind(block)
+                yield block.answers
+    if file.reader.has_changed():
+        partial.drop()
+        raise DataError(f"{file.reader.path}: changed while it was read; run the command again")
+    partial.complete()
 
 
 def job_of(file: Survey, classifier: "Classifier") -> dict[str, object]:
@@ -110,7 +119,7 @@ def job_of(file: Survey, classifier: "Classifier") -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class _Prepared:
     number: int
     table: "pd.DataFrame"
     rows: list[int]
@@ -121,9 +130,16 @@ class _Block:
     tokens: list[list[int]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    table: "pd.DataFrame"
+    rows: list[int]
+    answers: Answers
+
+
 def _blocks(
     file: Survey, classifier: "Classifier", partial: Partial | None, progress: Progress
-) -> Iterator[tuple["pd.DataFrame", list[int], Answers]]:
+) -> Iterator[_Answered]:
     with closing(_ahead(_prepared(file, classifier, partial))) as blocks:
         for block in blocks:
             scores = block.scores
@@ -131,14 +147,13 @@ def _blocks(
                 scores = classifier.classify_encoded(block.tokens, progress)
                 if partial:
                     partial.save(block.number, scores)
-            yield block.table, block.rows, list(zip(block.texts, scores, strict=True))
-    if file.reader.has_changed():
-        if partial:
-            partial.drop()
-        raise DataError(f"{file.reader.path}: changed while it was read; run the command again")
+            answers = list(zip(block.texts, scores, strict=True))
+            yield _Answered(block.table, block.rows, answers)
 
 
-def _prepared(file: Survey, classifier: "Classifier", partial: Partial | None) -> Iterator[_Block]:
+def _prepared(
+    file: Survey, classifier: "Classifier", partial: Partial | None
+) -> Iterator[_Prepared]:
     columns = [file.column] if partial is None else None
     for number, table in enumerate(file.reader.blocks(columns)):
         cells = text_column(table, file.column, file.reader.path)
@@ -146,7 +161,7 @@ def _prepared(file: Survey, classifier: "Classifier", partial: Partial | None) -
         texts = [cells[row] for row in rows]
         scores = partial.load(number) if partial else None
         tokens = classifier.encode(texts) if scores is None else []
-        yield _Block(number, table, rows, texts, scores, tokens)
+        yield _Prepared(number, table, rows, texts, scores, tokens)
 
 
 def _ahead(items: Iterator[Item]) -> Generator[Item]:
@@ -158,20 +173,38 @@ def _ahead(items: Iterator[Item]) -> Generator[Item]:
             yield item
 
 
-def _add_results(
-    table: "pd.DataFrame", rows: Sequence[int], answers: Answers, version: str
-) -> None:
+@contextmanager
+def _behind(act: Callable[[Item], None]) -> Iterator[Callable[[Item], None]]:
+    """The same action in a thread, while its caller does the next one's work; errors come late."""
+    with ThreadPoolExecutor(1, thread_name_prefix="behind") as worker:
+        before: Future[None] | None = None
+
+        def submit(item: Item) -> None:
+            nonlocal before
+            if before:
+                before.result()
+            before = worker.submit(act, item)
+
+        yield submit
+        if before:
+            before.result()
+
+
+def _with_results(block: _Answered, version: str) -> "pd.DataFrame":
+    table = block.table
     scores: list[Scores | None] = [None] * len(table)
-    for row, (_, score) in zip(rows, answers, strict=True):
+    for row, (_, score) in zip(block.rows, block.answers, strict=True):
         scores[row] = score
-    table["tweetsent_label"] = [score.label.value if score else None for score in scores]
-    table["tweetsent_label_tr"] = [score.label.turkish if score else None for score in scores]
+    labels = [score.label if score else None for score in scores]
+    table["tweetsent_label"] = [label.value if label else None for label in labels]
+    table["tweetsent_label_tr"] = [label.turkish if label else None for label in labels]
     for label in LABELS:
         table[f"tweetsent_{label}"] = [score.of(label) if score else None for score in scores]
     table["tweetsent_model"] = version
+    return table
 
 
-def _with_results(schema: "pa.Schema") -> "pa.Schema":
+def _with_result_fields(schema: "pa.Schema") -> "pa.Schema":
     """The schema of a table that has results added."""
     import pyarrow as pa
 

@@ -116,7 +116,7 @@ def _changed(block: "pd.DataFrame", change: Callable[[object], object]) -> "pd.D
         column = block.iloc[:, place]
         is_text = isinstance(column.dtype, pd.StringDtype)
         if is_text or column.dtype == object or isinstance(column.dtype, pd.CategoricalDtype):
-            cells = [change(cell) for cell in column]
+            cells = [change(cell) for cell in column.to_numpy(object)]
             kind = column.dtype if is_text else object
             column = pd.Series(cells, index=column.index, dtype=kind)
         columns[place] = column
