@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tweetsent.csvfile import csv_rows, decoded_lines
 from tweetsent.errors import DataError, Flaw
 from tweetsent.text import has_words
+from tweetsent.writers import is_missing, table_writer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
 SUFFIXES = (".xlsx", ".csv", ".jsonl", ".parquet")
 SHEETS = "sheets"
 """Where a table's `attrs` hold its `Sheets`."""
-_WIDEST_COLUMN = 70
-_LONGEST_CELL = 32_767
-_MOST_ROWS = 1_048_575  # below the header
 _MAX_UNPACKED_BYTES = 500_000_000
 _MAX_BYTES = 1_000_000_000
 _MAX_CELLS = 30_000_000  # of a sheet, the empty ones between others too
@@ -51,11 +50,25 @@ def read_table(
     others are kept, with `rows` no more rows than that. `say` is told what was read with tolerance,
     such as which of several sheets. Raises DataError.
     """
+    check_input(path, _MAX_BYTES)
+    with reading(path):
+        table = _READERS[path.suffix.lower()](path, columns, rows, say)
+    return with_plain_names(table)
+
+
+def with_plain_names(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table, its columns' names without white space around them."""
     import pandas as pd
 
-    _check_input(path)
+    table.columns = pd.Index([str(name).strip() for name in table.columns])
+    return table
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever a library says of a damaged file inside is a DataError of one line."""
     try:
-        table = _READERS[path.suffix.lower()](path, columns, rows, say)
+        yield
     except DataError:
         raise
     except OSError as error:
@@ -63,11 +76,10 @@ def read_table(
     except Exception as error:
         reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
         raise DataError(f"{path}: can't be read as {path.suffix}: {reason}") from error
-    table.columns = pd.Index([str(name).strip() for name in table.columns])
-    return table
 
 
-def _check_input(path: Path) -> None:
+def check_input(path: Path, most_bytes: float) -> None:
+    """Raise DataError for what is no file of a known kind, is empty or too big."""
     suffix = path.suffix.lower()
     if suffix not in _READERS:
         hint = " (open it in Excel and save it as .xlsx)" if suffix == ".xls" else ""
@@ -83,12 +95,14 @@ def _check_input(path: Path) -> None:
         raise DataError(f"{path}: is {'a folder' if is_folder else 'no file'}; name a file")
     if size == 0:
         raise DataError(f"{path}: is empty", Flaw.EMPTY)
-    if size > _MAX_BYTES:
-        raise DataError(f"{path}: has {size:,} bytes, more than {_MAX_BYTES:,}; split it")
+    if size > most_bytes:
+        raise DataError(f"{path}: has {size:,} bytes, more than {most_bytes:,}; split it")
 
 
 def check_output(path: Path) -> None:
     """Raise DataError where `write_table` would for the name alone: ask before long work."""
+    if path.is_dir():
+        raise DataError(f"{path}: can't be written: it is a folder")
     if path.suffix.lower() not in SUFFIXES:
         raise DataError(f"{path}: unknown kind of file; use {', '.join(SUFFIXES)}")
     if not path.parent.is_dir():
@@ -109,28 +123,8 @@ def write_table(
     comma, as programs expect that separate so. Raises DataError.
     """
     check_output(path)
-    table = table.map(_without_lone_surrogates)
-    writers = {
-        ".xlsx": lambda: _write_xlsx(table, path, add_sheets),
-        # A line's end of two characters: with one alone a "\r" inside a text would not be quoted.
-        ".csv": lambda: _spreadsheet_safe(table).to_csv(
-            path,
-            index=False,
-            sep=separator,
-            decimal="," if separator == ";" else ".",
-            encoding="utf-8-sig",
-            lineterminator="\r\n",
-        ),
-        ".jsonl": lambda: table.to_json(
-            path, orient="records", lines=True, force_ascii=False, date_format="iso"
-        ),
-        ".parquet": lambda: table.to_parquet(path, index=False),
-    }
-    try:
-        writers[path.suffix.lower()]()
-    except (OSError, ValueError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).split("\n", 1)[0]
-        raise DataError(f"{path}: can't be written: {reason}") from error
+    with table_writer(path, add_sheets=add_sheets, separator=separator) as write:
+        write(table)
 
 
 def text_column(table: "pd.DataFrame", column: str, path: Path) -> list[str]:
@@ -149,18 +143,7 @@ def cells_at(table: "pd.DataFrame", place: int) -> Iterator[str]:
         if isinstance(cell, str):
             yield cell
         else:
-            yield "" if _is_missing(cell) else str(cell)
-
-
-def _is_missing(cell: object) -> bool:
-    import pandas as pd
-
-    return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))  # type: ignore[call-overload]
-
-
-def _without_lone_surrogates(cell: object) -> object:
-    """JSON may spell half an emoji, which no file can hold."""
-    return cell.encode("utf-8", "replace").decode("utf-8") if isinstance(cell, str) else cell
+            yield "" if is_missing(cell) else str(cell)
 
 
 def _read_xlsx(
@@ -268,32 +251,54 @@ def _table(
     """Rows below their header; None when there is no header because all cells are empty."""
     import pandas as pd
 
+    wanted = _ROWS_OF_A_PART if limit is None else limit
+    parts = table_parts(numbered, path, wanted, columns, say)
+    # In parts, because pandas keeps strings in less memory than Python.
+    found = list(parts) if limit is None else list(islice(parts, 1))
+    return pd.concat(found, ignore_index=True) if found else None
+
+
+def table_parts(
+    numbered: Iterator[tuple[int, list[str]]],
+    path: Path,
+    size: int,
+    columns: Sequence[str] | None,
+    say: Callable[[str], None],
+) -> Iterator["pd.DataFrame"]:
+    """Rows below their header, so many at a time; no part when there is no header.
+
+    All parts have the same columns of strings; the only one of a header alone has no rows.
+    """
+    import pandas as pd
+
     header, numbered = _find_header(numbered, path, say)
     if not header:
-        return None
+        return
     places = [place for place, name in enumerate(header) if columns is None or name in columns]
-    short: list[int] = []
-    parts = []
+    short = first_short = rows = 0
+    fitting = _fitting(numbered, header, path)
     while True:
-        # In parts, because pandas keeps strings in less memory than Python.
         cells: list[list[str]] = [[] for _ in places]
-        wanted = _ROWS_OF_A_PART if limit is None else limit
-        for number, row in islice(_fitting(numbered, header, path), wanted):
+        taken = 0
+        for number, row in islice(fitting, size):
+            taken += 1
             if len(row) < len(header) and any(row):
-                short.append(number)
+                short += 1
+                first_short = first_short or number
             for place, column in zip(places, cells, strict=True):
                 column.append(row[place] if place < len(row) else "")
-        parts.append(pd.DataFrame(dict(enumerate(cells)), dtype=str))
-        if limit is not None or len(parts[-1]) < wanted:
+        if taken or not rows:
+            part = pd.DataFrame(dict(enumerate(cells)), dtype=str)
+            part.columns = pd.Index([header[place] for place in places])
+            yield part
+        rows += taken
+        if taken < size:
             break
     if short:
         say(
-            f"{path}: rows with fewer cells than the header: {len(short):,} "
-            f"(first: line {short[0]:,})"
+            f"{path}: rows with fewer cells than the header: {short:,} "
+            f"(first: line {first_short:,})"
         )
-    table = pd.concat(parts, ignore_index=True)
-    table.columns = pd.Index([header[place] for place in places])
-    return table
 
 
 def _find_header(
@@ -347,12 +352,23 @@ def _fitting(
 def _read_jsonl(
     path: Path, columns: Sequence[str] | None, rows: int | None, say: Callable[[str], None]
 ) -> "pd.DataFrame":
-    import json
-
     import pandas as pd
 
     kept: list[dict[str, Any]] = []
     names: dict[str, None] = {}
+    for row in json_rows(path, say):
+        names.update(dict.fromkeys(row))
+        if rows is None or len(kept) < rows:
+            kept.append({name: cell for name, cell in row.items() if is_wanted(name, columns)})
+    # Of objects: a missing number must not turn 1 into 1.0.
+    wanted = [name for name in names if is_wanted(name, columns)]
+    return pd.DataFrame(kept, columns=wanted, dtype=object)
+
+
+def json_rows(path: Path, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """The objects of a .jsonl; raises DataError naming a line that is none."""
+    import json
+
     for number, line in enumerate(decoded_lines(path, say), start=1):
         if not line.strip():
             continue
@@ -362,12 +378,7 @@ def _read_jsonl(
             raise DataError(f"{path}: line {number} is no JSON") from None
         if not isinstance(row, dict):
             raise DataError(f"{path}: line {number} is no JSON object")
-        names.update(dict.fromkeys(row))
-        if rows is None or len(kept) < rows:
-            kept.append({name: cell for name, cell in row.items() if _is_wanted(name, columns)})
-    # Of objects: a missing number must not turn 1 into 1.0.
-    wanted = [name for name in names if _is_wanted(name, columns)]
-    return pd.DataFrame(kept, columns=wanted, dtype=object)
+        yield row
 
 
 def _read_parquet(
@@ -376,7 +387,7 @@ def _read_parquet(
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(path) as file:
-        wanted = [name for name in file.schema_arrow.names if _is_wanted(name, columns)]
+        wanted = [name for name in file.schema_arrow.names if is_wanted(name, columns)]
         if rows is None:
             part = file.read(columns=wanted)
         else:
@@ -386,7 +397,8 @@ def _read_parquet(
     return table
 
 
-def _is_wanted(name: str, columns: Sequence[str] | None) -> bool:
+def is_wanted(name: str, columns: Sequence[str] | None) -> bool:
+    """Whether a column that may be called so is among those asked for; None asks for all."""
     return columns is None or name.strip() in columns
 
 
@@ -397,64 +409,3 @@ _READERS = {
     ".parquet": _read_parquet,
     ".tsv": _read_csv,
 }
-
-
-def _spreadsheet_safe(table: "pd.DataFrame") -> "pd.DataFrame":
-    """An apostrophe before texts that a spreadsheet would run (OWASP: CSV injection)."""
-
-    def safe(cell: object) -> object:
-        return f"'{cell}" if _looks_like_formula(cell) else cell
-
-    return table.map(safe).rename(columns=safe)
-
-
-def _looks_like_formula(cell: object) -> bool:
-    return isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-
-
-def _write_xlsx(
-    table: "pd.DataFrame", path: Path, add_sheets: "Callable[[Workbook], None]"
-) -> None:
-    from numbers import Number
-
-    from openpyxl import Workbook
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-    from openpyxl.utils import get_column_letter
-
-    if len(table) > _MOST_ROWS:
-        raise DataError(
-            f"{path}: {len(table):,} rows are more than the {_MOST_ROWS:,} that a sheet of .xlsx "
-            "holds; write .csv, .jsonl or .parquet"
-        )
-    for number, row in enumerate(table.itertuples(index=False), start=2):
-        if any(isinstance(value, str) and len(value) > _LONGEST_CELL for value in row):
-            raise DataError(
-                f"{path}: row {number} has a text of more than {_LONGEST_CELL:,} characters, which "
-                "no cell of .xlsx holds; write .csv, .jsonl or .parquet"
-            )
-    # Opened first: openpyxl complains on stderr when it has rows but no file to put them in.
-    with path.open("wb") as file:
-        book = Workbook(write_only=True)
-        sheet = book.create_sheet("tweetsent")
-        sheet.freeze_panes = "A2"
-        for place, name in enumerate(table.columns, start=1):
-            longest = max((len(str(cell)) for cell in table.iloc[:100, place - 1]), default=0)
-            width = min(max(longest, len(str(name))) + 2, _WIDEST_COLUMN)
-            sheet.column_dimensions[get_column_letter(place)].width = width
-        for values in chain(
-            [tuple(map(str, table.columns))], table.itertuples(index=False, name=None)
-        ):
-            cells = []
-            for value in values:
-                if _is_missing(value) or isinstance(value, Number):
-                    cells.append(WriteOnlyCell(sheet, None if _is_missing(value) else value))
-                else:
-                    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", str(value)))
-                    cell.data_type = "s"  # never a formula
-                    # Nor one after somebody edited the cell: Excel's own apostrophe.
-                    cell.quotePrefix = _looks_like_formula(value)
-                    cells.append(cell)
-            sheet.append(cells)
-        add_sheets(book)
-        book.save(file)

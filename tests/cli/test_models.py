@@ -157,6 +157,19 @@ def test_a_file_without_an_output_is_answered_on_stdout(
     assert [answer["text"] for answer in json.loads(result.out)] == ["Çok güzeldi", "=SUM(1)"]
 
 
+def test_a_json_list_is_printed_as_it_goes(
+    tweetsent: Running, texts: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tweetsent("predict", "Çok güzeldi", "=SUM(1)", "--json").out
+    arguments = ["predict", "--input", str(texts), "--text-column", "mesaj", "--json"]
+    assert tweetsent(*arguments).out == whole
+    answered = tweetsent(*arguments, "--output", "out.csv")
+    assert answered.out == whole
+    assert "out.csv: 3 rows" in answered.err
+    texts.write_text("mesaj\n\n", encoding="utf-8")
+    assert tweetsent(*arguments).out == "[]\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

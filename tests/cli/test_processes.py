@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,11 @@ import pytest
 from tests.bot.tiny import TinyClassifier
 from tests.cli.conftest import ROOT, Result, Running
 from tests.sentences import SENTENCES
-from tweetsent import database
+from tweetsent import blocks, bulk, database
 from tweetsent.adapter import read_manifest
 from tweetsent.batching import BatchingClassifier
 from tweetsent.cli import console, serving
+from tweetsent.files import read_table
 from tweetsent.labels import LABELS
 from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
@@ -98,6 +101,52 @@ def test_a_prediction_process_prints_json_and_nothing_else(process: Running, tin
     # The one line is about the adapter: the model libraries keep quiet.
     assert result.err.count("\n") == 1
     assert "there is no adapter" in result.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_file_goes_on_after_a_kill_and_ends_as_if_there_were_none(
+    tweetsent: Running,
+    tiny: Path,
+    empty_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+) -> None:
+    rows = [f"{row.text} {number}" for number in range(20) for row in SENTENCES]
+    table = "metin\n" + "".join(f'"{row}"\n' for row in rows)
+    (empty_home / "rows.csv").write_text(table, encoding="utf-8")
+    partial = empty_home / "out.csv.partial"
+    predict = ["predict", "--input", "rows.csv", "--output"]
+    small_blocks = "from tweetsent import blocks, cli; blocks.BLOCK_ROWS = 20; cli.main()"
+    done_before = random.randint(1, 5)
+    with subprocess.Popen(
+        [sys.executable, "-c", small_blocks, *predict, "out.csv"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as killed:
+        while len(list(partial.glob("block-*"))) < done_before and killed.poll() is None:
+            time.sleep(0.001)
+        killed.send_signal(number)
+        errors = killed.communicate()[1]
+    if number == signal.SIGINT:
+        assert killed.returncode == 130
+        assert errors.endswith("stopped; the same command goes on from here\n")
+    assert not (empty_home / "out.csv").exists()
+    done = len(list(partial.glob("block-*")))
+    assert done_before <= done < len(rows) / 20
+
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 20)
+    monkeypatch.setattr(bulk, "BLOCK_ROWS", 20)
+    again = tweetsent(*predict, "out.csv")
+    assert again.code == 0, again.err
+    assert f"going on after {done * 20:,} texts" in again.err
+    assert tweetsent(*predict, "whole.csv").code == 0
+
+    assert (empty_home / "out.csv").read_bytes() == (empty_home / "whole.csv").read_bytes()
+    found = read_table(empty_home / "out.csv")
+    assert found["metin"].tolist() == rows
+    assert found["tweetsent_label"].isin(LABELS).all()
+    assert not partial.exists()
 
 
 def test_a_piped_conversation_is_answered_and_ends_with_zero(

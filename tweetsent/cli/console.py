@@ -6,13 +6,22 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from tweetsent.errors import ConfigError
 from tweetsent.jsonlog import JsonFormatter
@@ -39,9 +48,23 @@ def report(message: str) -> None:
 
 def print_json(value: Any) -> None:
     """The only thing a command prints on stdout under --json."""
+    sys.stdout.write(f"{_json(value)}\n")
+
+
+def print_json_list(values: Iterable[Any]) -> None:
+    """The same for a list that is longer than memory: each value as soon as it is there."""
+    before = "["
+    for value in values:
+        text = _json(value).replace("\n", "\n  ")
+        sys.stdout.write(f"{before}\n  {text}")
+        before = ","
+    sys.stdout.write("[]\n" if before == "[" else "\n]\n")
+
+
+def _json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=2)
     # Half an emoji, from an argument or a file, has no UTF-8 form.
-    sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def can_ask() -> bool:
@@ -73,10 +96,10 @@ def debugging() -> bool:
 
 
 @contextmanager
-def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(title: str, total: int | None, done: int = 0) -> Iterator[Callable[[int], None]]:
     """A bar on stderr; the yielded function moves it forward by so many units."""
-    with _bar() as bar:
-        task = bar.add_task(title, total=total)
+    with _bar(_Rate()) as bar:
+        task = bar.add_task(title, total=total, completed=done)
         yield lambda units: bar.advance(task, units)
 
 
@@ -124,13 +147,22 @@ def training_progress(
         yield step, say
 
 
-def _bar() -> Progress:
+class _Rate(ProgressColumn):
+    """Units a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "")
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
     """Drawn only where stderr is a terminal."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        *columns,
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,

@@ -1,7 +1,10 @@
 """`tweetsent predict`, `evaluate`, `train` and `average`."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +14,14 @@ from tweetsent.cli.console import (
     can_ask,
     load_settings,
     print_json,
+    print_json_list,
     progress_bar,
     report,
     stop_on_interrupt,
     training_progress,
 )
 from tweetsent.errors import DataError, StoppedError, UnknownLabelError
-from tweetsent.labels import LABELS, Label, Scores, parse_label
+from tweetsent.labels import Label, Scores, parse_label
 from tweetsent.text import clean
 
 if TYPE_CHECKING:
@@ -69,68 +73,67 @@ def predict(
     if not all(clean(text) for text in texts):
         raise DataError("there is nothing to classify in an empty text")
     classifier = _load(load_settings(), model)
-    _print_predictions(texts, classifier.classify(texts), classifier.version, json_output)
+    answers = zip(texts, classifier.classify(texts), strict=True)
+    _print_predictions(answers, classifier.version, json_output)
 
 
 def _predict_file(
     path: Path, column: str | None, output: Path | None, model: str | None, json_output: bool
 ) -> None:
     from training.columns import SAMPLE_ROWS, find_text_column
-    from tweetsent import files
-    from tweetsent.misread import check_letters
+    from tweetsent import bulk
+    from tweetsent.blocks import BlockReader
+    from tweetsent.files import check_output
+    from tweetsent.partial import partial_output
 
     if output:
-        files.check_output(output)
+        check_output(output)
     settings = load_settings()
-    sample = files.read_table(path, rows=SAMPLE_ROWS)
-    name = column or find_text_column(sample, path)
-    files.text_column(sample, name, path)
-    notes = [] if column else [f"{path}: texts are in column {name!r}"]
-    table = files.read_table(path, columns=None if output else [name], say=notes.append)
-    cells = files.text_column(table, name, path)
-    check_letters(cells, path, notes.append)
+    notes: list[str] = []
+    reader = BlockReader(path, notes.append)
+    name = column or find_text_column(reader.head().head(SAMPLE_ROWS), path)
+    if not column:
+        notes.insert(0, f"{path}: texts are in column {name!r}")
+    with progress_bar("reading", None) as advance:
+        file = bulk.survey(reader, name, output, notes.append, advance)
     for note in notes:
         report(note)
-    rows = [row for row, cell in enumerate(cells) if clean(cell)]
-    if len(rows) < len(cells):
-        report(f"rows without a text stay without a label: {len(cells) - len(rows)}")
-    classifier = _load(settings, model)
-    with progress_bar("classifying", len(rows)) as advance:
-        scores = classifier.classify([cells[row] for row in rows], advance)
+    if file.texts < file.rows:
+        report(f"rows without a text stay without a label: {file.rows - file.texts}")
+    with ExitStack() as stack:
+        partial = stack.enter_context(partial_output(output)) if output else None
+        classifier = _load(settings, model)
+        done = partial.begin(bulk.job_of(file, classifier), report) if partial else 0
+        advance = stack.enter_context(progress_bar("classifying", file.texts, done))
+        answers = chain.from_iterable(bulk.classify(file, classifier, partial, advance))
+        try:
+            if json_output or not output:
+                _print_predictions(answers, classifier.version, json_output)
+            else:
+                deque(answers, maxlen=0)
+        except KeyboardInterrupt:
+            again = "; the same command goes on from here" if output else ""
+            raise StoppedError(f"stopped{again}") from None
     if output:
-        results: list[Scores | None] = [None] * len(cells)
-        for row, score in zip(rows, scores, strict=True):
-            results[row] = score
-        table["tweetsent_label"] = [score.label.value if score else None for score in results]
-        table["tweetsent_label_tr"] = [score.label.turkish if score else None for score in results]
-        for label in LABELS:
-            table[f"tweetsent_{label}"] = [score.of(label) if score else None for score in results]
-        table["tweetsent_model"] = classifier.version
-        files.write_table(table, output)
-        report(f"{output}: {len(cells)} rows")
-    if json_output or not output:
-        texts = [cells[row] for row in rows]
-        _print_predictions(texts, scores, classifier.version, json_output)
+        report(f"{output}: {file.rows} rows")
 
 
 def _print_predictions(
-    texts: list[str], scores: list[Scores], version: str, json_output: bool
+    answers: Iterable[tuple[str, Scores]], version: str, json_output: bool
 ) -> None:
     if json_output:
-        print_json(
-            [
-                {
-                    "text": text,
-                    "label": score.label.value,
-                    "label_tr": score.label.turkish,
-                    "scores": score.as_dict(),
-                    "model": version,
-                }
-                for text, score in zip(texts, scores, strict=True)
-            ]
+        print_json_list(
+            {
+                "text": text,
+                "label": score.label.value,
+                "label_tr": score.label.turkish,
+                "scores": score.as_dict(),
+                "model": version,
+            }
+            for text, score in answers
         )
         return
-    for text, score in zip(texts, scores, strict=True):
+    for text, score in answers:
         typer.echo(f"{score.label.turkish:<9} {score.confidence:4.0%}  {clean(text)}")
 
 
