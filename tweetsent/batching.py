@@ -14,7 +14,8 @@ _MAX_BATCH = 64
 # What a message may have to wait for when it comes while a file is in work.
 _BACKGROUND_TEXTS = 8
 _BACKGROUND_CHARS = 2_000  # with the padding
-_PROBE = "Bugün hava çok güzel."
+PROBE = "Bugün hava çok güzel."
+"""What a model must be able to score before it serves."""
 
 
 class BatchingClassifier:
@@ -63,7 +64,7 @@ class BatchingClassifier:
 
     def _use(self, classifier: Classifier) -> None:
         # In the thread that scores, hence never in the middle of a batch.
-        classifier.classify([_PROBE])
+        classifier.classify([PROBE])
         self._classifier = classifier
 
     async def _work(self) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tweetsent.batching import _PROBE as PROBE
-from tweetsent.batching import BatchingClassifier
+from tweetsent.batching import PROBE, BatchingClassifier
 from tweetsent.classifier import Classifier, load_from
 from tweetsent.errors import ModelError
 from tweetsent.labels import Scores

@@ -93,7 +93,7 @@ def _serve(settings: Settings, transport: "Transport") -> None:
 
     # An adapter that was named is used, whatever the registry says.
     registry = Registry.of(settings, engine) if settings.tweetsent_adapter == "auto" else None
-    watcher = Watcher(registry, load) if registry else None
+    watcher = Watcher(registry, load, store.faults) if registry else None
     # Held by nothing else, so that a swap frees it.
     batching = BatchingClassifier(watcher.first() if watcher else load(None))
     language.prepare()
