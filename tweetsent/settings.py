@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tweetsent.errors import ConfigError
 
+_PASSWORD_IN_URL = re.compile(r"://[^/@]*?:([^@]*)@")
+_SHORTEST_SECRET = 8
 _TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
 _TOKEN_IN_TEXT = re.compile(r"\d+:[\w-]{30,}", re.ASCII)
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})", re.ASCII)
@@ -231,6 +233,22 @@ class Settings(BaseSettings):
         """The database's SQLAlchemy URL."""
         path = (self.tweetsent_data_dir / "tweetsent.db").resolve()
         return self.tweetsent_database_url or f"sqlite:///{quote(str(path))}"
+
+    @property
+    def secrets(self) -> list[str]:
+        """What nobody may read in a log or an error; the token's secret part alone, too."""
+        fields = (
+            self.telegram_bot_token,
+            self.telegram_webhook_secret,
+            self.tweetsent_pseudonym_key,
+        )
+        values = [field.get_secret_value() for field in fields if field]
+        if self.telegram_bot_token:
+            values.append(values[0].partition(":")[2])
+        if match := _PASSWORD_IN_URL.search(self.tweetsent_database_url or ""):
+            values.append(unquote(match[1]))
+        # A shorter one would hide parts of innocent words, and nothing logs it by itself.
+        return [value for value in values if len(value) >= _SHORTEST_SECRET]
 
     @property
     def snapshots(self) -> Path:

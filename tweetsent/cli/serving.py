@@ -53,11 +53,8 @@ def chat() -> None:
 
 
 def _serve_telegram(settings: Settings) -> None:
-    from bot.redaction import install_redaction
     from bot.running import run_bot
 
-    token = settings.telegram_bot_token
-    install_redaction(token.get_secret_value() if token else None)
     _serve(settings, partial(run_bot, settings))
 
 
