@@ -1,5 +1,6 @@
 """Texts in, calibrated scores out: the one path that bot, command line and evaluation share."""
 
+import logging
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +13,7 @@ from tweetsent import __version__
 from tweetsent.adapter import Manifest, attach, choose_adapter, read_manifest
 from tweetsent.embedded import NAME
 from tweetsent.errors import ModelError
+from tweetsent.halving import run_halving
 from tweetsent.labels import Scores
 from tweetsent.model import (
     BaseModel,
@@ -29,6 +31,8 @@ from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+log = logging.getLogger(__name__)
 
 # While it loads a model, transformers changes things of the whole process: two loads at once may
 # leave them changed for good, and every model after that answers at random.
@@ -71,13 +75,29 @@ class Classifier:
         step = _BATCH_SIZE[self.device.type]
         for start in range(0, len(order), step):
             rows = order[start : start + step]
-            ids, lengths = pad_right([sequences[row] for row in rows], self.device)
-            result[rows] = self._scorer(ids, lengths).cpu()
+            result[rows] = self._scores([sequences[row] for row in rows])
             if progress:
                 progress(len(rows))
         if not torch.isfinite(result).all():
             raise ModelError(f"model {self.version} gave scores that are not numbers")
         return result
+
+    def _scores(self, sequences: Sequence[list[int]]) -> torch.Tensor:
+        """Logits (B, 3) on the CPU; when the GPU has no room for a single row, it is given up."""
+        try:
+            return run_halving(self._forward, sequences)
+        except torch.cuda.OutOfMemoryError:
+            pass
+        log.warning("the GPU's memory is too little for one text: the CPU classifies from now on")
+        self.device = torch.device("cpu")
+        self._scorer.to(self.device)
+        torch.cuda.empty_cache()
+        return self._forward(sequences)
+
+    def _forward(self, sequences: Sequence[list[int]]) -> torch.Tensor:
+        ids, lengths = pad_right(list(sequences), self.device)
+        scores: torch.Tensor = self._scorer(ids, lengths)
+        return scores.cpu()
 
     def classify(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None

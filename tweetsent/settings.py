@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tweetsent.errors import ConfigError
 
 _PASSWORD_IN_URL = re.compile(r"://[^/@]*?:([^@]*)@")
+ENV_FILE = Path(".env")
+"""Where settings may stand, in the folder that a process is started in."""
 _SHORTEST_SECRET = 8
 _TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
 _TOKEN_IN_TEXT = re.compile(r"\d+:[\w-]{30,}", re.ASCII)
@@ -22,7 +24,7 @@ class Settings(BaseSettings):
     """The settings of one process, read once and passed on."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="ignore",

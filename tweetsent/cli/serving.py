@@ -1,6 +1,7 @@
 """`tweetsent run`, `bot` and `chat`: the same application, over Telegram or in the terminal."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tweetsent.cli.console import load_settings, report
 from tweetsent.errors import ConfigError
+from tweetsent.permissions import exposed
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from tweetsent.service import SentimentService
 
     Transport = Callable[[SentimentService, RetrainingService], Awaitable[None]]
+
+log = logging.getLogger(__name__)
 
 
 def run() -> None:
@@ -82,6 +86,8 @@ def _serve(settings: Settings, transport: "Transport") -> None:
     from tweetsent.watcher import Watcher
 
     engine = open_engine(settings)  # first, since it fails fast
+    for warning in exposed(settings):
+        log.warning("%s", warning)
     store = open_store(settings, engine)
 
     def load(adapter: Path | None) -> "Classifier":
