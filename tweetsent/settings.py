@@ -63,7 +63,8 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; by default SQLite in the data folder."""
 
     tweetsent_base_model: str = "auto"
-    """`auto` or `embedded` (Gemma 3 270M), a hub id such as Qwen/Qwen3-0.6B, or a path."""
+    """`auto` or `embedded` (Gemma 3 270M), a hub id such as Qwen/Qwen3-0.6B, with @ and a commit
+    after it to stay with that one, or a path."""
 
     tweetsent_adapter: str = "auto"
     """`auto` takes the registry's active version, before the first one the shipped adapter where it

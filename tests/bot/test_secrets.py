@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import subprocess
 import sys
 import urllib.request
@@ -47,6 +48,7 @@ def home(
     }
     text = "".join(f"{name}={value}\n" for name, value in lines.items())
     (tmp_path / ".env").write_text(text, encoding="utf-8")
+    (tmp_path / ".env").chmod(0o644)
     return tmp_path
 
 
@@ -113,6 +115,10 @@ def test_a_bots_life(
         finally:
             process.terminate()
             process.wait(60)
+    kept = [home / "data", *(home / "data").rglob("*")]
+    assert {path.name for path in kept} >= {"data", "tweetsent.db"}
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in kept} == {0}
+    assert "other users of this machine can read .env: chmod 600 .env" in output.read_text("utf-8")
 
 
 def test_a_refused_token_and_the_doctor(home: Path, api: BotApi, no_secret: list[str]) -> None:

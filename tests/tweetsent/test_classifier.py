@@ -1,6 +1,7 @@
 """The classifier: the shipped adapter on plain Turkish sentences, and what it must never do."""
 
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -245,3 +246,12 @@ def test_a_gpu_too_small_for_one_text_is_given_up_once(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     classifier.logits(NEGATIVE)
     assert calls[5:] == [5]
+
+
+def test_the_embedded_model_is_loaded_without_a_network(
+    embedded_classifier: Classifier, no_network: list[object]
+) -> None:
+    settings = Settings(_env_file=None, tweetsent_base_model="embedded", tweetsent_device="cpu")
+    assert load_classifier(settings, print).version == embedded_classifier.version
+    assert no_network == []
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
