@@ -113,7 +113,12 @@ def load_classifier(settings: Settings, report: Callable[[str], None]) -> Classi
     Raises ModelError when one of them is missing, damaged or does not fit the other.
     """
     with _LOADING:
-        return _load_named(settings, report)
+        try:
+            return _load_named(settings, report)
+        except torch.cuda.OutOfMemoryError:
+            raise ModelError(
+                "the GPU has no room for the model: TWEETSENT_DEVICE=cpu does without it"
+            ) from None
 
 
 def _load_named(settings: Settings, report: Callable[[str], None]) -> Classifier:

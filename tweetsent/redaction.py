@@ -43,10 +43,7 @@ class SecretFilter(logging.Filter):
 
 
 def install_redaction(secrets: Iterable[str]) -> None:
-    """Redacts what the root logger's present handlers write, and quiets the HTTP libraries.
-
-    What Python itself would write of an exception that nobody caught becomes a log line.
-    """
+    """Redacts what the root logger's present handlers write, and quiets the HTTP libraries."""
     redacting = SecretFilter(secrets)
     for handler in logging.getLogger().handlers:
         handler.addFilter(redacting)
@@ -55,6 +52,10 @@ def install_redaction(secrets: Iterable[str]) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # It logs a traceback for what its caller hears and logs as well.
     logging.getLogger("telegram.ext.AIORateLimiter").setLevel(logging.CRITICAL)
+
+
+def log_uncaught() -> None:
+    """From now on exceptions that nobody caught are logged: Python would write them unredacted."""
     sys.excepthook = lambda kind, error, trace: _uncaught((kind, error, trace))
     threading.excepthook = lambda args: _uncaught(
         (args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)

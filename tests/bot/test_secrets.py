@@ -125,6 +125,7 @@ def test_a_refused_token_and_the_doctor(home: Path, api: BotApi, no_secret: list
     api.faults["getMe"] += [Fault.of(404, "Not Found")] * 2
     refused = tweetsent(home, "run")
     assert "Telegram refuses TELEGRAM_BOT_TOKEN" in refused.stderr
+    api.faults.clear()
     examined = tweetsent(home, "doctor")
     assert "@duygu_bot" in examined.stdout
     nowhere = tweetsent(
@@ -136,12 +137,13 @@ def test_a_refused_token_and_the_doctor(home: Path, api: BotApi, no_secret: list
 
 def test_an_error_that_nobody_foresaw_at_the_end(home: Path, no_secret: list[str]) -> None:
     script = (
-        "import sys; from tweetsent import database; from tweetsent.cli import run\n"
+        "import sys; from tweetsent import database; from tweetsent.cli import main\n"
         "from tweetsent.settings import Settings\n"
         "def fail(url): raise RuntimeError(Settings.load().telegram_bot_token.get_secret_value())\n"
         "database.upgrade = fail\n"
-        "code = run(['run'])\n"
-        "fail('') if code else None"
+        "sys.argv[1:] = ['run']\n"
+        "try: main()\n"
+        "except SystemExit: fail('')"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from pydantic import SecretStr
 
-from tweetsent.redaction import SecretFilter, install_redaction, redact
+from tweetsent.redaction import SecretFilter, install_redaction, log_uncaught, redact
 from tweetsent.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -26,11 +26,9 @@ def written() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     logging.getLogger().addHandler(handler)
-    hooks = sys.excepthook, threading.excepthook
     install_redaction([TOKEN, "1:short", TOKEN.partition(":")[2], KEY])
     yield stream
     logging.getLogger().removeHandler(handler)
-    sys.excepthook, threading.excepthook = hooks
 
 
 def test_secrets_are_taken_out_of_message_arguments_and_traceback(written: io.StringIO) -> None:
@@ -71,8 +69,12 @@ def test_other_texts_stay_as_they_are(text: str) -> None:
 
 
 def test_what_nobody_caught_is_logged_without_secrets(
-    written: io.StringIO, capsys: pytest.CaptureFixture[str]
+    written: io.StringIO, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for module in (sys, threading):
+        monkeypatch.setattr(module, "excepthook", module.excepthook)
+    log_uncaught()
+
     def fail() -> None:
         raise ValueError(TOKEN)
 
