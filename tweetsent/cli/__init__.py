@@ -19,7 +19,6 @@ from tweetsent.errors import (
     VersionError,
 )
 from tweetsent.permissions import make_private
-from tweetsent.redaction import log_uncaught
 
 log = logging.getLogger(__name__)
 _BAD_INPUT = (ConfigError, DataError, NotReadyError, UnknownLabelError, VersionError)
@@ -30,7 +29,6 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without emoji shows question marks
     make_private()
-    log_uncaught()
     sys.exit(run(sys.argv[1:]))
 
 

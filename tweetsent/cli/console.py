@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tweetsent.errors import ConfigError
 from tweetsent.jsonlog import JsonFormatter
-from tweetsent.redaction import install_redaction, redact
+from tweetsent.redaction import install_redaction, log_uncaught, redact
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def load_settings() -> Settings:
     for package in ("bot", "training", "tweetsent"):
         logging.getLogger(package).setLevel(settings.tweetsent_log_level)
     install_redaction(settings.secrets)
+    log_uncaught()
     return settings
 
 
