@@ -320,15 +320,17 @@ def test_a_bot_that_stops_ends_its_run(
 def test_scores_that_are_no_numbers_are_told_to_the_admins_once(
     telegram: BotApi, admin: int
 ) -> None:
+    telegram.send("/model", user=admin)
+    telegram.wait_sent(1, admin)
     for number in (1, 2):
         telegram.send("bozuk")
         assert telegram.wait_sent(number)[-1]["text"] == texts.errors.MODEL
 
-    told = telegram.wait_sent(1, admin)[0]["text"]
+    told = telegram.wait_sent(2, admin)[1]["text"]
     assert told.startswith("⚠️ tiny-1 modeli bozuk sonuçlar veriyor")
     assert told.endswith("Ayrıntı: the weights are gone")
     telegram.send("/model", user=admin)
-    assert telegram.wait_sent(2, admin)[1]["text"].startswith("🤖 Model: tiny-1")
+    assert telegram.wait_sent(3, admin)[2]["text"].startswith("🤖 Model: tiny-1")
 
 
 def test_a_version_that_can_not_be_loaded_is_told_once_whatever_restarts(
@@ -336,8 +338,8 @@ def test_a_version_that_can_not_be_loaded_is_told_once_whatever_restarts(
 ) -> None:
     Faults(database).note("v-2", FaultKind.LOADING, "adapter v-2 is damaged")
     for start in (1, 2):
-        bot.start()
         api.send("/model", user=admin)
+        bot.start()
         api.wait_sent(1 + start, admin)
         bot.stop()
 
