@@ -40,11 +40,11 @@ lock: $(INSTALLED)
 		> $(VENV)/lock.txt
 	mv $(VENV)/lock.txt requirements.txt
 
-# Known vulnerabilities of the pinned versions, from the database of PyPI: it needs the network.
+# Known vulnerabilities of the pinned versions; fails too when the database of PyPI does not answer.
 audit: $(INSTALLED)
 	$(PIP) install pip-audit
-	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.txt
-	$(BIN)/pip-audit --no-deps --disable-pip -r requirements-torch.txt
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r requirements-torch.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
