@@ -3,9 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test lock clean
+.PHONY: run test lock audit clean
 
 run: $(INSTALLED)
 	@$(BIN)/tweetsent run
@@ -18,26 +19,32 @@ test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 # The marker is written last: an interrupted installation is done again.
-$(INSTALLED): requirements.txt pyproject.toml
+$(INSTALLED): requirements.txt requirements-torch.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "tweetsent needs Python 3.11 or newer: make PYTHON=python3.12 …" >&2; exit 1; }
 	@echo "installing into $(VENV): 2 GB, once, two minutes or more …" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e . >&2
+	@$(PIP) install --require-hashes --no-deps -r requirements.txt >&2
+	@$(PIP) install -r requirements-torch.txt >&2
+	@$(PIP) install --no-deps --no-build-isolation -e . >&2
 	@touch $@
 
-# Resolve the newest versions that pyproject.toml allows; the lines about torch are kept.
+# Pin and hash what pyproject.toml asks for, for every platform; pins that fit stay as they are, but
+# with `make lock UPGRADE=--upgrade`. torch and the packages of its CUDA build are left out.
 lock: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet pip-tools
-	grep '^torch==' requirements.txt > $(VENV)/torch.txt
-	$(BIN)/pip-compile --quiet --upgrade --extra dev --strip-extras --no-header \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--unsafe-package torch --constraint $(VENV)/torch.txt \
-		--output-file $(VENV)/lock.txt pyproject.toml
-	{ head -3 requirements.txt; grep -v '^# \(The following\|torch$$\)' $(VENV)/lock.txt; } \
-		> $(VENV)/new.txt
-	mv $(VENV)/new.txt requirements.txt
+	$(PIP) install uv
+	$(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --all-extras \
+		--generate-hashes --no-header --constraint requirements-torch.txt \
+		--output-file requirements.txt pyproject.toml
+	awk '/^[a-z]/ {drop = /^(torch==|triton==|cuda-|nvidia-)/} !drop' requirements.txt \
+		> $(VENV)/lock.txt
+	mv $(VENV)/lock.txt requirements.txt
+
+# Known vulnerabilities of the pinned versions; fails too when the database of PyPI does not answer.
+audit: $(INSTALLED)
+	$(PIP) install pip-audit
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r requirements-torch.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -30,6 +30,7 @@ from tweetsent.batching import BatchingClassifier
 from tweetsent.classifier import Classifier, load_classifier
 from tweetsent.database import create_engine_for, upgrade
 from tweetsent.embedded import prepare_embedded
+from tweetsent.faults import Faults
 from tweetsent.records import ActivatedBy
 from tweetsent.registry import Registry
 from tweetsent.sealed import sha256_of
@@ -72,7 +73,8 @@ async def measure(scratch: Path, rate: int) -> dict[str, Any]:
     """The figures of one run in an empty folder."""
     settings = prepare(scratch)
     upgrade(settings.database_url)
-    registry = Registry.of(settings, create_engine_for(settings.database_url))
+    engine = create_engine_for(settings.database_url)
+    registry = Registry.of(settings, engine)
     versions = [registry.add(scaled(scratch, factor)).version for factor in (1.01, 0.99)]
     registry.promote(versions[0], ActivatedBy.CLI)
 
@@ -80,7 +82,7 @@ async def measure(scratch: Path, rate: int) -> dict[str, Any]:
         changes = {"tweetsent_adapter": str(adapter)} if adapter else {}
         return load_classifier(settings.model_copy(update=changes), lambda _: None)
 
-    watcher = Watcher(registry, load)
+    watcher = Watcher(registry, load, Faults(engine))
     batching = BatchingClassifier(watcher.first(), remembered=0)
     answers: list[Answer] = []
     asking: list[asyncio.Task[None]] = []

@@ -62,7 +62,7 @@ def build_application(
     data = BotData(
         service,
         retraining,
-        Reporter(retraining, admins),
+        Reporter(service, retraining, admins),
         Announcer(service),
         Labeller(service, settings),
         admins,

@@ -1,6 +1,7 @@
-"""What admins see of retraining runs: a message that follows one, and a report of each that ended.
+"""What admins are told unasked: a message that follows a retraining run, a report of each that
+ended, and each fault of the model.
 
-Both come from the database: it does not matter which process started a run.
+All come from the database: it does not matter which process started a run or met a fault.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from bot.texts.wording import shortened
 from tweetsent.figures import comparison_png
 from tweetsent.records import Run, RunState
 from tweetsent.retraining import RetrainingService
+from tweetsent.service import SentimentService
 
 FOLLOW_SECONDS = 5.0
 """Between two looks at a run; Telegram allows some twenty changes of a message in a minute."""
@@ -30,18 +32,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Report:
-    """What an admin is told of a run."""
+    """What an admin is told of a run or of a fault."""
 
     admin_id: int
-    run_id: int
+    subject: str
+    """In words of the log."""
     text: str
-    picture: bytes | None
+    picture: bytes | None = None
 
 
 class Reporter:
-    """Tells the admins of runs, until it is closed."""
+    """Tells the admins of runs and faults, until it is closed."""
 
-    def __init__(self, retraining: RetrainingService, admin_ids: frozenset[int]) -> None:
+    def __init__(
+        self,
+        service: SentimentService,
+        retraining: RetrainingService,
+        admin_ids: frozenset[int],
+    ) -> None:
+        self._service = service
         self._retraining = retraining
         self._admin_ids = admin_ids
         self._tasks: set[asyncio.Task[None]] = set()
@@ -49,7 +58,9 @@ class Reporter:
         self._is_started = False
 
     def start(self, bot: Bot) -> None:
-        """Report every run that ended, those before the start too; within a running loop."""
+        """Report every run that ended and every fault, those before the start too; within a
+        running loop.
+        """
         self._is_started = True
         self._begin(self._report_all(bot))
 
@@ -97,8 +108,8 @@ class Reporter:
             try:
                 await self._report_new(bot)
                 failure = ""
-            except Exception as error:  # noqa: BLE001 - later runs are to be reported all the same
-                failure = log_once(log, failure, f"runs can't be reported: {describe(error)}")
+            except Exception as error:  # noqa: BLE001 - what comes later is to be reported too
+                failure = log_once(log, failure, f"reports can't be made: {describe(error)}")
             await asyncio.sleep(FOLLOW_SECONDS)
 
     async def _report_new(self, bot: Bot) -> None:
@@ -107,11 +118,19 @@ class Reporter:
         while (run := await self._retraining.claim_report()) is not None:
             log.info("run %d: %s %s", run.id, run.state, run.reason)
             text, picture = _report_text(run), await _report_picture(run)
-            for admin_id in sorted(self._admin_ids):
-                report = _Report(admin_id, run.id, text, picture)
-                if not await _is_settled(bot, report):
-                    log.warning("run %d can't be reported to an admin yet: trying again", run.id)
-                    self._unsent.append(report)
+            await self._report(bot, f"run {run.id}", text, picture)
+        while (fault := await self._service.claim_fault()) is not None:
+            text = texts.models.fault(fault, self._service.model_version)
+            await self._report(bot, f"the fault of model {fault.version}", text)
+
+    async def _report(
+        self, bot: Bot, subject: str, text: str, picture: bytes | None = None
+    ) -> None:
+        for admin_id in sorted(self._admin_ids):
+            report = _Report(admin_id, subject, text, picture)
+            if not await _is_settled(bot, report):
+                log.warning("%s can't be reported to an admin yet: trying again", subject)
+                self._unsent.append(report)
 
 
 async def _is_settled(bot: Bot, report: _Report) -> bool:
@@ -125,7 +144,7 @@ async def _is_settled(bot: Bot, report: _Report) -> bool:
         is_final = isinstance(error, (BadRequest, Forbidden))  # who never wrote to the bot, for one
         if isinstance(error, TelegramError) and not is_final:
             return False
-        log.error("run %d can't be reported to an admin: %s", report.run_id, describe(error))
+        log.error("%s can't be reported to an admin: %s", report.subject, describe(error))
     return True
 
 
@@ -141,7 +160,7 @@ async def _send(bot: Bot, report: _Report) -> None:
             refusal = error
     await bot.send_message(report.admin_id, shortened(report.text, MessageLimit.MAX_TEXT_LENGTH))
     if refusal:
-        log.warning("run %d is reported without a picture: %s", report.run_id, describe(refusal))
+        log.warning("%s is reported without a picture: %s", report.subject, describe(refusal))
 
 
 def _report_text(run: Run) -> str:

@@ -35,6 +35,47 @@ def test_the_variables_are_settings(text: str) -> None:
     assert named <= {name.upper() for name in Settings.model_fields}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "DynamicUser=yes",
+        "UMask=0077",
+        "StateDirectoryMode=0700",
+        "LimitCORE=0",
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=",
+        "ProtectSystem=strict",
+        "ProtectHome=yes",
+        "ProtectProc=invisible",
+        "PrivateTmp=yes",
+        "RestrictNamespaces=yes",
+        "SystemCallFilter=@system-service",
+        "SystemCallFilter=~@privileged",
+    ],
+)
+def test_the_unit_has_the_least_rights(line: str) -> None:
+    assert line in UNIT.splitlines()
+
+
+def test_every_requirement_is_pinned_and_hashed_but_torch() -> None:
+    entries = re.split(r"\n(?=\S)", (ROOT / "requirements.txt").read_text("utf-8").strip())
+    assert len(entries) > 100
+    for entry in entries:
+        assert re.match(r"[a-z0-9-]+==\S+", entry), entry
+        assert "--hash=sha256:" in entry, entry
+    (torch,) = re.findall(
+        r"^[^#\s]+$", (ROOT / "requirements-torch.txt").read_text("utf-8"), re.MULTILINE
+    )
+    assert torch.startswith("torch==")
+
+
+def test_hashes_are_demanded_wherever_the_requirements_are_installed() -> None:
+    for text in (DOCKERFILE, (ROOT / "Makefile").read_text("utf-8")):
+        (line,) = [line for line in text.splitlines() if " -r requirements.txt" in line][:1]
+        assert "--require-hashes --no-deps" in line
+        assert "--no-build-isolation" in text  # which would fetch the build's tools unhashed
+
+
 def test_what_the_image_copies_is_there_and_reaches_the_build() -> None:
     allowed = (DEPLOY / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
     for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE):

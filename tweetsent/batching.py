@@ -28,7 +28,8 @@ _BATCH_TOKENS = {"cpu": 256, "cuda": 8192}
 larger ones; a GPU still is."""
 _TEXT_TOKENS = 32
 """Of a usual text: so many of them as would fit are tokenised for a batch."""
-_PROBE = "Bugün hava çok güzel."
+PROBE = "Bugün hava çok güzel."
+"""What a model must be able to score before it serves."""
 
 T = TypeVar("T")
 _Request = tuple[str, asyncio.Future[Scored]]
@@ -100,7 +101,7 @@ class BatchingClassifier:
         one stays; RuntimeError after `close`.
         """
         async with self._turn:
-            await self._in_thread(partial(classifier.classify, [_PROBE]))
+            await self._in_thread(partial(classifier.classify, [PROBE]))
             self._classifier = classifier
 
     async def _work(self) -> None:

@@ -1,6 +1,8 @@
 """Texts in, calibrated scores out: the one path that bot, command line and evaluation share."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from itertools import chain
@@ -15,6 +17,7 @@ from tweetsent.adapter import Manifest, attach, choose_adapter, read_manifest
 from tweetsent.captured import make_scorer
 from tweetsent.embedded import NAME
 from tweetsent.errors import ModelError
+from tweetsent.halving import run_halving
 from tweetsent.labels import Scores
 from tweetsent.model import (
     BaseModel,
@@ -34,6 +37,8 @@ from tweetsent.settings import Precision, Settings
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
+
+log = logging.getLogger(__name__)
 
 # While it loads a model, transformers changes things of the whole process: two loads at once may
 # leave them changed for good, and every model after that answers at random.
@@ -101,7 +106,7 @@ class Classifier:
 
         running = None
         for row in self._scorer.rows(sequences):
-            begun = self._scorer.start(row)
+            begun = self._begin(row)
             if running:
                 finish(running)
             running = begun
@@ -111,6 +116,19 @@ class Classifier:
         if not torch.isfinite(logits).all():
             raise ModelError(f"model {self.version} gave scores that are not numbers")
         return logits
+
+    def _begin(self, row: list[list[int]]) -> Callable[[], torch.Tensor]:
+        """Begin a row; when the GPU has no room for it, in parts; for a single text, on the CPU."""
+        with suppress(torch.cuda.OutOfMemoryError):
+            return self._scorer.start(row)
+        with suppress(torch.cuda.OutOfMemoryError):
+            logits = run_halving(lambda part: self._scorer.start(part)(), row)
+            return lambda: logits
+        log.warning("the GPU's memory is too little for one text: the CPU classifies from now on")
+        self._scorer = self._scorer.on_cpu()
+        self.device = self._scorer.device
+        torch.cuda.empty_cache()
+        return self._scorer.start(row)
 
     def _calibrated(self, logits: torch.Tensor) -> list[Scores]:
         probabilities = (logits / self.temperature).softmax(dim=1)
@@ -123,7 +141,12 @@ def load_classifier(settings: Settings, report: Callable[[str], None]) -> Classi
     Raises ModelError when one of them is missing, damaged or does not fit the other.
     """
     with _LOADING:
-        return _load_named(settings, report)
+        try:
+            return _load_named(settings, report)
+        except torch.cuda.OutOfMemoryError:
+            raise ModelError(
+                "the GPU has no room for the model: TWEETSENT_DEVICE=cpu does without it"
+            ) from None
 
 
 def _load_named(settings: Settings, report: Callable[[str], None]) -> Classifier:

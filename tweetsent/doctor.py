@@ -28,6 +28,7 @@ from tweetsent.adapter import Manifest, choose_adapter, read_manifest
 from tweetsent.database import check_revision, create_engine_for
 from tweetsent.errors import Lack, ModelError, NotReadyError, StoreError, TweetsentError
 from tweetsent.labels import Scores
+from tweetsent.permissions import exposed
 from tweetsent.pseudonyms import Pseudonymiser, load_key
 from tweetsent.readiness import require_ready
 from tweetsent.records import Trigger
@@ -88,6 +89,7 @@ def examine(
     if settings is None:
         return
     checks: dict[str, Check] = {
+        "permissions": _check_permissions,
         "telegram": _check_telegram,
         "admins": _check_admins,
         "database": _check_database,
@@ -124,7 +126,7 @@ def _check_python() -> Iterator[Finding]:
     needed = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
     wrong = [problem for one in needed if (problem := _package_problem(one))]
     if wrong:
-        fix = "run `make run`, or `pip install -r requirements.txt`"
+        fix = "run `make run`, or `pip install -r requirements.txt -r requirements-torch.txt`"
         yield Finding("python", Level.ERROR, "; ".join(wrong), fix)
     else:
         yield Finding("python", Level.OK, f"Python {running}, {len(needed)} packages")
@@ -138,6 +140,15 @@ def _package_problem(wanted: Requirement) -> str:
     # A build of torch, such as 2.13.0+cpu, is as good as any other.
     fits = wanted.specifier.contains(found, prereleases=True)
     return "" if fits else f"{wanted.name} is {found}, and must be {wanted.specifier}"
+
+
+def _check_permissions(settings: Settings) -> Iterator[Finding]:
+    open_to_others = list(exposed(settings))
+    for message in open_to_others:
+        what, _, fix = message.rpartition(": ")
+        yield Finding("permissions", Level.WARNING, what, fix)
+    if not open_to_others:
+        yield Finding("permissions", Level.OK, "only this user can read .env and the data")
 
 
 def _check_telegram(settings: Settings) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ QLoRA: Dettmers et al. 2023, arXiv:2305.14314 (NF4, double quantisation).
 
 import hashlib
 import platform
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,8 @@ from tweetsent.sealed import sha256_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,12 @@ class BaseModel:
         return Quantization.NONE if self.name == embedded.NAME else Quantization.NF4
 
     @property
-    def location(self) -> dict[str, str]:
-        """What says to transformers which files to load: on a hub always the same commit."""
-        where = {"pretrained_model_name_or_path": self.source}
+    def location(self) -> dict[str, Any]:
+        """What says to transformers which files to load: on a hub always the same commit.
+
+        A model that needs code of its own is refused; else transformers asks at the terminal.
+        """
+        where = {"pretrained_model_name_or_path": self.source, "trust_remote_code": False}
         return where | ({"revision": self.revision} if self.is_on_hub else {})
 
 
@@ -54,9 +60,8 @@ def find_base_model(
 ) -> BaseModel:
     """Find the base model that a setting names; `auto` is the embedded one.
 
-    `revision` asks for one commit of a model on a hub; None takes the newest.
-
-    Raises ModelError when it can't be had.
+    On a hub `name@commit` asks for one commit, else `revision` does; without either the newest is
+    taken, and `report` hears how to stay with it. Raises ModelError when it can't be had.
     """
     silence_model_libraries()  # here, where every use of a model begins
     if name in {"auto", embedded.NAME}:
@@ -67,7 +72,27 @@ def find_base_model(
         return BaseModel(name, str(path), _folder_hash(path))
     if path.is_absolute() or name.startswith("."):
         raise ModelError(f"TWEETSENT_BASE_MODEL or --base-model {name}: there is no such folder")
-    return BaseModel(name, name, _hub_commit(name, revision), is_on_hub=True)
+    name, pinned = _split_pin(name)
+    commit = _hub_commit(name, pinned or revision)
+    if (pinned or revision) is None:
+        report(
+            f"base model {name} is the newest on the hub, which may change at any start: "
+            f"TWEETSENT_BASE_MODEL={name}@{commit} stays with this one"
+        )
+    return BaseModel(name, name, commit, is_on_hub=True)
+
+
+def _split_pin(name: str) -> tuple[str, str | None]:
+    """A hub's `name@commit` as two; the commit is None where there is none.
+
+    Raises ModelError for anything but a full commit: tags and branches move.
+    """
+    hub_id, at, commit = name.rpartition("@")
+    if not at:
+        return name, None
+    if not _COMMIT.fullmatch(commit):
+        raise ModelError(f"base model {name}: after @ comes a commit, of 40 digits from 0 to f")
+    return hub_id, commit
 
 
 def _folder_hash(folder: Path) -> str:
@@ -83,7 +108,9 @@ def _hub_commit(name: str, revision: str | None) -> str:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(name, revision=revision or "main")
+        config = AutoConfig.from_pretrained(
+            name, revision=revision or "main", trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise ModelError(
             f"base model {name} can't be loaded from the model hub or its cache: "
@@ -164,7 +191,11 @@ def _load(
 
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            **base.location, dtype=dtype, device_map={"": device}, **options
+            **base.location,
+            dtype=dtype,
+            device_map={"": device},
+            use_safetensors=True,
+            **options,
         )
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ModelError(f"base model {base.name} can't be loaded: {first_line(error)}") from error
@@ -191,12 +222,16 @@ def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(**base.location)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(**base.location)
     # The tokenizers library raises bare Exception on a damaged file.
     except Exception as error:
         raise ModelError(
             f"the tokenizer of {base.name} can't be loaded: {first_line(error)}"
         ) from error
+    # Without its files transformers makes one that knows no words.
+    if not tokenizer.encode("kelime", add_special_tokens=False):
+        raise ModelError(f"the tokenizer of {base.name} is missing: it needs tokenizer.json")
+    return tokenizer
 
 
 class LabelScorer(torch.nn.Module):

@@ -60,6 +60,8 @@ class PackedScorer:
         """No prompt has more than `longest` tokens. Raises ModelError for a model of which a
         prompt's scores depend on what lies before it in the row.
         """
+        self._model = model
+        self._label_ids = label_ids
         self._decoder: Any = model.get_decoder()
         self._label_rows = label_rows(model, label_ids)  # (3, H)
         self._longest = longest
@@ -76,6 +78,13 @@ class PackedScorer:
         """
         logits = self._score(self._on_device(pack(sequences)))
         return logits.cpu
+
+    def on_cpu(self) -> "PackedScorer":
+        """The same model on the CPU; this scorer is of no use any more."""
+        for layer in getattr(self._decoder, "layers", []):
+            vars(layer).pop("forward", None)  # compiled for the GPU
+        self._model.to("cpu")
+        return PackedScorer(self._model, self._label_ids, self._longest)
 
     def rows(self, sequences: Iterable[list[int]]) -> Iterator[list[list[int]]]:
         """The prompts, in their order, in as few rows as this scorer takes them."""

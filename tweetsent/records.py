@@ -427,6 +427,24 @@ class ModelInfo:
     """What should answer; None before the first promotion."""
 
 
+class FaultKind(StrEnum):
+    """What a version of the model can't do."""
+
+    LOADING = "loading"
+    """It is damaged or does not fit: another one serves."""
+    SCORING = "scoring"
+    """It serves, and gave scores that are not numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFault:
+    """A fault of a version of the model."""
+
+    version: str
+    kind: FaultKind
+    reason: str
+
+
 class AnnouncementState(StrEnum):
     """What is to be done with an announcement."""
 

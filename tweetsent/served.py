@@ -54,7 +54,7 @@ def _load(folder: Path, device: torch.device) -> "PreTrainedModel":
     from transformers import AutoModelForCausalLM
 
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        folder, dtype="auto", device_map={"": device}
+        folder, dtype="auto", device_map={"": device}, use_safetensors=True
     )
     model.eval()
     return model

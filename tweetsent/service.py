@@ -14,6 +14,7 @@ from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
 from tweetsent.errors import (
+    ModelError,
     NotFoundError,
     NoWordsError,
     OnlyLinksError,
@@ -42,9 +43,11 @@ from tweetsent.records import (
     Announcement,
     Consent,
     Correction,
+    FaultKind,
     FileJob,
     FileState,
     Incoming,
+    ModelFault,
     ModelInfo,
     ModelVersion,
     Outcome,
@@ -159,7 +162,7 @@ class SentimentService:
     async def _classify_all(self, texts: Sequence[str]) -> list[Scored]:
         """The scores of each text, all by one version: a swap in between means once more."""
         while True:
-            scored = await asyncio.gather(*map(self._classifier.classify, texts))
+            scored = await asyncio.gather(*map(self._classify, texts))
             if len({one.model_version for one in scored}) == 1:
                 return scored
 
@@ -168,7 +171,19 @@ class SentimentService:
 
         Raises NoWordsError when there is nothing to classify.
         """
-        return (await self._classifier.classify(_words(text))).scores
+        return (await self._classify(_words(text))).scores
+
+    async def _classify(self, text: str) -> Scored:
+        try:
+            return await self._classifier.classify(text)
+        except ModelError as error:
+            faults, version = self._store.faults, self._classifier.version
+            await self._sql(faults.note, version, FaultKind.SCORING, str(error))
+            raise
+
+    async def claim_fault(self) -> ModelFault | None:
+        """A fault of the model that the caller must tell the admins of; see `Faults.claim`."""
+        return await self._sql(self._store.faults.claim)
 
     async def answered(self, prediction_id: int, answer_message_id: int) -> None:
         """Note which message of the bot shows a prediction as it is now.

@@ -11,6 +11,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tweetsent.errors import ConfigError
 
+_PASSWORD_IN_URL = re.compile(r"://[^/@]*?:([^@]*)@")
+ENV_FILE = Path(".env")
+"""Where settings may stand, in the folder that a process is started in."""
+_SHORTEST_SECRET = 8
 _TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
 _TOKEN_IN_TEXT = re.compile(r"\d+:[\w-]{30,}", re.ASCII)
 Precision = Literal["auto", "nf4", "bf16"]
@@ -21,7 +25,7 @@ class Settings(BaseSettings):
     """The settings of one process, read once and passed on."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
         env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="ignore",
@@ -60,7 +64,8 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; by default SQLite in the data folder."""
 
     tweetsent_base_model: str = "auto"
-    """`auto` or `embedded` (Gemma 3 270M), a hub id such as Qwen/Qwen3-0.6B, or a path."""
+    """`auto` or `embedded` (Gemma 3 270M), a hub id such as Qwen/Qwen3-0.6B, with @ and a commit
+    after it to stay with that one, or a path."""
 
     tweetsent_adapter: str = "auto"
     """`auto` takes the registry's active version, before the first one the shipped adapter where it
@@ -257,6 +262,22 @@ class Settings(BaseSettings):
         """The database's SQLAlchemy URL."""
         path = (self.tweetsent_data_dir / "tweetsent.db").resolve()
         return self.tweetsent_database_url or f"sqlite:///{quote(str(path))}"
+
+    @property
+    def secrets(self) -> list[str]:
+        """What nobody may read in a log or an error; the token's secret part alone, too."""
+        fields = (
+            self.telegram_bot_token,
+            self.telegram_webhook_secret,
+            self.tweetsent_pseudonym_key,
+        )
+        values = [field.get_secret_value() for field in fields if field]
+        if self.telegram_bot_token:
+            values.append(values[0].partition(":")[2])
+        if match := _PASSWORD_IN_URL.search(self.tweetsent_database_url or ""):
+            values.append(unquote(match[1]))
+        # A shorter one would hide parts of innocent words, and nothing logs it by itself.
+        return [value for value in values if len(value) >= _SHORTEST_SECRET]
 
     @property
     def snapshots(self) -> Path:

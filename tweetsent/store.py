@@ -25,6 +25,7 @@ from tweetsent.decisions import (
     trainable,
 )
 from tweetsent.errors import NotFoundError
+from tweetsent.faults import Faults
 from tweetsent.filejobs import FileJobs
 from tweetsent.inbox import Inbox
 from tweetsent.labels import Label, Scores
@@ -60,7 +61,7 @@ _NOBODY = dict.fromkeys(
 
 class Store:
     """Everything that is kept about messages; `inbox` holds those not handled yet, `files` the
-    files that are being labelled.
+    files that are being labelled, `faults` what is wrong with the model.
 
     `announcements` knows whom the bot may write to of its own accord. `own` is what concerns one
     user, the data sets of runs in `snapshots` included. Corrections by users of `admin_ids`
@@ -80,6 +81,7 @@ class Store:
         self.announcements = Announcements(engine)
         self.own = OwnData(engine, pseudonymise, snapshots)
         self.files = FileJobs(engine, pseudonymise)
+        self.faults = Faults(engine)
         self.policy = policy or Policy()
         self._engine = engine
         self._pseudonymise = pseudonymise

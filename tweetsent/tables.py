@@ -33,6 +33,7 @@ from tweetsent.records import (
     AnnouncementState,
     Consent,
     CorrectionState,
+    FaultKind,
     FileState,
     ModelState,
     RunState,
@@ -356,6 +357,22 @@ class ActivationRow(Base):
     at: Mapped[datetime] = mapped_column(default=utc_now)
     by: Mapped[ActivatedBy] = mapped_column(_enum(ActivatedBy, "by"))
     reason: Mapped[str]
+
+
+class FaultRow(Base):
+    """A fault of a version of the model that was not mended since."""
+
+    __tablename__ = "model_faults"
+    __table_args__ = (UniqueConstraint("version", "kind"),)
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    version: Mapped[str]
+    """Of the registry or of an adapter that the settings name."""
+    kind: Mapped[FaultKind] = mapped_column(_enum(FaultKind, "kind"))
+    reason: Mapped[str]
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    reported_at: Mapped[datetime | None]
+    """When a process took it upon itself to tell the admins."""
 
 
 class PrivateChat(Base):

@@ -8,12 +8,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from tweetsent.batching import BatchingClassifier
+from tweetsent.batching import PROBE, BatchingClassifier
 from tweetsent.classifier import Classifier
 from tweetsent.errors import ModelError, StoreError, VersionError
-from tweetsent.records import ModelVersion
+from tweetsent.faults import Faults
+from tweetsent.records import FaultKind, ModelVersion
 from tweetsent.registry import Registry
 
 POLL_SECONDS = 2.0
@@ -25,25 +27,38 @@ log = logging.getLogger(__name__)
 class Watcher:
     """Loads what the registry says; one for each process."""
 
-    def __init__(self, registry: Registry, load: Callable[[Path | None], Classifier]) -> None:
-        """`load` gets an adapter's folder, or None for the adapter that the settings name."""
+    def __init__(
+        self, registry: Registry, load: Callable[[Path | None], Classifier], faults: Faults
+    ) -> None:
+        """`load` gets an adapter's folder, or None for the adapter that the settings name.
+
+        Versions that can't be loaded get into `faults`.
+        """
         self._registry = registry
         self._load = load
-        self._failed_version: str | None = None
-        self._retry_at = 0.0
+        self._faults = faults
+        self._retry_at: dict[str, float] = {}
+        """When a version that can't be loaded is tried again."""
         self._database_fails = False
 
     def first(self) -> Classifier:
-        """The classifier to begin with: of the active version, else of the settings' adapter.
+        """The classifier to begin with: of the active version, of the one before it where that one
+        can't be loaded, else of the settings' adapter.
 
-        Raises ModelError when the latter can't be loaded either, StoreError as the registry.
+        Raises ModelError when the last can't be loaded either, StoreError as the registry.
         """
-        model = self._registry.active()
-        if model is not None:
+        serving = self._registry.serving()
+        for version in (serving.model.version, serving.previous) if serving else ():
+            if version is None:
+                continue
             try:
-                return self._load_verified(model)
+                classifier = self._load_verified(self._registry.get(version))
+                classifier.classify([PROBE])
             except (ModelError, VersionError) as error:
-                self._note_failure(model.version, error, "the adapter of the settings serves")
+                self._note_failure(version, error, "trying the one before it")
+            else:
+                self._note_success(version)
+                return classifier
         return self._load(None)
 
     async def run(self, batching: BatchingClassifier) -> None:
@@ -67,20 +82,26 @@ class Watcher:
         try:
             await batching.swap(await asyncio.to_thread(self._load_verified, model))
         except Exception as error:  # noqa: BLE001 - whatever it is, what serves must go on
-            self._note_failure(model.version, error, f"{before} serves on")
+            await asyncio.to_thread(self._note_failure, model.version, error, f"{before} serves on")
             return
-        self._failed_version = None
+        await asyncio.to_thread(self._note_success, model.version)
         log.info("model %s serves in place of %s", model.version, before)
 
     def _load_verified(self, model: ModelVersion) -> Classifier:
         return self._load(self._registry.verified_folder(model))
 
     def _must_wait(self, version: str) -> bool:
-        return version == self._failed_version and time.monotonic() < self._retry_at
+        return time.monotonic() < self._retry_at.get(version, 0.0)
 
     def _note_failure(self, version: str, error: Exception, consequence: str) -> None:
-        """Log a version's first failure; it is tried again now and then, quietly."""
-        if version != self._failed_version:
+        """Tell of a version's first failure; it is tried again now and then, quietly."""
+        if version not in self._retry_at:
             log.warning("model %s can't be loaded, %s: %s", version, consequence, error)
-        self._failed_version = version
-        self._retry_at = time.monotonic() + _RETRY_SECONDS
+            with suppress(StoreError):  # the log has it
+                self._faults.note(version, FaultKind.LOADING, str(error))
+        self._retry_at[version] = time.monotonic() + _RETRY_SECONDS
+
+    def _note_success(self, version: str) -> None:
+        self._retry_at.pop(version, None)
+        with suppress(StoreError):  # then the admins don't hear of it when it comes back
+            self._faults.forget(version, FaultKind.LOADING)

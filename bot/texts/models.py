@@ -1,7 +1,7 @@
 """Which version of the model answers, and going back to the one before."""
 
 from bot.texts.wording import count, decimal
-from tweetsent.records import ActivatedBy, ModelInfo
+from tweetsent.records import ActivatedBy, FaultKind, ModelFault, ModelInfo
 
 _ACTIVATED_BY = {
     ActivatedBy.GATE: "yeniden eğitimde daha iyi çıktı",
@@ -42,6 +42,22 @@ def model(info: ModelInfo) -> str:
     )
     lines.append(f"🗂 Kayıtlı sürüm: {count(serving.versions)}")
     return "\n".join(lines)
+
+
+def fault(fault: ModelFault, serving: str) -> str:
+    """Tells an admin what is wrong with a version, and which one answers meanwhile."""
+    if fault.kind is FaultKind.LOADING:
+        lines = [
+            f"⚠️ {fault.version} modeli yüklenemedi.",
+            f"Yanıtlar {serving} modelinden geliyor. Dosyaları onarılınca kendiliğinden devreye "
+            "girer; vazgeçmek için: /geri_al",
+        ]
+    else:
+        lines = [
+            f"⚠️ {fault.version} modeli bozuk sonuçlar veriyor; kullanıcılar yanıt alamıyor.",
+            "Önceki sürüme dönmek için: /geri_al",
+        ]
+    return "\n".join([*lines, f"Ayrıntı: {fault.reason}"])
 
 
 def roll_back_question(active: str, previous: str) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from bot.redaction import install_redaction
 from bot.running import run_bot
 from tests.bot.botapi import TOKEN, BotApi
 from tests.bot.tiny import ADMIN, TinyClassifier, open_services, settings_for
 from tweetsent.database import create_engine_for
+from tweetsent.redaction import install_redaction
 from tweetsent.retrainer import COMMAND
 from tweetsent.settings import Settings
 
@@ -106,7 +106,7 @@ def telegram(api: BotApi, bot: RunningBot, redacted_log: Callable[[], str]) -> I
 def redacted_log(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     """What a log handler of the process, redacted as in production, has written."""
     caplog.set_level(logging.INFO)
-    install_redaction(TOKEN)
+    install_redaction([TOKEN])
     return lambda: caplog.text
 
 

@@ -8,10 +8,10 @@ import logging
 import sys
 import threading
 
-from bot.redaction import install_redaction
 from bot.running import run_bot
 from tests.bot.tiny import TinyClassifier, open_services
 from tweetsent import language
+from tweetsent.redaction import install_redaction
 from tweetsent.settings import Settings
 
 
@@ -19,8 +19,7 @@ async def main() -> None:
     """Runs until a signal comes."""
     logging.basicConfig(level=logging.INFO)
     settings = Settings.load()
-    if settings.telegram_bot_token is not None:
-        install_redaction(settings.telegram_bot_token.get_secret_value())
+    install_redaction(settings.secrets)
     classifier = TinyClassifier()
     language.prepare()
     threading.Thread(target=lambda: sys.stdin.readline() and classifier.release.set()).start()

@@ -1,60 +1,14 @@
 """Nothing secret or personal gets into the log."""
 
-import io
 import json
 import logging
 
 import pytest
 from telegram.error import BadRequest
 
-from bot.redaction import TokenFilter, describe, install_redaction
-from tests.bot.botapi import TOKEN, BotApi, Fault
+from bot.redaction import describe
+from tests.bot.botapi import BotApi, Fault
 from tweetsent.errors import StoreError
-
-
-@pytest.fixture
-def logged() -> tuple[logging.Logger, io.StringIO]:
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.addFilter(TokenFilter("1:short"))
-    logger = logging.Logger("test")
-    logger.addHandler(handler)
-    return logger, stream
-
-
-def test_the_token_is_taken_out_of_message_arguments_and_traceback(
-    logged: tuple[logging.Logger, io.StringIO],
-) -> None:
-    logger, stream = logged
-    try:
-        raise ValueError(f"https://api.telegram.org/bot{TOKEN}/getMe")
-    except ValueError:
-        logger.exception("token 1:short and %s", TOKEN)
-
-    assert TOKEN not in stream.getvalue()
-    assert "1:short" not in stream.getvalue()
-    assert "bot<token>/getMe" in stream.getvalue()
-
-
-def test_other_records_stay_as_they_are(logged: tuple[logging.Logger, io.StringIO]) -> None:
-    logger, stream = logged
-    logger.info("%d updates at %s", 3, "12:30")
-
-    assert stream.getvalue() == "3 updates at 12:30\n"
-
-
-def test_installing_covers_root_handlers_and_quiets_http() -> None:
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    logging.getLogger().addHandler(handler)
-    try:
-        install_redaction(TOKEN)
-        logging.getLogger("anything").error("%s", TOKEN)
-    finally:
-        logging.getLogger().removeHandler(handler)
-
-    assert stream.getvalue() == "<token>\n"
-    assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
 
 
 def test_a_conversation_leaves_no_words_names_or_numbers_in_the_log(

@@ -18,9 +18,10 @@ from tests.bot.conftest import RunningBot
 from tests.training.test_gate import CHAMPION, LEARNT, TRUTH, answers, same
 from training.gate import Decision, decide
 from tweetsent.errors import Lack, NotReadyError
+from tweetsent.faults import Faults
 from tweetsent.labels import Label, Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
-from tweetsent.records import Incoming, RunState, RunStep, Trigger
+from tweetsent.records import FaultKind, Incoming, RunState, RunStep, Trigger
 from tweetsent.runs import Runs
 from tweetsent.settings import Settings
 from tweetsent.store import Store
@@ -198,7 +199,7 @@ def test_an_unexpected_error_is_logged_once_and_ends_no_reports(
     telegram.message("merhaba", user=admin)
     Runs(database).start(Trigger.CLI).finish(RunState.FAILED, "stopped")
     assert "Ayrıntı: stopped" in telegram.wait_sent(1, admin)[0]["text"]
-    assert redacted_log().count("runs can't be reported: RuntimeError") == 1
+    assert redacted_log().count("reports can't be made: RuntimeError") == 1
 
 
 def test_an_unexpected_error_does_not_end_a_message_that_follows_a_run(
@@ -314,3 +315,38 @@ def test_a_bot_that_stops_ends_its_run(
     runs = Runs(database)
     runs.sweep()
     assert runs.list()[0].state is RunState.FAILED
+
+
+def test_scores_that_are_no_numbers_are_told_to_the_admins_once(
+    telegram: BotApi, admin: int
+) -> None:
+    telegram.send("/model", user=admin)
+    telegram.wait_sent(1, admin)
+    for number in (1, 2):
+        telegram.send("bozuk")
+        assert telegram.wait_sent(number)[-1]["text"] == texts.errors.MODEL
+
+    told = telegram.wait_sent(2, admin)[1]["text"]
+    assert told.startswith("⚠️ tiny-1 modeli bozuk sonuçlar veriyor")
+    assert told.endswith("Ayrıntı: the weights are gone")
+    telegram.send("/model", user=admin)
+    assert telegram.wait_sent(3, admin)[2]["text"].startswith("🤖 Model: tiny-1")
+
+
+def test_a_version_that_can_not_be_loaded_is_told_once_whatever_restarts(
+    api: BotApi, bot: RunningBot, database: Engine, admin: int
+) -> None:
+    Faults(database).note("v-2", FaultKind.LOADING, "adapter v-2 is damaged")
+    for start in (1, 2):
+        api.send("/model", user=admin)
+        bot.start()
+        api.wait_sent(1 + start, admin)
+        bot.stop()
+
+    (told,) = [sent["text"] for sent in api.sent(admin) if "⚠️" in sent["text"]]
+    assert told.splitlines() == [
+        "⚠️ v-2 modeli yüklenemedi.",
+        "Yanıtlar tiny-1 modelinden geliyor. Dosyaları onarılınca kendiliğinden devreye girer; "
+        "vazgeçmek için: /geri_al",
+        "Ayrıntı: adapter v-2 is damaged",
+    ]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from telegram.error import RetryAfter
 
-from bot.redaction import install_redaction
 from bot.throttle import Throttle
+from tweetsent.redaction import install_redaction
 
 
 async def call(throttle: Throttle, endpoint: str, chat: int, error: Exception | None = None) -> str:
@@ -43,7 +43,7 @@ def test_a_flood_limit_of_one_chat_is_its_own_and_leaves_no_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    install_redaction(None)
+    install_redaction(())
 
     async def main() -> None:
         throttle = Throttle()

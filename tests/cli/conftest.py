@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ def empty_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("TWEETSENT_DEVICE", "cpu")
     monkeypatch.setenv("TWEETSENT_BASE_MODEL", "/there/is/no/model")
     monkeypatch.setenv("COLUMNS", "160")
+    for module in (sys, threading):  # the command line puts its own in their place
+        monkeypatch.setattr(module, "excepthook", module.excepthook)
     return tmp_path
 
 

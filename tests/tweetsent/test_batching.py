@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from tweetsent import batching as module
-from tweetsent.batching import _PROBE as PROBE
-from tweetsent.batching import BatchingClassifier
+from tweetsent.batching import PROBE, BatchingClassifier
 from tweetsent.classifier import Classifier, load_from
 from tweetsent.errors import ModelError, NoAnswerError, QueueFullError
 from tweetsent.labels import Scores

@@ -1,6 +1,7 @@
 """The classifier: the shipped adapter on plain Turkish sentences, and what it must never do."""
 
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tweetsent import classifier as classifier_module
 from tweetsent.adapter import MANIFEST, shipped_adapter
 from tweetsent.classifier import Classifier, load_classifier, load_from
 from tweetsent.errors import ModelError
@@ -236,3 +238,41 @@ def test_an_adapter_that_is_not_there_is_named(tiny_base: BaseModel, tmp_path: P
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match=r"empty: there is no tweetsent\.json"):
         load_classifier(settings_for(tiny_base, tmp_path, str(tmp_path / "empty")), print)
+
+
+def test_a_gpu_too_small_for_one_text_is_given_up_once(
+    tiny_base: BaseModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The CPU plays a GPU: what a full one raises, and that it is not asked again."""
+    classifier = load_from(tiny_base, None, CPU)
+    expected = classifier.logits(NEGATIVE)
+    scorer, calls = classifier._scorer, []
+
+    class Full(torch.nn.Module):
+        def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+            calls.append(len(ids))
+            if classifier.device.type == "cpu":
+                return scorer(ids, lengths)
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    classifier._scorer = Full()  # type: ignore[assignment]
+    classifier.device = torch.device("meta")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(classifier_module._BATCH_SIZE, "meta", 4)
+        got = classifier.logits(NEGATIVE)
+
+    assert calls == [4, 2, 1, 4, 1]
+    assert classifier.device == CPU
+    torch.testing.assert_close(got, expected, atol=0.1, rtol=0)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    classifier.logits(NEGATIVE)
+    assert calls[5:] == [5]
+
+
+def test_the_embedded_model_is_loaded_without_a_network(
+    embedded_classifier: Classifier, no_network: list[object]
+) -> None:
+    settings = Settings(_env_file=None, tweetsent_base_model="embedded", tweetsent_device="cpu")
+    assert load_classifier(settings, print).version == embedded_classifier.version
+    assert no_network == []
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"

@@ -255,3 +255,13 @@ def test_a_deep_look_at_a_model_that_fails(settings: Settings) -> None:
 
     last = list(examine(settings, classify=classify))[-1]
     assert (last.check, last.level, last.message) == ("answer", Level.ERROR, "out of memory")
+
+
+def test_what_others_may_read_is_named_with_the_remedy(settings: Settings) -> None:
+    settings.tweetsent_data_dir.chmod(0o700)
+    assert only(settings, "permissions")[0] == "ok"
+
+    settings.tweetsent_data_dir.chmod(0o755)
+    (finding,) = found(settings, "permissions")
+    assert finding.level is Level.WARNING
+    assert finding.fix == f"chmod 700 {settings.tweetsent_data_dir}"

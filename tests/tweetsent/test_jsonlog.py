@@ -7,8 +7,8 @@ from datetime import datetime
 
 import pytest
 
-from bot.redaction import TokenFilter
 from tweetsent.jsonlog import JsonFormatter
+from tweetsent.redaction import SecretFilter
 
 TOKEN = "123456789:AAsecret-token-that-must-never-be-logged_1"
 
@@ -18,7 +18,7 @@ def logged() -> tuple[logging.Logger, io.StringIO]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
-    handler.addFilter(TokenFilter(None))
+    handler.addFilter(SecretFilter(()))
     logger = logging.Logger("bot.test")
     logger.addHandler(handler)
     return logger, stream

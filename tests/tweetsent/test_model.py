@@ -1,8 +1,10 @@
 """Base models: finding them, NF4, and the three scores; a tiny Qwen3 on the CPU stands for all."""
 
+import json
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -303,3 +305,74 @@ def test_numbers_are_never_float16(monkeypatch: pytest.MonkeyPatch) -> None:
             lambda including_emulation, native=native: native or including_emulation,
         )
         assert choose_dtype(gpu) == dtype
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Stands for a hub of which only one commit is known; notes what it is asked for."""
+    asked: list[tuple[str, str]] = []
+
+    def config(name: str, *, revision: str, trust_remote_code: bool) -> Any:
+        assert not trust_remote_code
+        asked.append((name, revision))
+        return SimpleNamespace(_commit_hash=COMMIT)
+
+    monkeypatch.setattr("transformers.AutoConfig.from_pretrained", config)
+    return asked
+
+
+def test_a_commit_of_a_hub_is_what_is_loaded(
+    asked_for: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    base = find_base_model(f"owner/model@{COMMIT}", tmp_path, said.append)
+
+    assert (base.name, base.revision, said) == ("owner/model", COMMIT, [])
+    assert asked_for == [("owner/model", COMMIT)]
+    assert base.location == {
+        "pretrained_model_name_or_path": "owner/model",
+        "revision": COMMIT,
+        "trust_remote_code": False,
+    }
+
+
+def test_a_hub_model_without_a_commit_is_said_how_to_pin(
+    asked_for: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    assert find_base_model("owner/model", tmp_path, said.append).revision == COMMIT
+    assert asked_for == [("owner/model", "main")]
+    assert f"TWEETSENT_BASE_MODEL=owner/model@{COMMIT}" in said[0]
+
+    find_base_model("owner/model", tmp_path, said.append, COMMIT)  # an adapter's manifest has it
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("commit", ["main", "v1.0", COMMIT[:-1], COMMIT.upper(), ""])
+def test_what_may_move_is_no_commit(commit: str, tmp_path: Path, no_network: list[object]) -> None:
+    with pytest.raises(ModelError, match="after @ comes a commit"):
+        find_base_model(f"owner/model@{commit}", tmp_path, print)
+    assert no_network == []
+
+
+def test_a_folder_without_a_tokenizer_is_told(tiny_folder: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny_folder, base)
+    for path in base.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(ModelError, match=r"tokenizer of .* is missing"):
+        load_tokenizer(find_base_model(str(base), tmp_path, print))
+
+
+def test_a_model_with_code_of_its_own_is_refused_unasked(tiny_folder: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(tiny_folder, base)
+    config = json.loads((base / "config.json").read_text("utf-8"))
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}}
+    (base / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (base / "own.py").write_text("raise SystemExit('code of a model ran')\n", encoding="utf-8")
+    with pytest.raises(ModelError, match="can't be loaded"):
+        load_nf4(find_base_model(str(base), tmp_path, print), CPU)

@@ -6,6 +6,7 @@ import shutil
 import weakref
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ from sqlalchemy import Engine, text
 
 from tests.tweetsent.adapters import damage, make_adapter, scaled_copy
 from tweetsent import watcher as watcher_module
-from tweetsent.adapter import MANIFEST
+from tweetsent.adapter import MANIFEST, WEIGHTS
 from tweetsent.batching import BatchingClassifier
 from tweetsent.classifier import Classifier, load_from
 from tweetsent.database import create_engine_for
 from tweetsent.errors import ModelError
-from tweetsent.model import BaseModel
-from tweetsent.records import ActivatedBy, Scored
+from tweetsent.faults import Faults
+from tweetsent.model import BaseModel, load_tokenizer
+from tweetsent.records import ActivatedBy, FaultKind, Scored
 from tweetsent.registry import Registry
+from tweetsent.sealed import sha256_of
 from tweetsent.watcher import Watcher
 
 CLI = ActivatedBy.CLI
@@ -63,10 +66,14 @@ def loader(tiny_base: BaseModel) -> Loader:
     return Loader(tiny_base)
 
 
+def watcher_of(registry: Registry, load: Callable[[Path | None], Classifier]) -> Watcher:
+    return Watcher(registry, load, Faults(registry._engine))
+
+
 @asynccontextmanager
 async def watching(registry: Registry, loader: Loader) -> Any:
     """A batching classifier that is kept in step; each text reaches its model."""
-    watcher = Watcher(registry, loader)
+    watcher = watcher_of(registry, loader)
     batching = BatchingClassifier(watcher.first(), remembered=0)
     task = asyncio.create_task(watcher.run(batching))
     try:
@@ -187,6 +194,15 @@ def spoil_base(folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest | {"base_revision": "0" * 64}))
 
 
+def truncate_weights(folder: Path) -> None:
+    """Half of the weights, under the hash of that half."""
+    path = folder / WEIGHTS
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"][WEIGHTS] = sha256_of(path)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
 def remove(folder: Path) -> None:
     shutil.rmtree(folder)
 
@@ -196,6 +212,7 @@ def remove(folder: Path) -> None:
     [
         (spoil_weights, "is damaged"),
         (spoil_base, "was trained on"),
+        (truncate_weights, " now, not "),
         (remove, "there is no tweetsent.json"),
     ],
 )
@@ -238,6 +255,88 @@ def test_what_can_not_be_loaded_changes_nothing_and_is_said_once(
     assert reason in line
 
 
+def untold(registry: Registry) -> list[tuple[str, FaultKind, str]]:
+    faults = Faults(registry._engine)
+    found = iter(faults.claim, None)
+    return [(fault.version, fault.kind, fault.reason) for fault in found if fault]
+
+
+def test_a_fault_is_for_the_admins_once_until_it_is_mended(
+    registry: Registry,
+    versions: tuple[str, str],
+    loader: Loader,
+    tmp_path: Path,
+    tiny_adapters: tuple[Path, Path],
+) -> None:
+    one, two = versions
+    folder = tmp_path / "data" / "models" / two
+    registry.promote(one, CLI)
+    registry.promote(two, CLI)
+    assert watcher_of(registry, loader).first().version == two
+    assert untold(registry) == []
+
+    damage(folder)
+    for _start in range(2):
+        assert watcher_of(registry, loader).first().version == one
+    ((version, fault, reason),) = untold(registry)
+    assert (version, fault) == (two, FaultKind.LOADING)
+    assert "is damaged" in reason
+    assert watcher_of(registry, loader).first().version == one
+    assert untold(registry) == []
+
+    shutil.rmtree(folder)
+    shutil.copytree(tiny_adapters[1], folder)
+    assert watcher_of(registry, loader).first().version == two
+    damage(folder)
+    assert watcher_of(registry, loader).first().version == one
+    assert len(untold(registry)) == 1
+
+
+def test_a_start_does_not_begin_with_scores_that_are_no_numbers(
+    registry: Registry,
+    versions: tuple[str, str],
+    loader: Loader,
+    tiny_adapters: tuple[Path, Path],
+    tmp_path: Path,
+) -> None:
+    bad = registry.add(scaled_copy(tiny_adapters[0], tmp_path / "bad", float("nan"))).version
+    registry.promote(versions[0], CLI)
+    registry.promote(bad, CLI)
+
+    assert watcher_of(registry, loader).first().version == versions[0]
+    ((version, _, reason),) = untold(registry)
+    assert version == bad
+    assert "not numbers" in reason
+
+
+def test_a_base_model_without_its_tokenizer_is_swapped_in_by_nothing(
+    registry: Registry,
+    versions: tuple[str, str],
+    tiny_base: BaseModel,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    one, two = versions
+    registry.promote(one, CLI)
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base.source, base)
+    loader = Loader(replace(tiny_base, source=str(base)))
+
+    async def talk() -> None:
+        async with watching(registry, loader) as batching:
+            for path in base.glob("tokenizer*"):
+                path.unlink()
+            load_tokenizer.cache_clear()  # of another process, for one
+            registry.promote(two, CLI)
+            await until(lambda: bool(warnings(caplog)))
+            assert (await batching.classify(TEXTS[0])).model_version == one
+
+    asyncio.run(talk())
+    ((version, _, reason),) = untold(registry)
+    assert version == two
+    assert "tokenizer" in reason
+
+
 def test_scores_that_are_no_numbers_never_serve(
     registry: Registry,
     versions: tuple[str, str],
@@ -262,20 +361,21 @@ def test_scores_that_are_no_numbers_never_serve(
 def test_the_start_takes_the_active_version(
     registry: Registry, versions: tuple[str, str], loader: Loader
 ) -> None:
-    assert Watcher(registry, loader).first().version.endswith("-untrained")
+    assert watcher_of(registry, loader).first().version.endswith("-untrained")
     registry.promote(versions[1], CLI)
-    assert Watcher(registry, loader).first().version == versions[1]
+    assert watcher_of(registry, loader).first().version == versions[1]
 
 
-def test_the_start_without_its_active_version_warns_and_takes_the_settings_adapter(
+def test_the_start_without_its_versions_warns_and_takes_the_settings_adapter(
     registry: Registry,
     versions: tuple[str, str],
     loader: Loader,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    registry.promote(versions[0], CLI)
-    damage(tmp_path / "data" / "models" / versions[0])
+    for version in versions:
+        registry.promote(version, CLI)
+        damage(tmp_path / "data" / "models" / version)
 
     async def talk() -> None:
         async with watching(registry, loader) as batching:
@@ -283,9 +383,9 @@ def test_the_start_without_its_active_version_warns_and_takes_the_settings_adapt
             await asyncio.sleep(0.2)
 
     asyncio.run(talk())
-    (line,) = warnings(caplog)
-    assert "the adapter of the settings serves: " in line
-    assert "is damaged" in line
+    for version, line in zip(reversed(versions), warnings(caplog), strict=True):
+        assert line.startswith(f"model {version} can't be loaded, trying the one before it: ")
+        assert "is damaged" in line
 
 
 def test_a_start_with_nothing_that_loads_fails(tmp_path: Path, registry: Registry) -> None:
@@ -294,7 +394,7 @@ def test_a_start_with_nothing_that_loads_fails(tmp_path: Path, registry: Registr
 
     registry.promote(registry.add(make_adapter(tmp_path / "made", "a-1")).version, CLI)
     with pytest.raises(ModelError, match="there is no model"):
-        Watcher(registry, load).first()
+        watcher_of(registry, load).first()
 
 
 def test_a_failing_database_is_said_once_and_outlived(

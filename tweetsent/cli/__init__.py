@@ -18,6 +18,7 @@ from tweetsent.errors import (
     UnknownLabelError,
     VersionError,
 )
+from tweetsent.permissions import make_private
 
 log = logging.getLogger(__name__)
 _BAD_INPUT = (ConfigError, DataError, NotReadyError, UnknownLabelError, VersionError)
@@ -27,6 +28,7 @@ def main() -> None:
     """Entry point: exit code 0 on success, 2 on bad usage or input, 130 when stopped, else 1."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without emoji shows question marks
+    make_private()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from tweetsent.errors import ConfigError
 from tweetsent.jsonlog import JsonFormatter
+from tweetsent.redaction import install_redaction, log_uncaught, redact
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ _SAME_SIGNAL_SECONDS = 1.0
 
 
 def complain(message: str) -> None:
-    """One error line on stderr, even where a library put more into its message."""
-    line = " ".join(part.strip() for part in message.splitlines())
+    """One error line on stderr, even where a library put more into its message, and no secret."""
+    line = " ".join(part.strip() for part in redact(message).splitlines())
     sys.stderr.write(f"tweetsent: error: {line}\n")
 
 
 def report(message: str) -> None:
     """One progress line on stderr."""
-    sys.stderr.write(f"{message}\n")
+    sys.stderr.write(f"{redact(message)}\n")
     sys.stderr.flush()
 
 
@@ -84,6 +85,8 @@ def load_settings() -> Settings:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])  # of other people's packages
     for package in ("bot", "training", "tweetsent"):
         logging.getLogger(package).setLevel(settings.tweetsent_log_level)
+    install_redaction(settings.secrets)
+    log_uncaught()
     return settings
 
 

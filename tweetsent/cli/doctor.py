@@ -1,12 +1,13 @@
 """`tweetsent doctor`: what is wrong, and how to mend it."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import typer
 
 from tweetsent.cli.console import load_settings, print_json, report
 from tweetsent.errors import ConfigError
 from tweetsent.labels import Scores
+from tweetsent.redaction import redact
 from tweetsent.settings import Settings
 
 
@@ -21,6 +22,7 @@ def doctor(
     findings = []
 
     def tell(finding: Finding) -> None:
+        finding = replace(finding, message=redact(finding.message))
         findings.append(finding)
         if not json_output:
             fix = f" → {finding.fix}" if finding.fix else ""

@@ -1,6 +1,7 @@
 """`tweetsent run`, `bot` and `chat`: the same application, over Telegram or in the terminal."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tweetsent.cli.console import load_settings, report
 from tweetsent.errors import ConfigError
+from tweetsent.permissions import exposed
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from tweetsent.service import SentimentService
 
     Transport = Callable[[SentimentService, RetrainingService], Awaitable[None]]
+
+log = logging.getLogger(__name__)
 
 
 def run() -> None:
@@ -53,11 +57,8 @@ def chat() -> None:
 
 
 def _serve_telegram(settings: Settings) -> None:
-    from bot.redaction import install_redaction
     from bot.running import run_bot
 
-    token = settings.telegram_bot_token
-    install_redaction(token.get_secret_value() if token else None)
     _serve(settings, partial(run_bot, settings))
 
 
@@ -85,6 +86,8 @@ def _serve(settings: Settings, transport: "Transport") -> None:
     from tweetsent.watcher import Watcher
 
     engine = open_engine(settings)  # first, since it fails fast
+    for warning in exposed(settings):
+        log.warning("%s", warning)
     store = open_store(settings, engine)
 
     def load(adapter: Path | None) -> "Classifier":
@@ -93,7 +96,7 @@ def _serve(settings: Settings, transport: "Transport") -> None:
 
     # An adapter that was named is used, whatever the registry says.
     registry = Registry.of(settings, engine) if settings.tweetsent_adapter == "auto" else None
-    watcher = Watcher(registry, load) if registry else None
+    watcher = Watcher(registry, load, store.faults) if registry else None
     # Held by nothing else, so that a swap frees it.
     batching = BatchingClassifier(watcher.first() if watcher else load(None))
     language.prepare()
