@@ -47,3 +47,8 @@ def randomised(model: torch.nn.Module) -> Any:
         if parameter.dim() == 1 or not parameter.any():
             parameter.data.normal_(std=0.3)
     return model
+
+
+def is_fused(module: torch.nn.Module) -> bool:
+    """Whether a layer computes by something else than its own class."""
+    return "forward" in vars(module) or type(module).__name__.startswith("Fused")

@@ -5,6 +5,7 @@ else here belongs to the loop.
 """
 
 import asyncio
+import gc
 import hashlib
 import secrets
 import time
@@ -103,6 +104,8 @@ class BatchingClassifier:
         async with self._turn:
             await self._in_thread(partial(classifier.classify, [PROBE]))
             self._classifier = classifier
+            if classifier.device.type == "cuda":
+                gc.collect()  # the compiled layers of the old one hang in cycles
 
     async def _work(self) -> None:
         # A task begins when all that runs now has asked, and while one batch runs the next one

@@ -59,7 +59,9 @@ def _fuse_rotation(attention: Any) -> None:
         forward.__code__, names, argdefs=forward.__defaults__, closure=forward.__closure__
     )
     changed.__kwdefaults__ = forward.__kwdefaults__
-    attention.forward = changed.__get__(attention)
+    kind = type(attention)
+    # A class of its own: a bound function in the layer would keep it from being freed at once.
+    attention.__class__ = type(f"Fused{kind.__name__}", (kind,), {"forward": changed})
 
 
 def _is_half_rotation(rotate: Callable[..., Any]) -> bool:

@@ -60,9 +60,10 @@ class PackedScorer:
         """No prompt has more than `longest` tokens. Raises ModelError for a model of which a
         prompt's scores depend on what lies before it in the row.
         """
-        self._model = model
+        self.model = model
         self._label_ids = label_ids
-        self._decoder: Any = model.get_decoder()
+        plain: Any = model
+        self._decoder = plain.get_decoder()
         self._label_rows = label_rows(model, label_ids)  # (3, H)
         self._longest = longest
         self.device = self._label_rows.device
@@ -83,8 +84,8 @@ class PackedScorer:
         """The same model on the CPU; this scorer is of no use any more."""
         for layer in getattr(self._decoder, "layers", []):
             vars(layer).pop("forward", None)  # compiled for the GPU
-        self._model.to("cpu")
-        return PackedScorer(self._model, self._label_ids, self._longest)
+        self.model.to("cpu")
+        return PackedScorer(self.model, self._label_ids, self._longest)
 
     def rows(self, sequences: Iterable[list[int]]) -> Iterator[list[list[int]]]:
         """The prompts, in their order, in as few rows as this scorer takes them."""

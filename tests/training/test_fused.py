@@ -7,7 +7,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from tests.architectures import MODELS, ROWS, randomised
+from tests.architectures import MODELS, ROWS, is_fused, randomised
 from tests.training.runs import CPU
 from training.fused import fuse_lora
 from training.memory import Memory, load_trainable
@@ -69,7 +69,7 @@ def test_every_lora_layer_norm_and_attention_of_these_models_is_fused(plain: Any
     model = adapted(plain, 0.0)
     fuse(model)
     fuse_lora(model)
-    fused = [name for name, module in model.named_modules() if "forward" in vars(module)]
+    fused = [name for name, module in model.named_modules() if is_fused(module)]
     attentions = [name for name, _ in model.named_modules() if name.endswith("self_attn")]
     norms = [name for name, _ in model.named_modules() if name.endswith("norm")]
     parts = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -3,13 +3,13 @@
 import json
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
-from tweetsent import classifier as classifier_module
 from tweetsent.adapter import MANIFEST, shipped_adapter
 from tweetsent.classifier import Classifier, load_classifier, load_from
 from tweetsent.errors import ModelError
@@ -246,27 +246,25 @@ def test_a_gpu_too_small_for_one_text_is_given_up_once(
     """The CPU plays a GPU: what a full one raises, and that it is not asked again."""
     classifier = load_from(tiny_base, None, CPU)
     expected = classifier.logits(NEGATIVE)
-    scorer, calls = classifier._scorer, []
+    cpu, calls = classifier._scorer, []
 
-    class Full(torch.nn.Module):
-        def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-            calls.append(len(ids))
-            if classifier.device.type == "cpu":
-                return scorer(ids, lengths)
+    class Full(PackedScorer):
+        def __init__(self) -> None:
+            vars(self).update(vars(cpu))
+
+        def start(self, sequences: Sequence[list[int]]) -> Callable[[], torch.Tensor]:
+            calls.append(len(sequences))
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    classifier._scorer = Full()  # type: ignore[assignment]
-    classifier.device = torch.device("meta")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(classifier_module._BATCH_SIZE, "meta", 4)
-        got = classifier.logits(NEGATIVE)
+    classifier._scorer = Full()
+    got = classifier.logits(NEGATIVE)
 
-    assert calls == [4, 2, 1, 4, 1]
-    assert classifier.device == CPU
+    assert calls == [5, 5, 2, 1]
+    assert type(classifier._scorer) is PackedScorer
     torch.testing.assert_close(got, expected, atol=0.1, rtol=0)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     classifier.logits(NEGATIVE)
-    assert calls[5:] == [5]
+    assert calls == [5, 5, 2, 1]
 
 
 def test_the_embedded_model_is_loaded_without_a_network(

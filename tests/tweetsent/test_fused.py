@@ -1,5 +1,7 @@
 """Fused norms and rotations: the same numbers, and what is of another kind is left alone."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 from transformers.models.qwen3_next.modeling_qwen3_next import Qwen3NextRMSNorm
 from transformers.models.t5.modeling_t5 import T5LayerNorm
 
-from tests.architectures import MODELS, ROWS, SIZES, randomised
+from tests.architectures import MODELS, ROWS, SIZES, is_fused, randomised
 from tweetsent.fused import fuse
 from tweetsent.model import LabelScorer, pad_right
 
@@ -32,7 +34,7 @@ def test_a_fused_model_scores_as_before(name: str) -> None:
         expected = scorer(*pad_right(ROWS, CPU))
         fuse(model)
         got = scorer(*pad_right(ROWS, CPU))
-    fused = [name for name, module in model.named_modules() if "forward" in vars(module)]
+    fused = [name for name, module in model.named_modules() if is_fused(module)]
     assert fused
     assert all(name.endswith(("norm", "self_attn")) for name in fused)
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
@@ -41,7 +43,20 @@ def test_a_fused_model_scores_as_before(name: str) -> None:
 def test_an_attention_that_rotates_otherwise_stays_untouched() -> None:
     model = CohereForCausalLM(CohereConfig(**SIZES))  # pairs neighbours, not halves
     fuse(model)
-    assert "forward" not in vars(model.get_decoder().layers[0].self_attn)
+    assert not is_fused(model.get_decoder().layers[0].self_attn)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_fused_model_is_freed_with_its_last_user(name: str) -> None:
+    model = MODELS[name]()
+    fuse(model)
+    weight = weakref.ref(model.get_decoder().layers[0].self_attn.q_proj.weight)
+    gc.disable()
+    try:
+        del model
+        assert weight() is None
+    finally:
+        gc.enable()
 
 
 KNOWN = [
@@ -69,7 +84,7 @@ def test_a_fused_norm_gives_the_same_numbers(kind: Any, dtype: torch.dtype) -> N
     x = (3 * torch.randn(4, 5, 32)).to(dtype)
     expected = model(x)
     fuse(model)
-    assert "forward" in vars(model[0])
+    assert is_fused(model[0])
     got = model(x)
     assert got.dtype == dtype
     torch.testing.assert_close(got, expected)
@@ -83,5 +98,5 @@ def test_a_norm_of_another_kind_stays_untouched(kind: Any) -> None:
     x = torch.randn(4, 32)
     expected = model(x)
     fuse(model)
-    assert "forward" not in vars(model[0])
+    assert not is_fused(model[0])
     assert torch.equal(model(x), expected)
