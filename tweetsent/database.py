@@ -44,7 +44,7 @@ def create_engine_for(url: str, *, foreign_keys: bool = True) -> Engine:
         engine = create_engine(
             parsed,
             hide_parameters=True,
-            pool_pre_ping=True,
+            pool_pre_ping=path is None,  # a file doesn't hang up
             connect_args={} if path else {"connect_timeout": 10},
         )
     except ModuleNotFoundError as error:

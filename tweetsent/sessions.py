@@ -3,9 +3,10 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, Insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -88,5 +89,11 @@ def empty_log(engine: Engine) -> None:
 
 def insert_new(session: Session, table: type[DeclarativeBase], **values: object) -> None:
     """Insert one row, unless it clashes with a unique constraint: then nothing happens."""
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.get_bind().dialect.name]
-    session.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+    session.execute(_insert_new(table, session.get_bind().dialect.name), values)
+
+
+@cache
+def _insert_new(table: type[DeclarativeBase], dialect: str) -> Insert:
+    # Built once, and of the bare table: the ORM's own way to insert takes twice as long.
+    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
+    return insert(table.__table__).on_conflict_do_nothing()

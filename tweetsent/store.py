@@ -346,9 +346,12 @@ class Store:
     def _user(self, session: Session, user_id: int) -> User:
         """The user's row, made if need be, and locked: one user's changes follow each other."""
         pseudonym = self._pseudonymise.user(user_id)
-        insert_new(session, User, pseudonym=pseudonym)
         query = select(User).where(User.pseudonym == pseudonym).with_for_update()
-        return session.scalars(query).one()
+        user = session.scalars(query).one_or_none()
+        if user is None:
+            insert_new(session, User, pseudonym=pseudonym)
+            user = session.scalars(query).one()
+        return user
 
 
 def _correct(session: Session, user: User, prediction: PredictionRow, label: Label) -> Label:
