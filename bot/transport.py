@@ -1,4 +1,4 @@
-"""The HTTP client of the Bot API: repeats what is safe to repeat, and logs no contents.
+"""Calls of the Bot API: repeats what is safe to repeat, and logs no contents.
 
 Knows nothing of what is sent. One slow or limited chat delays only its own calls.
 """
@@ -10,16 +10,14 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-import httpx
 from telegram.error import NetworkError, RetryAfter, TelegramError
-from telegram.request import HTTPXRequest
 
 from bot.attempt import current_attempt
+from bot.client import NEVER_LEFT, AiohttpRequest
 
 _DELAYS_SECONDS = (0.5, 1.0, 2.0)
 _LONGEST_FLOOD_WAIT_SECONDS = 5.0
 """How long a call waits out flood limits in all; a longer one is its caller's to wait for."""
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REFUSED_FOR_NOW = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 _NOT_REPEATED = {"sendChatAction"}
 
@@ -28,8 +26,8 @@ class MaybeArrivedError(NetworkError):
     """A send of which nobody knows whether it arrived."""
 
 
-class BotApiRequest(HTTPXRequest):
-    """HTTPXRequest that waits out short flood limits and repeats calls that failed on the way.
+class BotApiRequest(AiohttpRequest):
+    """AiohttpRequest that waits out short flood limits and repeats calls that failed on the way.
 
     A send is repeated only when it surely didn't arrive: nobody wants two answers.
     """
@@ -84,7 +82,7 @@ async def _send(call: Coroutine[Any, Any, tuple[int, bytes]]) -> tuple[int, byte
     try:
         code, body = await call
     except NetworkError as error:
-        if isinstance(error.__cause__, _NEVER_LEFT):
+        if isinstance(error.__cause__, NEVER_LEFT):
             raise
         attempt.may_have_sent = True
         raise MaybeArrivedError(error.message) from error
