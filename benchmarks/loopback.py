@@ -1,4 +1,4 @@
-"""A Bot API server that costs little, for benchmarks: `python -m benchmarks.loopback USERS MESSAGES`.
+"""A Bot API server that costs little: `python -m benchmarks.loopback USERS MESSAGES`.
 
 MESSAGES of USERS wait in it from the start. It hands them out as Telegram does, 100 a getUpdates,
 each until a later offset confirms it. It prints three lines: its port; "warm" once a tenth of the
@@ -33,7 +33,7 @@ class Loopback:
     """The messages, and when they were answered."""
 
     def __init__(self, users: int, messages: int) -> None:
-        self.messages = [_message(number, FIRST_USER + number % users) for number in range(messages)]
+        self.messages = [_message(n, FIRST_USER + n % users) for n in range(messages)]
         self.answered_at: list[float] = []
         self.answers: Counter[int] = Counter()
         """How many each chat got."""
@@ -96,6 +96,11 @@ def _message(number: int, user: int) -> dict[str, Any]:
     }
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 async def main(users: int, messages: int) -> None:
     """Serves until every message is answered."""
     loopback = Loopback(users, messages)
@@ -106,12 +111,16 @@ async def main(users: int, messages: int) -> None:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     _, port = runner.addresses[0]
-    print(port, flush=True)
+    _say(str(port))
     await loopback.warm.wait()
-    print("warm", flush=True)
+    _say("warm")
     await loopback.finished.wait()
-    figures = {"answered_at": loopback.answered_at, "answers": loopback.answers, "calls": loopback.calls}
-    print(json.dumps(figures), flush=True)
+    figures = {
+        "answered_at": loopback.answered_at,
+        "answers": loopback.answers,
+        "calls": loopback.calls,
+    }
+    _say(json.dumps(figures))
     await asyncio.sleep(_LONGEST_POLL_SECONDS)  # the last answer is on its way
     await runner.cleanup()
 

@@ -18,7 +18,7 @@ NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """Causes of a NetworkError that came before the first byte was sent."""
 _CONNECT_SECONDS = 5.0
 _IDLE_SECONDS = 5.0
-"""How long a connection is kept: one that the other side has closed by then could cost a message."""
+"""How long an unused connection is kept: the other side may close it as a message leaves."""
 _LONGEST_SECONDS = 600.0
 """How long a call may take in all, with the largest file."""
 

@@ -158,7 +158,8 @@ def _set_up_sqlite(engine: Engine, foreign_keys: bool) -> None:
         # A transaction that reads first and writes later fails at once when another one wrote in
         # between, whatever the timeout; IMMEDIATE takes the write lock at the start and waits.
         read_only = connection.get_execution_options().get(READ_ONLY, False)
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        # Of the driver itself: the way through the engine takes longer than the statement.
+        connection.connection.cursor().execute("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
 def _scripts() -> ScriptDirectory:

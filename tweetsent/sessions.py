@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import cast
 
-from sqlalchemy import URL, Engine, Insert
+from sqlalchemy import URL, Engine, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -92,8 +93,14 @@ def insert_new(session: Session, table: type[DeclarativeBase], **values: object)
     session.execute(_insert_new(table, session.get_bind().dialect.name), values)
 
 
+def bare_table(model: type[DeclarativeBase]) -> Table:
+    """The table of a model: statements of it cost half as much, and give no objects to change."""
+    return cast(Table, model.__table__)
+
+
 @cache
-def _insert_new(table: type[DeclarativeBase], dialect: str) -> Insert:
-    # Built once, and of the bare table: the ORM's own way to insert takes twice as long.
-    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
-    return insert(table.__table__).on_conflict_do_nothing()
+def _insert_new(model: type[DeclarativeBase], dialect: str) -> Insert:
+    table = bare_table(model)
+    if dialect == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
