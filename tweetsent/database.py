@@ -21,7 +21,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError
 
 from tweetsent.errors import ConfigError, StoreError
-from tweetsent.sessions import READ_ONLY, readable_errors, reading, show, sqlite_path
+from tweetsent.sessions import DURABLE, READ_ONLY, readable_errors, reading, show, sqlite_path
 
 _DRIVERS = {"sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"}
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -157,9 +157,15 @@ def _set_up_sqlite(engine: Engine, foreign_keys: bool) -> None:
     def begin(connection: Connection) -> None:
         # A transaction that reads first and writes later fails at once when another one wrote in
         # between, whatever the timeout; IMMEDIATE takes the write lock at the start and waits.
-        read_only = connection.get_execution_options().get(READ_ONLY, False)
+        options = connection.get_execution_options()
         # Of the driver itself: the way through the engine takes longer than the statement.
-        connection.connection.cursor().execute("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        cursor = connection.connection.cursor()
+        if options.get(READ_ONLY, False):
+            cursor.execute("BEGIN")
+            return
+        # With NORMAL a commit waits for no disk, and only a loss of power could undo the newest.
+        cursor.execute(f"PRAGMA synchronous={'FULL' if options.get(DURABLE) else 'NORMAL'}")
+        cursor.execute("BEGIN IMMEDIATE")
 
 
 def _scripts() -> ScriptDirectory:

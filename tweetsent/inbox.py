@@ -49,7 +49,8 @@ class Inbox:
 
         One that was stored before stays as it is, and one that was handled is ignored.
         """
-        with writing(self._engine) as session:
+        # Telegram forgets them after this.
+        with writing(self._engine, durable=True) as session:
             _forget_old(session)
             ids = [update_id for update_id, _, _ in updates]
             handled = set(

@@ -16,6 +16,8 @@ from tweetsent.errors import StoreError
 
 READ_ONLY = "tweetsent_read_only"
 """Execution option of a connection that will only read; the engine begins it accordingly."""
+DURABLE = "tweetsent_durable"
+"""Execution option of a connection whose commit must survive a loss of power, too."""
 
 
 def sqlite_path(url: URL) -> Path | None:
@@ -44,12 +46,14 @@ def reading(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Session]:
+def writing(engine: Engine, *, durable: bool = False) -> Iterator[Session]:
     """A session in one write transaction: committed at the end, rolled back by any exception.
 
-    Raises StoreError in place of SQLAlchemy's errors.
+    What is not `durable` survives a kill, but perhaps no loss of power right after it. Raises
+    StoreError in place of SQLAlchemy's errors.
     """
-    with readable_errors(engine.url), Session(engine) as session, session.begin():
+    writer = engine.execution_options(**{DURABLE: True}) if durable else engine
+    with readable_errors(engine.url), Session(writer) as session, session.begin():
         yield session
 
 

@@ -2,7 +2,7 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Connection, Engine, event, func, select, update
 
 from tweetsent.inbox import FAILED_KEPT, HANDLED_KEPT, Inbox
 from tweetsent.sessions import reading, writing
@@ -33,6 +33,17 @@ def test_updates_wait_in_telegrams_order(inbox: Inbox) -> None:
     inbox.add([(12, -100, "{}"), (10, 5, payload)])
     inbox.add([(11, None, "{}")])
     assert pending(inbox) == [(10, 5, payload), (11, None, "{}"), (12, -100, "{}")]
+
+
+def test_updates_are_on_the_disk_when_telegram_is_told(sqlite_engine: Engine) -> None:
+    levels = []
+
+    @event.listens_for(sqlite_engine, "commit")
+    def note(connection: Connection) -> None:
+        levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar())
+
+    Inbox(sqlite_engine).add([(1, 5, "{}")])
+    assert levels == [2]  # FULL
 
 
 def test_adding_nothing_is_harmless(inbox: Inbox) -> None:
