@@ -202,13 +202,13 @@ def test_an_unreachable_telegram_loses_no_answer(
     tries = []
 
     async def unreachable(
-        connector: aiohttp.TCPConnector, request: aiohttp.ClientRequest, *args: Any
+        connector: aiohttp.TCPConnector, request: aiohttp.ClientRequest, **kwargs: Any
     ) -> Any:
         if request.url.path.endswith("/sendMessage"):
             tries.append(request.url)
             if len(tries) < 10:
                 raise aiohttp.ClientConnectorError(request.connection_key, OSError("no route"))
-        return await connect(connector, request, *args)
+        return await connect(connector, request, **kwargs)
 
     monkeypatch.setattr(aiohttp.TCPConnector, "connect", unreachable)
     bot.classifier.release.set()
