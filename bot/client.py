@@ -16,6 +16,7 @@ from telegram.request import BaseRequest, RequestData
 
 NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """Causes of a NetworkError that came before the first byte was sent."""
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _CONNECT_SECONDS = 5.0
 _IDLE_SECONDS = 5.0
 """How long an unused connection is kept: the other side may close it as a message leaves."""
@@ -82,6 +83,7 @@ class AiohttpRequest(BaseRequest):
             method,
             url,
             data=_body(request_data),
+            headers=_FORM if request_data and not request_data.contains_files else None,
             timeout=timeout,
             proxy=_proxy(*urlsplit(url)[:2]),
             allow_redirects=False,
@@ -102,9 +104,11 @@ def _seconds(given: Any, usual: float) -> float | None:
     return given if given is None or isinstance(given, int | float) else usual
 
 
-def _body(data: RequestData | None) -> aiohttp.FormData | dict[str, str] | None:
-    if data is None or not data.contains_files:
-        return data and data.json_parameters
+def _body(data: RequestData | None) -> aiohttp.FormData | bytes | None:
+    if data is None:
+        return None
+    if not data.contains_files:
+        return data.url_encoded_parameters().encode()
     form = aiohttp.FormData(data.json_parameters)
     for name, (filename, content, content_type) in data.multipart_data.items():
         form.add_field(name, content, filename=filename, content_type=content_type)
