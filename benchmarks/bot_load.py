@@ -1,13 +1,15 @@
 """How many messages the bot answers, how fast, and what it does with more than it can answer.
 
     python -m benchmarks.bot_load USERS MESSAGES_PER_SECOND SECONDS [tiny|shipped]
+    python -m benchmarks.bot_load USERS at-once ROUNDS [tiny|shipped]
 
 A process of the bot talks over HTTP to a Bot API server on this machine, where users write at a
-constant rate in all. `tiny` is a classifier that costs nothing, so that the figures are those of
-the bot around the model; `shipped` is `tweetsent bot` as it is. The limit of a user is lifted, the
-bound of the queue is not: a message is lost when it was neither answered nor refused as too much.
-The latency is the time from a user's sending to the bot's sending. Writes bot_load.json beside this
-file, where the figures of each load are kept.
+constant rate in all, or each one message at the same time and again when all are answered. `tiny`
+is a classifier that costs nothing, so that the figures are those of the bot around the model;
+`shipped` is `tweetsent bot` as it is. The limit of a user is lifted, the bound of the queue is not:
+a message is lost when it was neither answered nor refused as too much. The latency is the time from
+a user's sending to the bot's sending. Writes bot_load.json beside this file, where the figures of
+each load are kept.
 """
 
 import json
@@ -21,6 +23,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import cycle
+from math import inf
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -72,14 +75,19 @@ class Server(BotApi):
         super()._note(call)
 
 
+AT_ONCE = inf
+"""The rate of users who all write at the same time."""
+
+
 def main(users: int, rate: float, seconds: float, model: str = "tiny") -> None:
-    """Measure, and add the result to what is there."""
+    """Measure, and add the result to what is there; AT_ONCE takes rounds in place of seconds."""
     with tempfile.TemporaryDirectory() as scratch:
         result = measure(Path(scratch), users, rate, seconds, model)
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
     path = Path(__file__).with_suffix(".json")
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    kept[f"{model}: {users} users, {rate:g} messages a second"] = result
+    load = "each a message at once" if rate == AT_ONCE else f"{rate:g} messages a second"
+    kept[f"{model}: {users} users, {load}"] = result
     path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
 
 
@@ -102,7 +110,10 @@ def measure(scratch: Path, users: int, rate: float, seconds: float, model: str) 
         api.wait(lambda: api.sent(FIRST_USER), START_SECONDS)
         before = memory_mb(bot.pid)["VmRSS"]
         began = time.monotonic()
-        write(api, users, rate, seconds)
+        if rate == AT_ONCE:
+            write_at_once(api, users, rounds=round(seconds))
+        else:
+            write(api, users, rate, seconds)
         ended = drain(api)
         memory = memory_mb(bot.pid)
         bot.terminate()
@@ -127,6 +138,15 @@ def write(api: Server, users: int, rate: float, seconds: float) -> None:
         time.sleep(max(0.0, began + number / rate - time.monotonic()))
         # Each is another text: what was asked before is remembered, and costs the model nothing.
         api.write(f"{number} {next(texts_in_turn)}", FIRST_USER + 1 + number % users)
+
+
+def write_at_once(api: Server, users: int, rounds: int) -> None:
+    """The users' messages, of each one at a time."""
+    texts_in_turn = cycle(TEXTS)
+    for _ in range(rounds):
+        for user in range(users):
+            api.write(next(texts_in_turn), FIRST_USER + 1 + user)
+        api.wait(lambda: api.begun.keys() <= api.answered.keys(), DRAIN_SECONDS)
 
 
 def drain(api: Server) -> float:
@@ -177,4 +197,5 @@ def memory_mb(process_id: int) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:])
+    rate = AT_ONCE if sys.argv[2] == "at-once" else float(sys.argv[2])
+    main(int(sys.argv[1]), rate, float(sys.argv[3]), *sys.argv[4:])

@@ -56,7 +56,7 @@ def build_application(
     token = settings.telegram_bot_token
     builder = ApplicationBuilder()
     if request is None:
-        request = BotApiRequest(connection_pool_size=_CONNECTIONS, read_timeout=TIMEOUT_SECONDS)
+        request = BotApiRequest(connections=_CONNECTIONS, read_timeout=TIMEOUT_SECONDS)
         builder = builder.rate_limiter(cast(BaseRateLimiter[None], Throttle()))
     admins = settings.tweetsent_admin_ids if admin_ids is None else admin_ids
     data = BotData(

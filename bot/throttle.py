@@ -8,7 +8,10 @@ allowed (core.telegram.org/bots/faq#broadcasting-to-users).
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from telegram.constants import FloodLimit
 from telegram.ext import AIORateLimiter
+
+MESSAGES_PER_SECOND: float = FloodLimit.MESSAGES_PER_SECOND
 
 
 class Throttle(AIORateLimiter):
@@ -16,7 +19,7 @@ class Throttle(AIORateLimiter):
 
     def __init__(self) -> None:
         # With retries the library would hold up all chats for the flood limit of one.
-        super().__init__(max_retries=0)
+        super().__init__(overall_max_rate=MESSAGES_PER_SECOND, max_retries=0)
 
     async def process_request(
         self,

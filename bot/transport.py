@@ -1,4 +1,4 @@
-"""The HTTP client of the Bot API: repeats what is safe to repeat, and logs no contents.
+"""Calls of the Bot API: repeats what is safe to repeat, and logs no contents.
 
 Knows nothing of what is sent. One slow or limited chat delays only its own calls.
 """
@@ -10,11 +10,11 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-import httpx
 from telegram.error import NetworkError, RetryAfter, TelegramError, TimedOut
-from telegram.request import BaseRequest, HTTPXRequest, RequestData
+from telegram.request import BaseRequest, RequestData
 
 from bot.attempt import current_attempt
+from bot.client import NEVER_LEFT, AiohttpRequest
 
 _DELAYS_SECONDS = (0.5, 1.0, 2.0)
 _LONGEST_FLOOD_WAIT_SECONDS = 5.0
@@ -25,7 +25,6 @@ _READ_TIMEOUTS = 3
 """How many read timeouts a call may take in all: an answer that drips has no timeout of its own."""
 _LONGEST_TRANSFER_SECONDS = 600.0
 """How long a file may take on its way."""
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _REFUSED_FOR_NOW = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
 _NOT_REPEATED = {"sendChatAction"}
 
@@ -37,8 +36,8 @@ class MaybeArrivedError(NetworkError):
     """A send of which nobody knows whether it arrived."""
 
 
-class BotApiRequest(HTTPXRequest):
-    """HTTPXRequest that waits out short flood limits and repeats calls that failed on the way.
+class BotApiRequest(AiohttpRequest):
+    """AiohttpRequest that waits out short flood limits and repeats calls that failed on the way.
 
     A send is repeated only when it surely didn't arrive: nobody wants two answers.
     """
@@ -119,7 +118,7 @@ async def _send(call: Call) -> tuple[int, bytes]:
     try:
         code, body = await call()
     except NetworkError as error:
-        if not isinstance(error.__cause__, _NEVER_LEFT):
+        if not isinstance(error.__cause__, NEVER_LEFT):
             raise MaybeArrivedError(error.message) from error
         if is_first:
             await attempt.take_back()

@@ -4,13 +4,15 @@ A chat is taken up, for good, before it is written to: a crash may cost one chat
 nobody gets it twice. Knows nothing of how messages are sent.
 """
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from tweetsent.errors import NotFoundError
 from tweetsent.records import Announcement, AnnouncementState, Outcome
 from tweetsent.sessions import insert_new, reading, writing
 from tweetsent.tables import AnnouncementRow, PrivateChat
+
+_KNOWN_CHAT = select(PrivateChat.chat_id).where(PrivateChat.chat_id == bindparam("chat_id"))
 
 
 class Announcements:
@@ -22,7 +24,7 @@ class Announcements:
     def remember_chat(self, chat_id: int) -> bool:
         """Note that a private chat may be written to; whether that is news."""
         with reading(self._engine) as session:
-            if session.get(PrivateChat, chat_id) is not None:
+            if session.scalar(_KNOWN_CHAT, {"chat_id": chat_id}) is not None:
                 return False
         with writing(self._engine) as session:
             insert_new(session, PrivateChat, chat_id=chat_id)

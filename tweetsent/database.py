@@ -44,7 +44,7 @@ def create_engine_for(url: str, *, foreign_keys: bool = True) -> Engine:
         engine = create_engine(
             parsed,
             hide_parameters=True,
-            pool_pre_ping=True,
+            pool_pre_ping=path is None,  # a file doesn't hang up
             connect_args={} if path else {"connect_timeout": 10},
         )
     except ModuleNotFoundError as error:
@@ -183,11 +183,14 @@ def _set_up_sqlite(engine: Engine, foreign_keys: bool) -> None:
         # A transaction that reads first and writes later fails at once when another one wrote in
         # between, whatever the timeout; IMMEDIATE takes the write lock at the start and waits.
         options = connection.get_execution_options()
-        read_only = options.get(READ_ONLY, False)
-        if not read_only:
-            level = "FULL" if options.get(DURABLE, False) else "NORMAL"
-            connection.exec_driver_sql(f"PRAGMA synchronous={level}")
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        # Of the driver itself: the way through the engine takes longer than the statement.
+        cursor = connection.connection.cursor()
+        if options.get(READ_ONLY, False):
+            cursor.execute("BEGIN")
+            return
+        # With NORMAL a commit waits for no disk, and only a loss of power could undo the newest.
+        cursor.execute(f"PRAGMA synchronous={'FULL' if options.get(DURABLE) else 'NORMAL'}")
+        cursor.execute("BEGIN IMMEDIATE")
 
 
 def _scripts() -> ScriptDirectory:

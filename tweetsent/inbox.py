@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from tweetsent.sessions import insert_new, reading, writing
+from tweetsent.sessions import bare_table, insert_new, reading, writing
 from tweetsent.tables import HandledUpdate, InboxRow, utc_now
 from tweetsent.text import clean
 
@@ -20,6 +20,8 @@ from tweetsent.text import clean
 HANDLED_KEPT = timedelta(days=2)
 FAILED_KEPT = timedelta(days=7)
 _MAX_ERROR_CHARS = 500
+_INBOX = bare_table(InboxRow)
+_DELETE = delete(_INBOX).where(_INBOX.c.update_id == bindparam("done_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Inbox:
     def done(self, update_id: int) -> None:
         """Delete an update that was handled; of what it said nothing stays."""
         with writing(self._engine) as session:
-            session.execute(delete(InboxRow).where(InboxRow.update_id == update_id))
+            session.execute(_DELETE, {"done_id": update_id})
             insert_new(session, HandledUpdate, update_id=update_id)
 
     def put_off(self, update_id: int, error: str) -> None:

@@ -107,6 +107,8 @@ class SentimentService:
         self._registry = registry
         self._train_on_forwards = train_on_forwards
         self.telemetry = Telemetry()
+        self._remembered: set[int] = set()
+        """Private chats that are known to be in the store, which most messages come from."""
         self._sql_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sql")
 
     @property
@@ -276,6 +278,7 @@ class SentimentService:
 
     async def erase(self, user_id: int) -> list[int]:
         """Delete all that is kept of a user, for good; returns the ids of their files."""
+        self._remembered.discard(user_id)  # a private chat has its user's id
         return await self._sql(self._store.own.erase, user_id)
 
     async def anonymise_uncorrected(self, before: datetime) -> int:
@@ -326,10 +329,15 @@ class SentimentService:
 
     async def remember_chat(self, chat_id: int) -> bool:
         """Note that a private chat may be written to; whether that is news."""
-        return await self._sql(self._store.announcements.remember_chat, chat_id)
+        if chat_id in self._remembered:
+            return False
+        is_new = await self._sql(self._store.announcements.remember_chat, chat_id)
+        self._remembered.add(chat_id)
+        return is_new
 
     async def forget_chat(self, chat_id: int) -> None:
         """Never write to a private chat of the bot's own accord, until it is remembered again."""
+        self._remembered.discard(chat_id)
         await self._sql(self._store.announcements.forget_chat, chat_id)
 
     async def draft_announcement(self, chat_id: int, message_id: int, text: str) -> Announcement:
@@ -368,9 +376,12 @@ class SentimentService:
         self, announcement_id: int, chat_id: int, outcome: Outcome
     ) -> Announcement:
         """Note what came of writing to a chat."""
-        return await self._sql(
+        announcement = await self._sql(
             self._store.announcements.note_outcome, announcement_id, chat_id, outcome
         )
+        if outcome is Outcome.BLOCKED:
+            self._remembered.discard(chat_id)
+        return announcement
 
     async def drop_announcement(self, announcement_id: int) -> None:
         """Delete it, after its end was shown."""

@@ -3,9 +3,11 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
+from typing import cast
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -63,9 +65,8 @@ def writing(engine: Engine, *, durable: bool = False) -> Iterator[Session]:
     A kill never undoes it; with `durable` it and all before it outlive a power cut as well, which
     on SQLite takes some milliseconds. Raises StoreError in place of SQLAlchemy's errors.
     """
-    if durable:
-        engine = engine.execution_options(**{DURABLE: True})
-    with readable_errors(engine.url), Session(engine) as session, session.begin():
+    writer = engine.execution_options(**{DURABLE: True}) if durable else engine
+    with readable_errors(engine.url), Session(writer) as session, session.begin():
         yield session
 
 
@@ -120,5 +121,17 @@ def empty_log(engine: Engine) -> None:
 
 def insert_new(session: Session, table: type[DeclarativeBase], **values: object) -> None:
     """Insert one row, unless it clashes with a unique constraint: then nothing happens."""
-    dialect = {"sqlite": sqlite, "postgresql": postgresql}[session.get_bind().dialect.name]
-    session.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+    session.execute(_insert_new(table, session.get_bind().dialect.name), values)
+
+
+def bare_table(model: type[DeclarativeBase]) -> Table:
+    """The table of a model: statements of it cost half as much, and give no objects to change."""
+    return cast(Table, model.__table__)
+
+
+@cache
+def _insert_new(model: type[DeclarativeBase], dialect: str) -> Insert:
+    table = bare_table(model)
+    if dialect == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()

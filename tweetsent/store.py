@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine, Select, or_, select, update
+from sqlalchemy import Engine, Row, Select, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from tweetsent.announcements import Announcements
@@ -44,7 +45,7 @@ from tweetsent.records import (
     TrainingCorrection,
 )
 from tweetsent.review import rule, waiting_items
-from tweetsent.sessions import empty_log, insert_new, reading, writing
+from tweetsent.sessions import bare_table, empty_log, insert_new, reading, writing
 from tweetsent.statistics import read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
 
@@ -57,6 +58,26 @@ _NOBODY = dict.fromkeys(
     ("user_id", "chat", "message_id", "text", "answer_message_id", "album", "edited_at")
 )
 """What is taken from a prediction that becomes anonymous."""
+
+# What each message needs is built once, and of the bare table where nobody changes the row.
+_PREDICTIONS = bare_table(PredictionRow)
+_IS_MESSAGE = and_(
+    PredictionRow.chat == bindparam("chat"),
+    or_(
+        PredictionRow.message_id == bindparam("message_id"),
+        PredictionRow.album == bindparam("album"),
+    ),
+)
+"""Of a message or another part of its album; no album is equal to none."""
+_OF_MESSAGE = select(_PREDICTIONS).where(_IS_MESSAGE)
+_ROW_OF_MESSAGE = select(PredictionRow).where(_IS_MESSAGE)
+_USER_ID = select(User.id).where(User.pseudonym == bindparam("pseudonym")).with_for_update()
+_SET_ANSWER = (
+    update(_PREDICTIONS)
+    .where(_PREDICTIONS.c.id == bindparam("prediction_id"))
+    .values(answer_message_id=bindparam("answer_message_id"), is_answer_stale=False)
+    .returning(_PREDICTIONS.c.id)
+)
 
 
 class Store:
@@ -110,7 +131,7 @@ class Store:
             insert_new(
                 session,
                 PredictionRow,
-                user_id=self._user(session, incoming.user_id).id,
+                user_id=self._user_id(session, incoming.user_id),
                 chat=self._pseudonymise.chat(incoming.chat_id),
                 message_id=incoming.message_id,
                 text=incoming.text,
@@ -126,7 +147,7 @@ class Store:
                 parts=parts,
                 album=incoming.album,
             )
-            return _record(session.scalars(self._of_message(incoming)).one())
+            return _record(session.execute(_OF_MESSAGE, self._place(incoming)).one())
 
     def update_prediction(
         self,
@@ -144,7 +165,7 @@ class Store:
         on one of them holds no more. They stay as history; the text they spoke of does not.
         """
         with self._deciding() as session:
-            row = session.scalars(self._of_message(incoming)).one()
+            row = session.scalars(_ROW_OF_MESSAGE, self._place(incoming)).one()
             now = utc_now()
             row.text, row.label = incoming.text, scores.label
             row.score_negative, row.score_neutral = scores.negative, scores.neutral
@@ -164,14 +185,15 @@ class Store:
 
         Raises NotFoundError for an unknown one.
         """
+        answer = {"prediction_id": prediction_id, "answer_message_id": answer_message_id}
         with writing(self._engine) as session:
-            row = _row(session, prediction_id)
-            row.answer_message_id, row.is_answer_stale = answer_message_id, False
+            if not _is_id(prediction_id) or session.scalar(_SET_ANSWER, answer) is None:
+                raise _not_found(prediction_id)
 
     def find_seen(self, incoming: Incoming) -> Prediction | None:
         """The prediction of a message, or of another part of its album."""
         with reading(self._engine) as session:
-            row = session.scalars(self._of_message(incoming)).one_or_none()
+            row = session.execute(_OF_MESSAGE, self._place(incoming)).one_or_none()
             return None if row is None else _record(row)
 
     def find_prediction(self, chat_id: int, message_id: int) -> Prediction | None:
@@ -359,20 +381,25 @@ class Store:
     def _decide(self, session: Session, messages: Select[int] | None = None) -> None:
         decide_open(session, self.policy, self._admins, messages=messages)
 
-    def _of_message(self, incoming: Incoming) -> Select[PredictionRow]:
-        """The prediction of a message, or of another part of its album."""
-        own = PredictionRow.message_id == incoming.message_id
-        return select(PredictionRow).where(
-            PredictionRow.chat == self._pseudonymise.chat(incoming.chat_id),
-            own if incoming.album is None else or_(own, PredictionRow.album == incoming.album),
-        )
+    def _place(self, incoming: Incoming) -> dict[str, object]:
+        """Which message it is, as `_OF_MESSAGE` asks for it."""
+        chat = self._pseudonymise.chat(incoming.chat_id)
+        return {"chat": chat, "message_id": incoming.message_id, "album": incoming.album}
+
+    def _user_id(self, session: Session, user_id: int) -> int:
+        """The id of the user's row, made and locked as by `_user`, which takes longer."""
+        known = session.scalar(_USER_ID, {"pseudonym": self._pseudonymise.user(user_id)})
+        return self._user(session, user_id).id if known is None else known
 
     def _user(self, session: Session, user_id: int) -> User:
         """The user's row, made if need be, and locked: one user's changes follow each other."""
         pseudonym = self._pseudonymise.user(user_id)
-        insert_new(session, User, pseudonym=pseudonym)
         query = select(User).where(User.pseudonym == pseudonym).with_for_update()
-        return session.scalars(query).one()
+        user = session.scalars(query).one_or_none()
+        if user is None:
+            insert_new(session, User, pseudonym=pseudonym)
+            user = session.scalars(query).one()
+        return user
 
 
 def _correct(session: Session, user: User, prediction: PredictionRow, label: Label) -> Label:
@@ -397,18 +424,22 @@ def _correct(session: Session, user: User, prediction: PredictionRow, label: Lab
 
 
 def _row(session: Session, prediction_id: int) -> PredictionRow:
-    # The id may come from a forged button, and the database takes only 64 bits.
-    row = session.get(PredictionRow, prediction_id) if 0 < prediction_id <= _MAX_ID else None
+    row = session.get(PredictionRow, prediction_id) if _is_id(prediction_id) else None
     if row is None or row.user_id is None:
         raise _not_found(prediction_id)
     return row
+
+
+def _is_id(number: int) -> bool:
+    # It may come from a forged button, and the database takes only 64 bits.
+    return 0 < number <= _MAX_ID
 
 
 def _not_found(prediction_id: int) -> NotFoundError:
     return NotFoundError(f"there is no prediction {prediction_id} here")
 
 
-def _record(row: PredictionRow) -> Prediction:
+def _record(row: PredictionRow | Row[Any]) -> Prediction:
     return Prediction(
         id=row.id,
         text=row.text,

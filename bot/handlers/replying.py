@@ -8,6 +8,8 @@ from telegram import CallbackQuery, InlineKeyboardMarkup, Message
 from telegram.constants import ChatAction
 from telegram.error import BadRequest, TelegramError
 
+_TYPING_AFTER_SECONDS = 0.5
+"""How long work takes before "typing…" is shown: a quick answer is there sooner than that."""
 _TYPING_SECONDS = 4.0
 _TYPING_TIMEOUT_SECONDS = 2.0
 
@@ -43,7 +45,7 @@ def sender_id(message: Message) -> int:
 
 @asynccontextmanager
 async def typing(message: Message) -> AsyncIterator[None]:
-    """Shows "typing…" in the chat; work neither waits for it nor minds when it fails."""
+    """Shows "typing…" in the chat when work takes a while; work never waits for it."""
     task = asyncio.create_task(_keep_typing(message))
     try:
         yield
@@ -53,6 +55,7 @@ async def typing(message: Message) -> AsyncIterator[None]:
 
 
 async def _keep_typing(message: Message) -> None:
+    await asyncio.sleep(_TYPING_AFTER_SECONDS)
     while True:
         with suppress(TelegramError):
             await message.reply_chat_action(

@@ -25,12 +25,27 @@ def test_a_text_is_answered_as_a_reply_with_buttons(telegram: BotApi) -> None:
     assert "😞 %2 · 😐 %5 · 😊 %93" in answer["text"]
     (row,) = answer["reply_markup"]["inline_keyboard"]
     assert [button["text"] for button in row] == ["✅ Doğru", "✏️ 😞 Olumsuz", "✏️ 😐 Tarafsız"]
+
+
+def test_only_what_takes_a_while_is_announced(
+    telegram: BotApi, bot: RunningBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replying, "_TYPING_AFTER_SECONDS", 60.0)
+    telegram.send("harika")
+    telegram.wait_sent()
+    assert telegram.of("sendChatAction") == []
+
+    monkeypatch.setattr(replying, "_TYPING_AFTER_SECONDS", 0.1)
+    telegram.send("bekle")
     assert telegram.wait_calls("sendChatAction")[0].params["action"] == "typing"
+    bot.classifier.release.set()
+    telegram.wait_sent(2)
 
 
 def test_an_action_that_gets_no_answer_delays_nothing(
     telegram: BotApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(replying, "_TYPING_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(replying, "_TYPING_TIMEOUT_SECONDS", 60.0)
     telegram.faults["sendChatAction"] += [Fault(late_seconds=60.0)] * 2
     telegram.send("harika")

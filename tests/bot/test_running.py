@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
+import aiohttp
 import pytest
 from pydantic import SecretStr
 
@@ -215,17 +215,19 @@ def test_an_unreachable_telegram_loses_no_answer(
     bot.start()
     api.send("bekle harika")
     api.wait(lambda: bot.classifier.waiting)
-    send = httpx.AsyncClient.request
+    connect = aiohttp.TCPConnector.connect
     tries = []
 
-    async def unreachable(*args: Any, **kwargs: Any) -> httpx.Response:
-        if kwargs["url"].endswith("/sendMessage"):
-            tries.append(kwargs["url"])
+    async def unreachable(
+        connector: aiohttp.TCPConnector, request: aiohttp.ClientRequest, **kwargs: Any
+    ) -> Any:
+        if request.url.path.endswith("/sendMessage"):
+            tries.append(request.url)
             if len(tries) < 10:
-                raise httpx.ConnectError("no route to host")
-        return await send(*args, **kwargs)
+                raise aiohttp.ClientConnectorError(request.connection_key, OSError("no route"))
+        return await connect(connector, request, **kwargs)
 
-    monkeypatch.setattr(httpx.AsyncClient, "request", unreachable)
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", unreachable)
     bot.classifier.release.set()
 
     assert [answer["text"][0] for answer in api.wait_sent()] == ["😊"]

@@ -3,6 +3,7 @@ import itertools
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from tweetsent.errors import (
     StoreError,
 )
 from tweetsent.labels import Label, Scores
-from tweetsent.records import Analysis, Consent, Incoming, Prediction, Scored
+from tweetsent.records import Analysis, Consent, Incoming, Outcome, Prediction, Scored
 from tweetsent.service import SentimentService
 from tweetsent.store import Store
 
@@ -390,3 +391,23 @@ def test_a_correction_is_reviewed_where_forwards_may_be_trained_with(
             return [found, bool(await service.review_queue())]
 
         assert run(service, work) == waiting
+
+
+def test_a_chat_is_news_once_and_again_after_it_was_forgotten(
+    service: SentimentService,
+) -> None:
+    async def blocked() -> None:
+        announcement = await service.draft_announcement(7, 1, "Merhaba")
+        await service.announcement_asked(announcement.id, 2)
+        await service.start_announcement(announcement.id, 7, 2)
+        assert await service.next_recipient(announcement.id) == 7
+        await service.note_outcome(announcement.id, 7, Outcome.BLOCKED)
+
+    async def work() -> list[bool]:
+        news = [await service.remember_chat(7), await service.remember_chat(7)]
+        for forgets in (partial(service.forget_chat, 7), partial(service.erase, 7), blocked):
+            await forgets()
+            news += [await service.remember_chat(7), await service.remember_chat(7)]
+        return news
+
+    assert run(service, work) == [True, False] * 4
