@@ -84,8 +84,9 @@ class PackedScorer:
         """The same model on the CPU; this scorer is of no use any more."""
         for layer in getattr(self._decoder, "layers", []):
             vars(layer).pop("forward", None)  # compiled for the GPU
-        self.model.to("cpu")
-        return PackedScorer(self.model, self._label_ids, self._longest)
+        moved: Any = self.model
+        moved.to("cpu")
+        return PackedScorer(moved, self._label_ids, self._longest)
 
     def rows(self, sequences: Iterable[list[int]]) -> Iterator[list[list[int]]]:
         """The prompts, in their order, in as few rows as this scorer takes them."""
