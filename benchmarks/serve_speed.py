@@ -292,7 +292,6 @@ def main(
         ways = applicable(model)
         results = []
         for way in ways:
-            _say(way)
             done = subprocess.run(
                 [*_ONE, way, file, column, base, adapter, str(time.time())],
                 stdout=subprocess.PIPE,
@@ -302,6 +301,7 @@ def main(
                 results.append({"way": way, "failed": True})
                 continue
             results.append(json.loads(done.stdout.decode().splitlines()[-1]))
+            _say(str({name: value for name, value in results[-1].items() if name != "labels"}))
     reference = results[0].get("labels", [])
     for result in results:
         labels = result.pop("labels", [])
