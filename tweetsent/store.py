@@ -60,18 +60,18 @@ _NOBODY = dict.fromkeys(
 """What is taken from a prediction that becomes anonymous."""
 
 # What each message needs is built once, and of the bare table where nobody changes the row.
-_PREDICTIONS = bare_table(PredictionRow)
+_PREDICTIONS, _USERS = bare_table(PredictionRow), bare_table(User)
 _IS_MESSAGE = and_(
-    PredictionRow.chat == bindparam("chat"),
+    _PREDICTIONS.c.chat == bindparam("chat"),
     or_(
-        PredictionRow.message_id == bindparam("message_id"),
-        PredictionRow.album == bindparam("album"),
+        _PREDICTIONS.c.message_id == bindparam("message_id"),
+        _PREDICTIONS.c.album == bindparam("album"),
     ),
 )
 """Of a message or another part of its album; no album is equal to none."""
 _OF_MESSAGE = select(_PREDICTIONS).where(_IS_MESSAGE)
 _ROW_OF_MESSAGE = select(PredictionRow).where(_IS_MESSAGE)
-_USER_ID = select(User.id).where(User.pseudonym == bindparam("pseudonym")).with_for_update()
+_USER_ID = select(_USERS.c.id).where(_USERS.c.pseudonym == bindparam("pseudonym")).with_for_update()
 _SET_ANSWER = (
     update(_PREDICTIONS)
     .where(_PREDICTIONS.c.id == bindparam("prediction_id"))
