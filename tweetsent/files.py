@@ -24,7 +24,10 @@ _MOST_ROWS = 1_048_575  # below the header
 _MAX_UNPACKED_BYTES = 500_000_000
 _MAX_BYTES = 1_000_000_000
 _MAX_CELLS = 30_000_000  # of a sheet, the empty ones between others too
+_MAX_CELLS_ELSEWHERE = 200_000_000
+_MAX_COLUMNS = 16_384  # as in a sheet
 _ROWS_OF_A_PART = 100_000
+_ROWS_OF_A_BATCH = 1000
 _ROWS_ABOVE_A_HEADER = 100
 _LONGEST_NAME = 30
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # also around an encrypted .xlsx
@@ -58,6 +61,8 @@ def read_table(
         table = _READERS[path.suffix.lower()](path, columns, rows, say)
     except DataError:
         raise
+    except MemoryError:
+        raise DataError(f"{path}: takes too much memory", Flaw.UNPACKED_SIZE) from None
     except OSError as error:
         raise DataError(f"{path}: can't be read: {error.strerror or error}") from error
     except Exception as error:
@@ -271,19 +276,21 @@ def _table(
     header, numbered = _find_header(numbered, path, say)
     if not header:
         return None
+    _check_size(path, 1, len(header))
     places = [place for place, name in enumerate(header) if columns is None or name in columns]
     short: list[int] = []
     parts = []
     while True:
         # In parts, because pandas keeps strings in less memory than Python.
         cells: list[list[str]] = [[] for _ in places]
-        wanted = _ROWS_OF_A_PART if limit is None else limit
+        wanted = min(_ROWS_OF_A_PART, _MAX_CELLS // max(len(places), 1)) if limit is None else limit
         for number, row in islice(_fitting(numbered, header, path), wanted):
             if len(row) < len(header) and any(row):
                 short.append(number)
             for place, column in zip(places, cells, strict=True):
                 column.append(row[place] if place < len(row) else "")
         parts.append(pd.DataFrame(dict(enumerate(cells)), dtype=str))
+        _check_size(path, sum(map(len, parts)), len(places))
         if limit is not None or len(parts[-1]) < wanted:
             break
     if short:
@@ -363,6 +370,7 @@ def _read_jsonl(
         if not isinstance(row, dict):
             raise DataError(f"{path}: line {number} is no JSON object")
         names.update(dict.fromkeys(row))
+        _check_size(path, len(kept), len(names))
         if rows is None or len(kept) < rows:
             kept.append({name: cell for name, cell in row.items() if _is_wanted(name, columns)})
     # Of objects: a missing number must not turn 1 into 1.0.
@@ -377,13 +385,29 @@ def _read_parquet(
 
     with pyarrow.parquet.ParquetFile(path) as file:
         wanted = [name for name in file.schema_arrow.names if _is_wanted(name, columns)]
-        if rows is None:
-            part = file.read(columns=wanted)
-        else:
-            batches = file.iter_batches(batch_size=rows, columns=wanted)
-            part = next(batches, file.schema_arrow.empty_table())
-        table: pd.DataFrame = part.to_pandas()
+        most_rows = file.metadata.num_rows if rows is None else min(rows, file.metadata.num_rows)
+        _check_size(path, most_rows, len(wanted))
+        batches = file.iter_batches(_ROWS_OF_A_BATCH, columns=wanted, use_threads=False)
+        parts: list[pyarrow.RecordBatch] = []
+        size = 0
+        # A dictionary of a few bytes may stand for gigabytes, which batches of it show.
+        while most_rows > 0 and (part := next(batches, None)):
+            size += part.nbytes
+            if size > _MAX_BYTES:
+                raise DataError(f"{path}: unpacks to too much; split it", Flaw.UNPACKED_SIZE)
+            parts.append(part[:most_rows])
+            most_rows -= len(part)
+        schema = parts[0].schema if parts else file.schema_arrow.empty_table().select(wanted).schema
+        table: pd.DataFrame = pyarrow.Table.from_batches(parts, schema).to_pandas()
     return table
+
+
+def _check_size(path: Path, rows: int, columns: int) -> None:
+    """Refuses a table that would not fit into memory, before it is there."""
+    if columns > _MAX_COLUMNS:
+        raise DataError(f"{path}: has more than {_MAX_COLUMNS:,} columns", Flaw.COLUMNS)
+    if rows * columns > _MAX_CELLS_ELSEWHERE:
+        raise DataError(f"{path}: has more than {_MAX_CELLS_ELSEWHERE:,} cells; split it")
 
 
 def _is_wanted(name: str, columns: Sequence[str] | None) -> bool:
