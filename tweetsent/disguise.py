@@ -16,7 +16,9 @@ _UNSEEN = (
 _COLOURED = "\ufe0f"
 """Asks for the coloured drawing of the sign before it: "❤️", "1️⃣"."""
 _KEYCAP = "\u20e3"
-_MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20e2\u20e4-\u20ff\ufe20-\ufe2f"
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20e2\u20e4-\u20ff\ufe20-\ufe2f"
+)
 _STYLED = "\uff01-\uff5e\U0001d400-\U0001d7ff"
 """Full-width and mathematical letters, digits and signs."""
 _FOREIGN = "\u0370-\u04ff"

@@ -64,12 +64,16 @@ def read_table(
     except MemoryError:
         raise DataError(f"{path}: takes too much memory", Flaw.UNPACKED_SIZE) from None
     except OSError as error:
-        raise DataError(f"{path}: can't be read: {error.strerror or error}") from error
+        raise DataError(f"{path}: can't be read: {error.strerror or _reason(error)}") from error
     except Exception as error:
-        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
-        raise DataError(f"{path}: can't be read as {path.suffix}: {reason}") from error
+        raise DataError(f"{path}: can't be read as {path.suffix}: {_reason(error)}") from error
     table.columns = pd.Index([str(name).strip() for name in table.columns])
     return table
+
+
+def _reason(error: Exception) -> str:
+    """One line, of what a library may say in several."""
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__
 
 
 def _check_input(path: Path) -> None:

@@ -75,10 +75,13 @@ def read_upload(path: Path, most_rows: int) -> "pd.DataFrame":
 
 
 def _check_unpacked_size(path: Path) -> None:
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            # What a member says of its size is all that is read of it.
-            size = sum(member.file_size for member in archive.infolist())
+    if path.suffix == ".xlsx" and zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                # What a member says of its size is all that is read of it.
+                size = sum(member.file_size for member in archive.infolist())
+        except Exception as error:  # a damaged list of members raises of all kinds
+            raise DataError(f"{path}: is damaged", Flaw.NO_WORKBOOK) from error
         if size > _MOST_UNPACKED_BYTES:
             raise DataError(f"{path}: unpacks to {size:,} bytes", Flaw.UNPACKED_SIZE)
 

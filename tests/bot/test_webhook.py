@@ -270,7 +270,11 @@ def trickle(connection: socket.socket, begin: str, more: str) -> bytes:
         (HEAD + LENGTH, "", b"HTTP/1.1 408"),
         (HEAD + LENGTH, " ", b"HTTP/1.1 408"),
         (HEAD + CHUNKED, "1\r\n \r\n", b"HTTP/1.1 408"),
-        (HEAD + CHUNKED, "10000\r\n" + " " * 0x10000 + "\r\n", b""),  # its own data drowns the answer
+        (
+            HEAD + CHUNKED,
+            "10000\r\n" + " " * 0x10000 + "\r\n",
+            b"",
+        ),  # its own data drowns the answer
         (HEAD + "X: " + "a" * 10_000, "a", b"HTTP/1.0 400"),
     ],
     ids=["silent", "half a word", "head", "no body", "body", "chunks", "endless", "long head"],

@@ -23,7 +23,8 @@ def test_plain_texts_stay(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unseen", ["\ufe0f", "\ufe0e", "\U000e0100", "\U000e0041", "\u3164", "\u115f", "\u034f", "\u2800"]
+    "unseen",
+    ["\ufe0f", "\ufe0e", "\U000e0100", "\U000e0041", "\u3164", "\u115f", "\u034f", "\u2800"],
 )
 @pytest.mark.parametrize("text", TEXTS[::6])
 def test_the_unseen_is_gone(text: str, unseen: str) -> None:
@@ -42,7 +43,14 @@ def test_a_mark_that_makes_a_letter_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["𝐡𝐚𝐫𝐢𝐤𝐚 bir gün", "𝓱𝓪𝓻𝓲𝓴𝓪 bir gün", "ｈａｒｉｋａ bir gün", "hаrіkа bir gün", "hαriκα bir gün"]
+    "text",
+    [
+        "𝐡𝐚𝐫𝐢𝐤𝐚 bir gün",
+        "𝓱𝓪𝓻𝓲𝓴𝓪 bir gün",
+        "ｈａｒｉｋａ bir gün",
+        "hаrіkа bir gün",
+        "hαriκα bir gün",
+    ],
 )
 def test_letters_of_other_fonts_and_alphabets_are_read(text: str) -> None:
     assert undisguised(text) == "harika bir gün"
