@@ -52,7 +52,7 @@ async def read_apart(path: Path, most_rows: int) -> "pd.DataFrame":
 
 
 def _main(path: str, most_rows: str) -> None:
-    import pandas  # noqa: F401, ICN001 - to be there before memory is short
+    import pandas  # noqa: F401 - to be there before memory is short
 
     limit_memory(_MEMORY_GB)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
