@@ -128,11 +128,14 @@ WORDS: dict[str, Forge] = {
 KINDS = {"signs": SIGNS, "runs": RUNS, "words": WORDS}
 
 
-def overall(classifier: Classifier, texts: list[str]) -> list[Scores]:
-    """The scores of messages, as the bot gives them."""
+def overall(classifier: Classifier, texts: list[str], scores: dict[str, Scores]) -> list[Scores]:
+    """The scores of messages, as the bot gives them; `scores` are those of passages known so far.
+
+    A passage of the same characters is the same to the model.
+    """
     passages = [split(text) for text in texts]
-    wanted = sorted({text for one in passages for text in one.texts})
-    scores = dict(zip(wanted, classifier.classify(wanted), strict=True))
+    wanted = sorted({text for one in passages for text in one.texts} - scores.keys())
+    scores |= zip(wanted, classifier.classify(wanted), strict=True)
     return [one.overall([scores[text] for text in one.texts]) for one in passages]
 
 
@@ -140,16 +143,17 @@ def main(count: int) -> None:
     """Measure every form and write the results."""
     sentences = SENTENCES[:: max(1, len(SENTENCES) // count)]
     classifier = load_classifier(Settings.load(), _say)
-    plain = overall(classifier, sentences)
+    known: dict[str, Scores] = {}
+    plain = overall(classifier, sentences, known)
     results: dict[str, dict[str, dict[str, float]]] = {}
     for group, forms in KINDS.items():
         for name, forge in forms.items():
             wanted = [min(LABELS, key=scores.of) for scores in plain]
             texts = [forge(text, label) for text, label in zip(sentences, wanted, strict=True)]
-            forged = overall(classifier, texts)
+            forged = overall(classifier, texts, known)
             moved = [new.label is not old.label for old, new in zip(plain, forged, strict=True)]
             won = [scores.label is label for scores, label in zip(forged, wanted, strict=True)]
-            shares = {"moved": round(sum(moved) / len(moved), 3), "won": sum(won) / len(won)}
+            shares = {"moved": sum(moved) / len(moved), "won": sum(won) / len(won)}
             results.setdefault(group, {})[name] = {key: round(shares[key], 3) for key in shares}
             _say(f"{name}: {shares['moved']:.1%} moved, {shares['won']:.1%} as wanted")
     content = {

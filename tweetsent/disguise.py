@@ -31,7 +31,8 @@ _RUN = re.compile(rf"(\W{{1,8}}?)\1{{{_LONGEST_RUN},}}")
 _HIDDEN = re.compile(f"[{_UNSEEN}]")
 _MARKED = re.compile(f"([^{_MARKS}]?)([{_MARKS}]+)")
 _OTHER_FONT = re.compile(f"[{_STYLED}]+")
-_MIXED = re.compile(rf"\w*(?:[{_LATIN}][{_FOREIGN}]|[{_FOREIGN}][{_LATIN}])\w*")
+_WORD = re.compile(r"\w+")
+_BOTH = re.compile(f"[{_LATIN}][{_FOREIGN}]|[{_FOREIGN}][{_LATIN}]")
 _SUSPECT = re.compile(f"[{_UNSEEN}{_MARKS}{_STYLED}{_FOREIGN}]")
 _EACH = 4
 _SUSPECT_RUN = re.compile(rf"\W{{{_LONGEST_RUN // _EACH}}}")
@@ -52,19 +53,24 @@ def _stripped(text: str) -> str:
     text = _HIDDEN.sub(_seen, text)
     text = _OTHER_FONT.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
     text = unicodedata.normalize("NFC", _MARKED.sub(_merged, text))
-    text = _MIXED.sub(lambda found: found[0].translate(_LOOK_ALIKE), text)
+    text = _WORD.sub(_in_one_alphabet, text)
     return _RUN.sub(lambda found: found[1] * _LONGEST_RUN, text)
 
 
 def _seen(found: re.Match[str]) -> str:
     """A character that shows only in how the one before it is drawn."""
-    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    start, end = found.span()
+    before, after = found.string[start - 1 : start], found.string[end : end + 1]
     is_drawing = found[0] == _COLOURED and (after == _KEYCAP or _is_sign(before))
     return found[0] if is_drawing else ""
 
 
 def _is_sign(char: str) -> bool:
     return char in "‼⁉〰" or (char > "\xa8" and unicodedata.category(char) in {"So", "Sm", "Sk"})
+
+
+def _in_one_alphabet(found: re.Match[str]) -> str:
+    return found[0].translate(_LOOK_ALIKE) if _BOTH.search(found[0]) else found[0]
 
 
 def _merged(found: re.Match[str]) -> str:

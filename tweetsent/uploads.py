@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CPU_SECONDS = 60
 """Far more than 20 MB of an honest file take; a busy machine doesn't count."""
 _MEMORY_GB = 1.5
+_READER = (sys.executable, "-m", __name__)
 
 
 async def read_apart(path: Path, most_rows: int) -> "pd.DataFrame":
@@ -30,7 +31,9 @@ async def read_apart(path: Path, most_rows: int) -> "pd.DataFrame":
     Raises DataError, also for what takes too long or too much memory.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__, str(path), str(most_rows)),
+        *_READER,
+        str(path),
+        str(most_rows),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
