@@ -1,6 +1,7 @@
 """The bot in the terminal: the same application and handlers on stdin and stdout, no network."""
 
 import io
+import re
 import time
 from typing import Any, TextIO
 
@@ -16,6 +17,8 @@ from tweetsent.records import OWNER_ID, Consent
 from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
+
+_BUTTON = re.compile(r"/(\d{1,3})")
 
 
 async def run_chat(
@@ -73,8 +76,8 @@ class _Chat:
         line = line.strip()
         if not line:
             return
-        if line[0] == "/" and line[1:].isdecimal():
-            await self._press(int(line[1:]))
+        if number := _BUTTON.fullmatch(line):
+            await self._press(int(number[1]))
             return
         message = {
             "message_id": self._api.next_message_id(),

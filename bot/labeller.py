@@ -26,12 +26,13 @@ from training.columns import text_columns
 from tweetsent.errors import DataError, ModelError
 from tweetsent.figures import distribution_png
 from tweetsent.files import SHEETS, cells_at
-from tweetsent.labelling import Summary, label_table, read_upload, texts_of, write_labelled
+from tweetsent.labelling import Summary, label_table, texts_of, write_labelled
 from tweetsent.labels import Scores
 from tweetsent.records import FileJob, FileState
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
 from tweetsent.text import clean
+from tweetsent.uploads import read_apart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,7 +168,8 @@ class Labeller:
             path = Path(scratch) / f"file{'.xlsx' if suffix == '.xlsm' else suffix}"
             await self._fetch(chat, job, path)
             try:
-                table, places = await asyncio.to_thread(_read, path, self.limits.rows)
+                table = await read_apart(path, self.limits.rows)
+                places = await asyncio.to_thread(_places, table, path)
                 place = _choose(places, job.choice)
                 if place is None:
                     await self._ask(chat, job, table, places)
@@ -324,11 +326,10 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
     return await call()
 
 
-def _read(path: Path, most_rows: int) -> tuple["pd.DataFrame", list[int]]:
-    table = read_upload(path, most_rows)
+def _places(table: "pd.DataFrame", path: Path) -> list[int]:
     if table.shape[1] == 1 and path.suffix == ".txt":
-        return table, [0]
-    return table, text_columns(table, path)
+        return [0]
+    return text_columns(table, path)
 
 
 def _choose(places: list[int], choice: int | None) -> int | None:

@@ -9,6 +9,7 @@ import json
 import logging
 import secrets
 from http import HTTPStatus
+from typing import cast
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -17,7 +18,7 @@ from telegram.error import BadRequest
 
 from bot.fetching import KINDS
 from bot.http import listening
-from bot.inbox import CAPACITY, Inbox, RawUpdate
+from bot.inbox import CAPACITY, Inbox, RawUpdate, chat_of
 from bot.redaction import describe
 from bot.stopping import unless
 from tweetsent.errors import TelegramError
@@ -27,6 +28,8 @@ from tweetsent.telemetry import Telemetry
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
 MAX_BYTES = 1_000_000
 """The longest message with all its marks is far shorter."""
+BODY_SECONDS = 20.0
+"""How long an update may take to arrive."""
 _DEFAULT_PATH = "/telegram"
 _CONNECTIONS = 20
 """How many updates Telegram may send at a time."""
@@ -78,7 +81,12 @@ class Webhook:
         shown = request.headers.get(SECRET_HEADER, "").encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(shown, self._secret.encode()):
             return web.Response(status=HTTPStatus.FORBIDDEN)
-        update = _parse(await request.read())
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.read()
+        except TimeoutError:
+            return web.Response(status=HTTPStatus.REQUEST_TIMEOUT)
+        update = _parse(body)
         if update is None:
             return web.Response(status=HTTPStatus.BAD_REQUEST)
         self._telemetry.contact()
@@ -108,4 +116,6 @@ def _parse(body: bytes) -> RawUpdate | None:
     except (ValueError, RecursionError):
         return None
     number = update.get("update_id") if isinstance(update, dict) else None
-    return update if type(number) is int and abs(number) < _TOO_LARGE else None
+    if type(number) is not int or max(abs(number), abs(chat_of(update) or 0)) >= _TOO_LARGE:
+        return None
+    return cast(RawUpdate, update)

@@ -33,6 +33,8 @@ class Flaw(StrEnum):
     ROWS = "rows"
     COLUMNS = "columns"
     LONG_TEXT = "long_text"
+    SLOW = "slow"
+    """It takes too long to read."""
 
 
 class DataError(TweetsentError):

@@ -23,7 +23,10 @@ SHEETS = "sheets"
 _MAX_UNPACKED_BYTES = 500_000_000
 _MAX_BYTES = 1_000_000_000
 _MAX_CELLS = 30_000_000  # of a sheet, the empty ones between others too
+_MAX_CELLS_ELSEWHERE = 200_000_000
+_MAX_COLUMNS = 16_384  # as in a sheet
 _ROWS_OF_A_PART = 100_000
+_ROWS_OF_A_BATCH = 1000
 _ROWS_ABOVE_A_HEADER = 100
 _LONGEST_NAME = 30
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # also around an encrypted .xlsx
@@ -71,11 +74,17 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except DataError:
         raise
+    except MemoryError:
+        raise DataError(f"{path}: takes too much memory", Flaw.UNPACKED_SIZE) from None
     except OSError as error:
-        raise DataError(f"{path}: can't be read: {error.strerror or error}") from error
+        raise DataError(f"{path}: can't be read: {error.strerror or _reason(error)}") from error
     except Exception as error:
-        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
-        raise DataError(f"{path}: can't be read as {path.suffix}: {reason}") from error
+        raise DataError(f"{path}: can't be read as {path.suffix}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """One line, of what a library may say in several."""
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__
 
 
 def check_input(path: Path, most_bytes: float) -> None:
@@ -254,7 +263,10 @@ def _table(
     wanted = _ROWS_OF_A_PART if limit is None else limit
     parts = table_parts(numbered, path, wanted, columns, say)
     # In parts, because pandas keeps strings in less memory than Python.
-    found = list(parts) if limit is None else list(islice(parts, 1))
+    found: list[pd.DataFrame] = []
+    for part in parts if limit is None else islice(parts, 1):
+        found.append(part)
+        _check_size(path, sum(map(len, found)), len(part.columns))
     return pd.concat(found, ignore_index=True) if found else None
 
 
@@ -274,7 +286,9 @@ def table_parts(
     header, numbered = _find_header(numbered, path, say)
     if not header:
         return
+    _check_size(path, 1, len(header))
     places = [place for place, name in enumerate(header) if columns is None or name in columns]
+    size = min(size, _MAX_CELLS // max(len(places), 1))
     short = first_short = rows = 0
     fitting = _fitting(numbered, header, path)
     while True:
@@ -358,6 +372,7 @@ def _read_jsonl(
     names: dict[str, None] = {}
     for row in json_rows(path, say):
         names.update(dict.fromkeys(row))
+        _check_size(path, len(kept), len(names))
         if rows is None or len(kept) < rows:
             kept.append({name: cell for name, cell in row.items() if is_wanted(name, columns)})
     # Of objects: a missing number must not turn 1 into 1.0.
@@ -388,13 +403,29 @@ def _read_parquet(
 
     with pyarrow.parquet.ParquetFile(path) as file:
         wanted = [name for name in file.schema_arrow.names if is_wanted(name, columns)]
-        if rows is None:
-            part = file.read(columns=wanted)
-        else:
-            batches = file.iter_batches(batch_size=rows, columns=wanted)
-            part = next(batches, file.schema_arrow.empty_table())
-        table: pd.DataFrame = part.to_pandas()
+        most_rows = file.metadata.num_rows if rows is None else min(rows, file.metadata.num_rows)
+        _check_size(path, most_rows, len(wanted))
+        batches = file.iter_batches(_ROWS_OF_A_BATCH, columns=wanted, use_threads=False)
+        parts: list[pyarrow.RecordBatch] = []
+        size = 0
+        # A dictionary of a few bytes may stand for gigabytes, which batches of it show.
+        while most_rows > 0 and (part := next(batches, None)):
+            size += part.nbytes
+            if size > _MAX_BYTES:
+                raise DataError(f"{path}: unpacks to too much; split it", Flaw.UNPACKED_SIZE)
+            parts.append(part[:most_rows])
+            most_rows -= len(part)
+        schema = parts[0].schema if parts else file.schema_arrow.empty_table().select(wanted).schema
+        table: pd.DataFrame = pyarrow.Table.from_batches(parts, schema).to_pandas()
     return table
+
+
+def _check_size(path: Path, rows: int, columns: int) -> None:
+    """Refuses a table that would not fit into memory, before it is there."""
+    if columns > _MAX_COLUMNS:
+        raise DataError(f"{path}: has more than {_MAX_COLUMNS:,} columns", Flaw.COLUMNS)
+    if rows * columns > _MAX_CELLS_ELSEWHERE:
+        raise DataError(f"{path}: has more than {_MAX_CELLS_ELSEWHERE:,} cells; split it")
 
 
 def is_wanted(name: str, columns: Sequence[str] | None) -> bool:

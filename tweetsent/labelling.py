@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,17 +69,20 @@ def read_upload(path: Path, most_rows: int) -> "pd.DataFrame":
         raise DataError(f"{path}: has more than {most_rows:,} rows", Flaw.ROWS)
     if table.shape[1] > MOST_COLUMNS:
         raise DataError(f"{path}: has more than {MOST_COLUMNS} columns", Flaw.COLUMNS)
-    for place in range(table.shape[1]):
-        if any(len(cell) > _LONGEST_TEXT for cell in cells_at(table, place)):
+    for place, name in enumerate(table.columns):
+        if any(len(cell) > _LONGEST_TEXT for cell in chain([name], cells_at(table, place))):
             raise DataError(f"{path}: has a text that is too long", Flaw.LONG_TEXT)
     return table
 
 
 def _check_unpacked_size(path: Path) -> None:
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            # What a member says of its size is all that is read of it.
-            size = sum(member.file_size for member in archive.infolist())
+    if path.suffix == ".xlsx" and zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                # What a member says of its size is all that is read of it.
+                size = sum(member.file_size for member in archive.infolist())
+        except Exception as error:  # a damaged list of members raises of all kinds
+            raise DataError(f"{path}: is damaged", Flaw.NO_WORKBOOK) from error
         if size > _MOST_UNPACKED_BYTES:
             raise DataError(f"{path}: unpacks to {size:,} bytes", Flaw.UNPACKED_SIZE)
 

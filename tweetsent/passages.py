@@ -37,6 +37,8 @@ _ABBREVIATED = re.compile(
     r"sok|şti|tel|tic|uzm|vb|vd|vs|yrd|yy))$"
 )
 """A number, an initial or an abbreviation: a full stop behind it need not end a sentence."""
+_LONGEST_ABBREVIATION = 12
+"""Looked at before a full stop; a text of nothing but abbreviations is no work either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def _sentences(line: str) -> Iterator[str]:
         return
     start = 0
     for end in _SENTENCE_END.finditer(line):
-        if end["mark"] != "." or not _ABBREVIATED.search(line[start : end.start()]):
+        before = max(start, end.start() - _LONGEST_ABBREVIATION)
+        if end["mark"] != "." or not _ABBREVIATED.search(line, before, end.start()):
             yield from _wrap(line[start : end.end()])
             start = end.end()
     yield from _wrap(line[start:])

@@ -7,6 +7,8 @@ project calls it on user text.
 import re
 import unicodedata
 
+from tweetsent.disguise import undisguised
+
 URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 MENTION = re.compile(r"(?<![\w@])@\w+")
 _ASCII = str.maketrans("çğıöşüâîû", "cgiosuaiu")
@@ -24,22 +26,21 @@ def fold(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """One line of NFC text without control and invisible characters.
+    """One line of NFC text without control and invisible characters and other disguises.
 
     Lone surrogates become "?", every run of white space one space, and the zero-width joiner
     stays only where it joins two emoji. Idempotent.
     """
     text = text.encode("utf-8", "replace").decode("utf-8")
-    text = unicodedata.normalize("NFC", text)
-    if text.isprintable():  # nothing to drop, which is quick to know in millions of texts
-        return " ".join(text.split())
-    kept = [
-        char
-        for index, char in enumerate(text)
-        if not _is_invisible(char) or _joins_emoji(text, index)
-    ]
-    # Dropping a character can bring a letter and its accent together.
-    return unicodedata.normalize("NFC", " ".join("".join(kept).split()))
+    if not text.isprintable():  # else there is nothing to drop, which is quick to know
+        kept = [
+            char
+            for index, char in enumerate(text)
+            if not _is_invisible(char) or _joins_emoji(text, index)
+        ]
+        text = "".join(kept)
+    # Line ends must not hide a run; what is taken off may have stood between two spaces.
+    return " ".join(undisguised(" ".join(text.split())).split())
 
 
 def _is_invisible(char: str) -> bool:

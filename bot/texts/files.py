@@ -51,6 +51,7 @@ _FLAWS = {
     Flaw.NO_HEADER: "İlk satırda sütun adları olmalı. En üste, örneğin “metin” yazan bir başlık "
     "satırı ekle.",
     Flaw.COLUMNS: f"Çok fazla sütun var; en çok {MOST_COLUMNS} olabilir.",
+    Flaw.SLOW: "Dosyayı okumak çok uzun sürdü, bu yüzden bıraktım. Bölüp yeniden gönder.",
     Flaw.LONG_TEXT: "Bir metin, tek hücreye sığmayacak kadar uzun. Onu bölüp yeniden gönder.",
 }
 _FAILED = "⚠️ Dosyanı etiketleyemedim."

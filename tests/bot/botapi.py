@@ -259,7 +259,7 @@ class BotApi:
 
     # What a test looks at.
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 15.0) -> Any:
+    def wait(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         """The condition's first true value; fails when none comes in time."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

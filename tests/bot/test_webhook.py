@@ -1,17 +1,20 @@
 """Updates that Telegram sends itself: who is let in, what is answered, nothing lost or doubled."""
 
+import gzip
 import json
 import re
 import signal
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot import fetching, webhook
+from bot import fetching, http, webhook
 from tests.bot.botapi import TOKEN, BotApi
 from tests.bot.conftest import RunningBot
 from tests.bot.test_running import process, run
@@ -222,3 +225,138 @@ def is_open(address: str) -> bool:
     host, port = address.split(":")
     with socket.socket() as connection:
         return connection.connect_ex((host, int(port))) == 0
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds that a test can wait for."""
+    monkeypatch.setattr(http, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(http, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(webhook, "BODY_SECONDS", 0.5)
+
+
+HEAD = f"POST /duygu HTTP/1.1\r\nHost: x\r\n{webhook.SECRET_HEADER}: {SECRET}\r\n"
+LENGTH = "Content-Length: 90000\r\n\r\n"
+CHUNKED = "Transfer-Encoding: chunked\r\n\r\n"
+
+
+def connected(settings: Settings) -> socket.socket:
+    host, port = settings.telegram_webhook_listen.split(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+def trickle(connection: socket.socket, begin: str, more: str) -> bytes:
+    """What the bot says to a sender who never comes to an end, until it hangs up."""
+    answer = b""
+    connection.settimeout(0.05)
+    with suppress(ConnectionError):
+        connection.sendall(begin.encode())
+        while True:
+            with suppress(TimeoutError):
+                received = connection.recv(1000)
+                if not received:
+                    break
+                answer += received
+            connection.sendall(more.encode())
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("begin", "more", "answer"),
+    [
+        ("", "", b""),
+        ("P", "", b""),
+        (HEAD, "X-More: a\r\n", b""),
+        (HEAD + LENGTH, "", b"HTTP/1.1 408"),
+        (HEAD + LENGTH, " ", b"HTTP/1.1 408"),
+        (HEAD + CHUNKED, "1\r\n \r\n", b"HTTP/1.1 408"),
+        (
+            HEAD + CHUNKED,
+            "10000\r\n" + " " * 0x10000 + "\r\n",
+            b"",
+        ),  # its own data drowns the answer
+        (HEAD + "X: " + "a" * 10_000, "a", b"HTTP/1.0 400"),
+    ],
+    ids=["silent", "half a word", "head", "no body", "body", "chunks", "endless", "long head"],
+)
+def test_who_never_ends_is_hung_up_on_while_others_are_served(
+    hurried: None,
+    open_port: BotApi,
+    settings: Settings,
+    redacted_log: Callable[[], str],
+    begin: str,
+    more: str,
+    answer: bytes,
+) -> None:
+    with connected(settings) as slow, ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(trickle, slow, begin, more)
+        open_port.send("harika")
+        assert [sent["text"][0] for sent in open_port.wait_sent()] == ["😊"]
+        assert ending.result(60).startswith(answer)
+    assert "127.0.0.1" not in redacted_log()
+
+
+def test_many_idle_connections_keep_nobody_out(open_port: BotApi, settings: Settings) -> None:
+    with ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(connected(settings)).sendall(HEAD.encode())
+        open_port.send("harika")
+        assert len(open_port.wait_sent()) == 1
+
+
+def test_a_body_that_unpacks_to_too_much_is_refused(open_port: BotApi) -> None:
+    packed = gzip.compress(b" " * 50_000_000)
+    headers = {webhook.SECRET_HEADER: SECRET, "Content-Encoding": "gzip"}
+    assert len(packed) < webhook.MAX_BYTES
+    answer = httpx.post(f"{open_port.proxied_to}/duygu", content=packed, headers=headers)
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"update_id": 1e5}', 400),
+        (b'{"update_id": NaN}', 400),
+        (b'{"update_id": 9223372036854775808}', 400),
+        (b'{"update_id": 1' + b"0" * 5000 + b"}", 400),
+        (b'{"update_id": 1, "message": {"chat": {"id": 9223372036854775808}}}', 400),
+        (b'{"update_id": null, "update_id": 5}', 200),
+        (b'{"update_id": 6, "message": []}', 200),
+        (b'{"update_id": 7, "message": {"chat": {"id": "x"}, "text": 1}}', 200),
+        (b'{"update_id": 8, "callback_query": {"from": {"id": 7}, "data": {}}}', 200),
+        (b'{"update_id": 9, "\\ud83d": "\\ud83d\\u0000"}', 200),
+        ('{"update_id": 10}'.encode("utf-16"), 200),
+    ],
+)
+def test_strange_updates_are_refused_or_forgotten_and_the_next_one_is_answered(
+    open_port: BotApi, bot: RunningBot, body: bytes, status: int
+) -> None:
+    assert post(open_port, body).status_code == status
+    open_port.send("berbat")
+    assert [sent["text"][0] for sent in open_port.wait_sent()] == ["😞"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"message_id": 10**30},
+        {"message_id": -1},
+        {"date": 10**18},
+        {"from": {"id": 10**30, "is_bot": False, "first_name": "A"}},
+        {"text": "harika\x00\ud83d"},
+        {"text": "a" * 900_000},
+        {"entities": [{"type": "mention", "offset": -5, "length": 10**9}]},
+        {"reply_to_message": {"message_id": 0, "date": 0, "chat": {"id": 7, "type": "x"}}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_message_of_absurd_content_stops_nothing(
+    open_port: BotApi, bot: RunningBot, message: dict[str, Any]
+) -> None:
+    forged = open_port.message("harika", user=7) | message
+    body = json.dumps({"update_id": 11, "message": forged}).encode()
+    assert post(open_port, body).status_code == 200
+    open_port.send("berbat", user=8)
+    assert [sent["text"][0] for sent in open_port.wait_sent(1, 8)] == ["😞"]
+    open_port.send("berbat", user=7)
+    open_port.wait(lambda: open_port.sent(7)[-1:] and open_port.sent(7)[-1]["text"][0] == "😞")

@@ -150,3 +150,9 @@ def test_the_scores_of_one_thought_are_those_of_the_whole() -> None:
     whole, one, two = Scores(0.1, 0.2, 0.7), Scores(0.7, 0.2, 0.1), Scores(0.6, 0.3, 0.1)
     assert split("bir\niki").overall([whole, one, two]) == whole
     assert split("bir").overall([whole]) == whole
+
+
+@pytest.mark.parametrize("text", ["a. ", "1. ", "a.", "Dr. ", "?! ", ". . x", "- ", "😂. "])
+def test_a_text_of_nothing_but_marks_is_soon_read(text: str) -> None:
+    # Where the work grew with the square of the length, this took many minutes.
+    assert split(text * 30_000).texts
