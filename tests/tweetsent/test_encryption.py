@@ -28,7 +28,13 @@ def test_the_same_text_never_looks_the_same() -> None:
     assert cipher.encrypt("evet") != cipher.encrypt("evet")
 
 
-@pytest.mark.parametrize("stored", ["", "plain words", "gAAAAA", TextCipher([OLD]).encrypt("x")])
+@pytest.mark.parametrize(
+    "stored",
+    [
+        *("", "plain words", "gAAAAA"),
+        pytest.param(TextCipher([OLD]).encrypt("x"), id="another key's"),
+    ],
+)
 def test_what_the_key_did_not_encrypt_is_said(stored: str) -> None:
     with pytest.raises(StoreError, match=r"not encrypted with TWEETSENT_TEXT_KEY$"):
         EncryptedText.opened(stored, TextCipher([NEW]))

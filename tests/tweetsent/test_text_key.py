@@ -8,10 +8,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, select, text
 
-from tests.tweetsent.conftest import POSTGRES_URL, emptied
+from tests.postgres import emptied
 from tests.tweetsent.test_encryption import NEW, OLD
 from tweetsent import text_key
-from tweetsent.database import create_engine_for, upgrade
+from tweetsent.database import create_engine_for
 from tweetsent.errors import ConfigError, StoreError
 from tweetsent.labels import Label, Scores
 from tweetsent.pseudonyms import Pseudonymiser
@@ -19,26 +19,19 @@ from tweetsent.records import Incoming, Upload
 from tweetsent.sessions import reading
 from tweetsent.settings import Settings
 from tweetsent.store import Store
-from tweetsent.tables import TextKeyRow
+from tweetsent.tables import Base, TextKeyRow
 from tweetsent.text_key import encrypt_texts, encrypted_columns, open_database
 
 WORDS = ["çok güzel manav", "gizli fatura.csv", "duyuru metni", "bekleyen ileti"]
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("database") / "tweetsent.db"
-    upgrade(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
-def settings(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> Settings:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, empty_database: Path, tmp_path: Path) -> Settings:
     """Those of an empty database, without a key."""
     if request.param == "postgresql":
-        upgrade(emptied(POSTGRES_URL))
-        return Settings(_env_file=None, tweetsent_database_url=POSTGRES_URL)
-    shutil.copy(empty, tmp_path / "tweetsent.db")
+        url = emptied(request.getfixturevalue("migrated_postgres"), [*Base.metadata.tables])
+        return Settings(_env_file=None, tweetsent_database_url=url)
+    shutil.copy(empty_database, tmp_path / "tweetsent.db")
     return Settings(_env_file=None, tweetsent_data_dir=tmp_path)
 
 
