@@ -30,6 +30,7 @@ _ROWS_OF_A_PART = 100_000
 _ROWS_OF_A_BATCH = 1000
 _ROWS_ABOVE_A_HEADER = 100
 _LONGEST_NAME = 30
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # also around an encrypted .xlsx
 
 
@@ -437,7 +438,7 @@ def _spreadsheet_safe(table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _looks_like_formula(cell: object) -> bool:
-    return isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return isinstance(cell, str) and cell.startswith(_FORMULA_STARTS)
 
 
 def _write_xlsx(
