@@ -13,7 +13,7 @@ _UNSEEN = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0000-\U000e0fff\u2adc"
 )
-_COLOURED = "\ufe0f"
+COLOURED = "\ufe0f"
 """Asks for the coloured drawing of the sign before it: "❤️", "1️⃣"."""
 _KEYCAP = "\u20e3"
 _MARKS = (
@@ -61,12 +61,14 @@ def _seen(found: re.Match[str]) -> str:
     """A character that shows only in how the one before it is drawn."""
     start, end = found.span()
     before, after = found.string[start - 1 : start], found.string[end : end + 1]
-    is_drawing = found[0] == _COLOURED and (after == _KEYCAP or _is_sign(before))
+    is_drawing = found[0] == COLOURED and (after == _KEYCAP or is_sign(before))
     return found[0] if is_drawing else ""
 
 
-def _is_sign(char: str) -> bool:
-    return char in "‼⁉〰" or (char > "\xa8" and unicodedata.category(char) in {"So", "Sm", "Sk"})
+def is_sign(char: str) -> bool:
+    """Whether a character is seen and may be drawn as an emoji."""
+    is_seen = char > "\xa8" and not _HIDDEN.match(char)
+    return is_seen and (char in "‼⁉〰" or unicodedata.category(char) in {"So", "Sm", "Sk"})
 
 
 def _in_one_alphabet(found: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ project calls it on user text.
 import re
 import unicodedata
 
-from tweetsent.disguise import undisguised
+from tweetsent.disguise import COLOURED, is_sign, undisguised
 
 URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 MENTION = re.compile(r"(?<![\w@])@\w+")
@@ -17,7 +17,8 @@ _ZERO_WIDTH_JOINER = "\u200d"
 
 def tr_lower(text: str) -> str:
     """Lower case by Turkish rules: "TARAFSIZ" -> "tarafsız", "İYİ" -> "iyi"."""
-    return unicodedata.normalize("NFC", text).replace("İ", "i").replace("I", "ı").lower()
+    lower = unicodedata.normalize("NFC", text).replace("İ", "i").replace("I", "ı").lower()
+    return unicodedata.normalize("NFC", lower)  # an accent that no "İ" takes fits an "i"
 
 
 def fold(text: str) -> str:
@@ -52,13 +53,10 @@ def _is_invisible(char: str) -> bool:
 
 
 def _joins_emoji(text: str, index: int) -> bool:
-    if text[index] != _ZERO_WIDTH_JOINER or not 0 < index < len(text) - 1:
+    if text[index] != _ZERO_WIDTH_JOINER:
         return False
-    before, after = text[index - 1], text[index + 1]
-    # An emoji may be followed by a skin tone (Sk) or a variation selector (U+FE0F).
-    return (unicodedata.category(before) in {"So", "Sk"} or before == "\ufe0f") and (
-        unicodedata.category(after) == "So"
-    )
+    before = text[max(0, index - 2) : index].removesuffix(COLOURED)[-1:]
+    return is_sign(before) and is_sign(text[index + 1 : index + 2])
 
 
 def mask(text: str) -> str:

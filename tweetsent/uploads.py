@@ -47,7 +47,8 @@ async def read_apart(path: Path, most_rows: int) -> "pd.DataFrame":
     if process.returncode == -signal.SIGXCPU:
         raise DataError(f"{path}: takes more than {CPU_SECONDS} s to read", Flaw.SLOW)
     if process.returncode:
-        raise DataError(f"{path}: can't be read: its reader ended with {process.returncode}")
+        reason = f"its reader ended with {process.returncode}: memory may have run out"
+        raise DataError(f"{path}: can't be read: {reason}", Flaw.UNPACKED_SIZE)
     outcome = await asyncio.to_thread(pickle.loads, answer)
     if isinstance(outcome, DataError):
         raise outcome

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1_048_575
 """Of a sheet of .xlsx, below the header."""
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _WIDEST_COLUMN = 70
 _LONGEST_CELL = 32_767
 
@@ -131,7 +132,7 @@ def _without_lone_surrogates(cell: object) -> object:
 
 
 def _looks_like_formula(cell: object) -> bool:
-    return isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return isinstance(cell, str) and cell.startswith(_FORMULA_STARTS)
 
 
 def _spreadsheet_safe(cell: object) -> object:

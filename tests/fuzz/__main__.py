@@ -1,4 +1,4 @@
-"""Fuzz one target for some seconds, guided by coverage; needs `pip install atheris`.
+"""Fuzz one target for some seconds, guided by coverage; needs the extra `fuzz`.
 
     python -m tests.fuzz TARGET SECONDS
 

@@ -21,7 +21,7 @@ from tweetsent.labels import closest_label, parse_label
 from tweetsent.links import has_tweet_link, is_only_links
 from tweetsent.passages import MAX_PARTS, split
 from tweetsent.settings import Settings
-from tweetsent.text import clean, fold, has_words, mask, tr_lower
+from tweetsent.text import clean, has_words, mask, tr_lower
 
 _TEXTS = [
     "Bugün harika bir gün 😊 @ali https://t.co/x",
@@ -50,7 +50,6 @@ def _text(data: bytes) -> None:
     assert unicodedata.is_normalized("NFC", cleaned)
     assert not set(cleaned) & set("\n\r\x00\u202e\u2028")
     assert len(cleaned) <= 3 * len(text)
-    assert fold(fold(text)) == fold(text)
     assert tr_lower(tr_lower(text)) == tr_lower(text)
     assert mask(mask(cleaned)) == mask(cleaned)
     has_tweet_link(text)

@@ -6,7 +6,15 @@ import pytest
 
 from tests.fuzz.targets import TARGETS, mutated
 
-FINDINGS: list[tuple[str, bytes]] = []
+FINDINGS = [
+    ("text", "İ\u0302".encode()),
+    ("text", "k\ufe0f\u200d🚀 \u2800\ufe0f\u200d🚀 ❤\ufe0f\u200d\u2800".encode()),
+    ("text", "❤\ufe0f\u2adcİ\u0302x".encode()),
+    ("csv", b"," * 20_000 + b"a\n"),
+    ("jsonl", b"\n".join(b'{"%d": 1}' % number for number in range(17_000))),
+    ("xlsx", b"PK\x03\x04" + b"\0" * 30 + b"PK\x05\x06" + b"\xff" * 18),
+    ("parquet", b"PAR1" + b"\xff" * 50 + b"\x10\0\0\0PAR1"),
+]
 
 
 @pytest.mark.parametrize("name", TARGETS)

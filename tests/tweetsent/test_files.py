@@ -32,7 +32,7 @@ TEXTS = [
     "007",
     "1.0",
 ]
-FORMULAS = ["=1+1", "+90 555", "-5 puan", "@ali nasılsın", "=HYPERLINK(A1)"]
+FORMULAS = ["＝1+1", "\n=1+1", "=1+1", "+90 555", "-5 puan", "@ali nasılsın", "=HYPERLINK(A1)"]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -175,10 +175,10 @@ def test_more_rows_than_a_sheet_holds_are_refused(tmp_path: Path) -> None:
 
 def test_formula_like_texts_are_prefixed_in_csv(tmp_path: Path) -> None:
     path = tmp_path / "tablo.csv"
-    write_table(pd.DataFrame({"metin": [*FORMULAS, "\t=1", "a=1"], "puan": [-0.5] * 7}), path)
+    write_table(pd.DataFrame({"metin": [*FORMULAS, "\t=1", "a=1"], "puan": [-0.5] * 9}), path)
     table = read_table(path)
     assert table["metin"].tolist() == [*(f"'{text}" for text in FORMULAS), "'\t=1", "a=1"]
-    assert table["puan"].tolist() == ["-0.5"] * 7
+    assert table["puan"].tolist() == ["-0.5"] * 9
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
