@@ -67,8 +67,13 @@ def _seen(found: re.Match[str]) -> str:
 
 def is_sign(char: str) -> bool:
     """Whether a character is seen and may be drawn as an emoji."""
-    is_seen = char > "\xa8" and not _HIDDEN.match(char)
-    return is_seen and (char in "‼⁉〰" or unicodedata.category(char) in {"So", "Sm", "Sk"})
+    # Some notes of music are letters and marks once they are in NFC.
+    is_seen = not _HIDDEN.match(char) and unicodedata.is_normalized("NFC", char)
+    return (
+        char > "\xa8"
+        and is_seen
+        and (char in "‼⁉〰" or unicodedata.category(char) in {"So", "Sm", "Sk"})
+    )
 
 
 def _in_one_alphabet(found: re.Match[str]) -> str:

@@ -101,7 +101,7 @@ def test_the_answer_to_a_long_text_counts_the_labels_of_its_sentences() -> None:
 
 
 def test_the_longest_answer_fits_into_a_message() -> None:
-    text = f"a{'😀' * 200}\n" * 87
+    text = f"a{'😀😁😂😃😄😅😆😇😈' * 22}\n" * 87
     shown = "\n\n".join(answer(text, *[GOOD] * MAX_PARTS, is_foreign=True))
     assert len(shown.encode("utf-16-le")) // 2 <= 4096
     assert shown.count("…\n") == MAX_PARTS

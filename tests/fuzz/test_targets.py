@@ -7,7 +7,7 @@ import pytest
 from tests.fuzz.targets import TARGETS, mutated
 
 FINDINGS = [
-    ("text", "İ\u0302".encode()),
+    ("text", "İ\u0302 \U0001d164\ufe0f".encode()),
     ("text", "k\ufe0f\u200d🚀 \u2800\ufe0f\u200d🚀 ❤\ufe0f\u200d\u2800".encode()),
     ("text", "❤\ufe0f\u2adcİ\u0302x".encode()),
     ("csv", b"," * 20_000 + b"a\n"),
