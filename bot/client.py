@@ -20,8 +20,6 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _CONNECT_SECONDS = 5.0
 _IDLE_SECONDS = 5.0
 """How long an unused connection is kept: the other side may close it as a message leaves."""
-_LONGEST_SECONDS = 600.0
-"""How long a call may take in all, with the largest file."""
 
 
 class AiohttpRequest(BaseRequest):
@@ -75,7 +73,7 @@ class AiohttpRequest(BaseRequest):
         if self._session is None:
             raise RuntimeError("the client isn't open")
         timeout = aiohttp.ClientTimeout(
-            total=_LONGEST_SECONDS,
+            total=None,  # for the caller to bound
             connect=_seconds(connect_timeout, _CONNECT_SECONDS),
             sock_read=_seconds(read_timeout, self._read_timeout),
         )
@@ -95,7 +93,7 @@ class AiohttpRequest(BaseRequest):
             raise TimedOut from error
         except (aiohttp.ClientError, OSError) as error:
             # Other errors may quote the URL, and with it the token.
-            words = f": {error}" if isinstance(error, NEVER_LEFT) else ""
+            words = f": {error}" if isinstance(error, aiohttp.ClientConnectorError) else ""
             raise NetworkError(f"{type(error).__name__}{words}") from error
 
 

@@ -1,7 +1,8 @@
 """Backups of the database: taken while a bot writes, checked before they count, put back whole.
 
 Of SQLite a backup is a database in one file, of PostgreSQL an archive of `pg_dump`. It holds what
-the database holds and nothing else: not the key of the pseudonyms, without which it names nobody.
+the database holds and nothing else: not the key of the pseudonyms, without which it names nobody
+but the numbers of private chats and of what waits in the inbox.
 """
 
 import os
@@ -14,9 +15,10 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, inspect, make_url, text
+from sqlalchemy import URL, Connection, inspect, make_url
 
 from tweetsent.database import (
+    OTHERS,
     advisory_lock,
     copy_sqlite,
     create_engine_for,
@@ -30,12 +32,10 @@ from tweetsent.sessions import READ_ONLY, readable_errors, show, sqlite_path
 
 _SQLITE_MAGIC, _POSTGRES_MAGIC = b"SQLite format 3\0", b"PGDMP"
 _PROGRAMS = ("pg_dump", "pg_restore", "psql")
-_OTHERS = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-    AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
 
 
 def default_target(url: str, data_dir: Path) -> Path:
-    """A file of this second's name in the data folder's `backups`, which is made."""
+    """A file of this moment's name in the data folder's `backups`, which is made."""
     suffix = "db" if sqlite_path(make_url(url)) else "dump"
     folder = data_dir / "backups"
     try:
@@ -65,7 +65,7 @@ def back_up(url: str, target: Path) -> str:
         with _scratch(target) as scratch:
             _copy(engine.url, scratch)
             revision = check_backup(url, scratch)
-            scratch.rename(target)
+            _publish(scratch, target)
     finally:
         engine.dispose()
     return revision
@@ -118,7 +118,16 @@ def restore(url: str, backup: Path) -> Path | None:
 
 
 def _now() -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+
+
+def _publish(scratch: Path, target: Path) -> None:
+    """Give a file its name, unless another has it by now."""
+    try:
+        target.hardlink_to(scratch)
+    except FileExistsError:
+        raise DataError(f"{target} exists already: a backup replaces no file") from None
+    scratch.unlink()
 
 
 @contextmanager
@@ -185,7 +194,7 @@ def _restore_sqlite(path: Path, backup: Path) -> Path | None:
             if kept is not None:
                 with _scratch(kept) as scratch:
                     copy_sqlite(target, scratch)
-                    scratch.rename(kept)
+                    _publish(scratch, kept)
             with closing(_opened(backup)) as source:
                 source.backup(target)
     except sqlite3.Error as error:
@@ -199,7 +208,7 @@ def _restore_sqlite(path: Path, backup: Path) -> Path | None:
 
 def _restore_postgres(connection: Connection, backup: Path) -> Path | None:
     url = connection.engine.url
-    if connection.scalar(text(_OTHERS)):
+    if connection.scalar(OTHERS):
         raise StoreError(f"database {show(url)} is in use: stop the bot first")
     tables = inspect(connection).get_table_names()
     connection.rollback()
@@ -207,7 +216,7 @@ def _restore_postgres(connection: Connection, backup: Path) -> Path | None:
     with _scratch(kept or backup) as scratch:
         if kept is not None:
             _copy(url, scratch)
-            scratch.rename(kept)
+            _publish(scratch, kept)
         script = scratch.with_suffix(".sql")
         script.touch(mode=0o600)
         _run("pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(backup))

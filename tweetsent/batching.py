@@ -105,7 +105,7 @@ class BatchingClassifier:
             await self._in_thread(partial(classifier.classify, [PROBE]))
             self._classifier = classifier
             if classifier.device.type == "cuda":
-                gc.collect()  # the compiled layers of the old one hang in cycles
+                await self._in_thread(gc.collect)  # the old one's compiled layers hang in cycles
 
     async def _work(self) -> None:
         # A task begins when all that runs now has asked, and while one batch runs the next one

@@ -52,7 +52,7 @@ class BlockReader:
     def blocks(
         self, columns: Sequence[str] | None = None, say: Say = lambda _: None
     ) -> "Generator[pd.DataFrame]":
-        """The rows in their order, `BLOCK_ROWS` in each block but the last; at least one block.
+        """The rows in their order, `BLOCK_ROWS` a block, fewer of a very wide table; at least one.
 
         With `columns` no others are in them. `say` is told what was read with tolerance. Raises
         DataError, naming the line.

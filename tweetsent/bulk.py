@@ -113,6 +113,7 @@ def job_of(file: Survey, classifier: "Classifier") -> dict[str, object]:
         "text column": file.column,
         "model": classifier.version,
         "device": classifier.device.type,
+        "precision": classifier.precision,
         "version of tweetsent": __version__,
         "block size": BLOCK_ROWS,
     }

@@ -14,7 +14,7 @@ import torch
 from tweetsent.attention import HALVES
 from tweetsent.fused import fuse
 from tweetsent.model import first_line
-from tweetsent.packed import PackedScorer, Row, pack
+from tweetsent.packed import PackedScorer, Row, pack, uncompile
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -50,6 +50,7 @@ def make_scorer(
             return CapturedScorer(model, label_ids, longest, report)
         except RuntimeError as error:
             report(f"answering more slowly, without captured graphs: {first_line(error)}")
+            uncompile(model)
     fuse(model)
     return PackedScorer(model, label_ids, longest)
 
@@ -78,7 +79,7 @@ class CapturedScorer(PackedScorer):
         captured = self._graph_for(len(row.ids), len(row.last))
         _fill(captured.row, row)
         captured.graph.replay()
-        logits = torch.empty(len(row.last), 3, pin_memory=True)
+        logits = torch.empty(len(row.last), 3, dtype=torch.float32, pin_memory=True)
         logits.copy_(captured.logits[: len(row.last)], non_blocking=True)
         done = torch.cuda.Event()
         done.record()
@@ -108,8 +109,7 @@ class CapturedScorer(PackedScorer):
                 return
             except RuntimeError as error:
                 report(f"answering more slowly, layers can't be compiled: {first_line(error)}")
-                for layer in layers:
-                    del layer.forward
+                uncompile(model)
         fuse(model)
 
     def _capture(self) -> list[_Graph]:

@@ -64,6 +64,12 @@ class Classifier:
         self.version = version
         self.prompt_version = encoder.prompt.version
 
+    @property
+    def precision(self) -> str:
+        """What it computes with, such as bfloat16, and whether the weights are packed."""
+        packed = " of 4-bit weights" if getattr(self._scorer.model, "is_quantized", False) else ""
+        return f"{self._scorer.model.dtype}".removeprefix("torch.") + packed
+
     def logits(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> torch.Tensor:

@@ -27,6 +27,11 @@ _DRIVERS = {"sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"}
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 # Any number will do, as long as all processes use the same.
 _ADVISORY_LOCK = 7_283_947_117
+OTHERS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
+"""How many others are connected to a PostgreSQL database."""
 
 
 def create_engine_for(url: str, *, foreign_keys: bool = True) -> Engine:

@@ -25,8 +25,14 @@ from sqlalchemy import delete, false
 
 from tweetsent import embedded
 from tweetsent.adapter import Manifest, choose_adapter, read_manifest
-from tweetsent.database import check_revision, create_engine_for
-from tweetsent.errors import Lack, ModelError, NotReadyError, StoreError, TweetsentError
+from tweetsent.errors import (
+    ConfigError,
+    Lack,
+    ModelError,
+    NotReadyError,
+    StoreError,
+    TweetsentError,
+)
 from tweetsent.labels import Scores
 from tweetsent.permissions import exposed
 from tweetsent.pseudonyms import Pseudonymiser, load_key
@@ -243,9 +249,11 @@ def _check_model(settings: Settings) -> Iterator[Finding]:
 def _serving(settings: Settings) -> tuple[Path | None, Manifest | None]:
     """The adapter that a bot would serve, verified."""
     if settings.tweetsent_adapter == "auto":
-        engine = create_engine_for(settings.database_url)
         try:
-            check_revision(engine)
+            engine = open_database(settings)
+        except (StoreError, ConfigError):  # which another check tells of
+            return choose_adapter(settings)
+        try:
             registry = Registry.of(settings, engine)
             active = registry.active()
             if active is not None:
@@ -324,9 +332,12 @@ def _check_disk(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_retraining(settings: Settings) -> Iterator[Finding]:
-    engine = create_engine_for(settings.database_url)
     try:
-        check_revision(engine)
+        engine = open_database(settings)
+    except (StoreError, ConfigError):
+        yield Finding("retraining", Level.WARNING, "unknown as long as the database fails")
+        return
+    try:
         store = Store(engine, Pseudonymiser(load_key(settings)))
         require_ready(settings, store, Runs(engine), Trigger.CLI)
         yield Finding("retraining", Level.OK, "a run has what it needs")

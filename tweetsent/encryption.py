@@ -14,7 +14,6 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import JSON, Dialect, Engine, Text, TypeDecorator
 
 from tweetsent.errors import StoreError
-from tweetsent.settings import Settings
 
 _CIPHER = "tweetsent_text_cipher"
 _KEY = re.compile(r"[A-Za-z0-9+/_-]{43}=")
@@ -51,12 +50,6 @@ class TextCipher:
         except InvalidToken:
             return False
         return True
-
-
-def cipher_of(settings: Settings) -> TextCipher | None:
-    """The cipher of TWEETSENT_TEXT_KEY; None without a key."""
-    key = settings.tweetsent_text_key
-    return None if key is None else TextCipher(split_keys(key.get_secret_value()))
 
 
 def split_keys(keys: str) -> list[str]:

@@ -261,10 +261,10 @@ def _table(
     import pandas as pd
 
     wanted = _ROWS_OF_A_PART if limit is None else limit
-    parts = table_parts(numbered, path, wanted, columns, say)
+    parts = table_parts(numbered, path, wanted, columns, say, most_rows=limit)
     # In parts, because pandas keeps strings in less memory than Python.
     found: list[pd.DataFrame] = []
-    for part in parts if limit is None else islice(parts, 1):
+    for part in parts:
         found.append(part)
         _check_size(path, sum(map(len, found)), len(part.columns))
     return pd.concat(found, ignore_index=True) if found else None
@@ -276,8 +276,9 @@ def table_parts(
     size: int,
     columns: Sequence[str] | None,
     say: Callable[[str], None],
+    most_rows: int | None = None,
 ) -> Iterator["pd.DataFrame"]:
-    """Rows below their header, so many at a time; no part when there is no header.
+    """Rows below their header, so many at a time, fewer of wide ones; no part without a header.
 
     All parts have the same columns of strings; the only one of a header alone has no rows.
     """
@@ -288,9 +289,9 @@ def table_parts(
         return
     _check_size(path, 1, len(header))
     places = [place for place, name in enumerate(header) if columns is None or name in columns]
-    size = min(size, _MAX_CELLS // max(len(places), 1))
+    size = min(size, _MAX_CELLS // len(header))
     short = first_short = rows = 0
-    fitting = _fitting(numbered, header, path)
+    fitting = islice(_fitting(numbered, header, path), most_rows)
     while True:
         cells: list[list[str]] = [[] for _ in places]
         taken = 0
@@ -409,7 +410,7 @@ def _read_parquet(
         parts: list[pyarrow.RecordBatch] = []
         size = 0
         # A dictionary of a few bytes may stand for gigabytes, which batches of it show.
-        while most_rows > 0 and (part := next(batches, None)):
+        while most_rows > 0 and (part := next(batches, None)) is not None:
             size += part.nbytes
             if size > _MAX_BYTES:
                 raise DataError(f"{path}: unpacks to too much; split it", Flaw.UNPACKED_SIZE)

@@ -14,6 +14,7 @@ from torch.nn.functional import rms_norm
 # Not Gemma 3n and Gemma 4, which weight by w.
 _GEMMA = {"GemmaRMSNorm", "Gemma2RMSNorm", "Gemma3RMSNorm"}
 _ROTATION = "apply_rotary_pos_emb"
+_FUSED = "Fused"
 
 
 def fuse(model: torch.nn.Module) -> None:
@@ -36,10 +37,11 @@ def _fuse_norm(norm: Any) -> None:
             return rms_norm(x, shape, norm.weight, norm.variance_epsilon)
 
     elif type(norm).__name__ in _GEMMA:  # weighted by 1 + w, then rounded
-        gain = 1.0 + norm.weight.detach().float()
+        # A buffer, so that it goes where the model goes.
+        norm.register_buffer("gain", 1.0 + norm.weight.detach().float(), persistent=False)
 
         def forward(x: torch.Tensor) -> torch.Tensor:
-            y: torch.Tensor = rms_norm(x.float(), shape, gain, norm.eps).type_as(x)
+            y: torch.Tensor = rms_norm(x.float(), shape, norm.gain, norm.eps).type_as(x)
             return y
 
     else:
@@ -51,7 +53,7 @@ def _fuse_rotation(attention: Any) -> None:
     """Let one attention layer rotate by `_rotate` where that is what its model's function does."""
     forward = type(attention).forward
     own = getattr(forward, "__globals__", {}).get(_ROTATION)
-    if own is None or not _is_half_rotation(own):
+    if own is None or own is _rotate or not _is_half_rotation(own):
         return
     # The same code with another function under the name; the model's own module is left alone.
     names = forward.__globals__ | {_ROTATION: _rotate}
@@ -61,7 +63,7 @@ def _fuse_rotation(attention: Any) -> None:
     changed.__kwdefaults__ = forward.__kwdefaults__
     kind = type(attention)
     # A class of its own: a bound function in the layer would keep it from being freed at once.
-    attention.__class__ = type(f"Fused{kind.__name__}", (kind,), {"forward": changed})
+    attention.__class__ = type(f"{_FUSED}{kind.__name__}", (kind,), {"forward": changed})
 
 
 def _is_half_rotation(rotate: Callable[..., Any]) -> bool:

@@ -22,6 +22,11 @@ FAILED_KEPT = timedelta(days=7)
 _MAX_ERROR_CHARS = 500
 _INBOX = bare_table(InboxRow)
 _DELETE = delete(_INBOX).where(_INBOX.c.update_id == bindparam("done_id"))
+_SENDING = (
+    update(_INBOX)
+    .where(_INBOX.c.update_id == bindparam("noted_id"))
+    .values(may_have_sent=bindparam("noted"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +97,7 @@ class Inbox:
     def sending(self, update_id: int, may_have_sent: bool) -> None:
         """Note whether the update's user may have got a message; one that is done stays done."""
         with writing(self._engine) as session:
-            session.execute(
-                update(InboxRow)
-                .where(InboxRow.update_id == update_id)
-                .values(may_have_sent=may_have_sent)
-            )
+            session.execute(_SENDING, {"noted_id": update_id, "noted": may_have_sent})
 
     def done(self, update_id: int) -> None:
         """Delete an update that was handled; of what it said nothing stays."""

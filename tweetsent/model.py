@@ -74,7 +74,7 @@ def find_base_model(
         raise ModelError(f"TWEETSENT_BASE_MODEL or --base-model {name}: there is no such folder")
     name, pinned = _split_pin(name)
     commit = _hub_commit(name, pinned or revision)
-    if (pinned or revision) is None:
+    if (pinned or revision) is None and _COMMIT.fullmatch(commit):
         report(
             f"base model {name} is the newest on the hub, which may change at any start: "
             f"TWEETSENT_BASE_MODEL={name}@{commit} stays with this one"

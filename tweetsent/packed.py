@@ -82,8 +82,7 @@ class PackedScorer:
 
     def on_cpu(self) -> "PackedScorer":
         """The same model on the CPU; this scorer is of no use any more."""
-        for layer in getattr(self._decoder, "layers", []):
-            vars(layer).pop("forward", None)  # compiled for the GPU
+        uncompile(self.model)
         moved: Any = self.model
         moved.to("cpu")
         return PackedScorer(moved, self._label_ids, self._longest)
@@ -129,3 +128,9 @@ class PackedScorer:
                 "this base model can't be served: its score of a text depends on the texts before "
                 "it (only models with nothing but attention between tokens can be)"
             )
+
+
+def uncompile(model: Any) -> None:
+    """Let a model's layers compute by their own code again, whoever compiled them."""
+    for layer in getattr(model.get_decoder(), "layers", []):
+        vars(layer).pop("forward", None)

@@ -70,9 +70,10 @@ class Partial:
 
     def drop(self) -> None:
         """Forget what was done; what others put into the folder stays."""
-        # The job first: without it nobody goes on with the rest.
-        for path in [self.folder / _JOB, *self._blocks(), self.draft]:
-            path.unlink(missing_ok=True)
+        with self._errors():
+            # The job first: without it nobody goes on with the rest.
+            for path in [self.folder / _JOB, *self._blocks(), self.draft]:
+                path.unlink(missing_ok=True)
 
     def _block(self, number: int) -> Path:
         return self.folder / f"block-{number:08}.npy"

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -180,7 +181,8 @@ class SentimentService:
             return await self._classifier.classify(text)
         except ModelError as error:
             faults, version = self._store.faults, self._classifier.version
-            await self._sql(faults.note, version, FaultKind.SCORING, str(error))
+            with suppress(StoreError):  # the caller's error is the one that counts
+                await self._sql(faults.note, version, FaultKind.SCORING, str(error))
             raise
 
     async def claim_fault(self) -> ModelFault | None:
@@ -440,7 +442,7 @@ class SentimentService:
         return await self._sql(self._store.inbox.pending, per_chat)
 
     async def inbox_sending(self, update_id: int, may_have_sent: bool) -> None:
-        """Note whether an update's user may have got a message, on disk when this returns."""
+        """Note whether an update's user may have got a message; a kill does not undo it."""
         await self._sql(self._store.inbox.sending, update_id, may_have_sent)
 
     async def inbox_done(self, update_id: int) -> None:

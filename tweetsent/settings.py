@@ -274,6 +274,10 @@ class Settings(BaseSettings):
         values = [field.get_secret_value() for field in fields if field]
         if self.telegram_bot_token:
             values.append(values[0].partition(":")[2])
+        if self.tweetsent_text_key:
+            from tweetsent.encryption import split_keys
+
+            values += split_keys(self.tweetsent_text_key.get_secret_value())
         if match := _PASSWORD_IN_URL.search(self.tweetsent_database_url or ""):
             values.append(unquote(match[1]))
         # A shorter one would hide parts of innocent words, and nothing logs it by itself.

@@ -3,6 +3,10 @@
 A known word, encrypted beside them, says whether they are and with which key.
 """
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 from sqlalchemy import (
     Column,
     Connection,
@@ -10,25 +14,27 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    make_url,
     select,
-    text,
     type_coerce,
     update,
 )
 
-from tweetsent.database import check_revision, create_engine_for
-from tweetsent.encryption import EncryptedJson, EncryptedText, TextCipher, cipher_of, use_cipher
+from tweetsent.database import OTHERS, check_revision, create_engine_for
+from tweetsent.encryption import EncryptedJson, EncryptedText, TextCipher, split_keys, use_cipher
 from tweetsent.errors import ConfigError, StoreError
-from tweetsent.sessions import empty_log, readable_errors, reading, show
+from tweetsent.sessions import empty_log, readable_errors, reading, show, sqlite_path
 from tweetsent.settings import Settings
 from tweetsent.tables import Base, TextKeyRow
 
 _WORD = "tweetsent"
 _ROWS_AT_ONCE = 1000
-_OTHERS = text(
-    "SELECT count(*) FROM pg_stat_activity "
-    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-)
+
+
+def cipher_of(settings: Settings) -> TextCipher | None:
+    """The cipher of TWEETSENT_TEXT_KEY; None without a key."""
+    key = settings.tweetsent_text_key
+    return None if key is None else TextCipher(split_keys(key.get_secret_value()))
 
 
 def open_database(settings: Settings) -> Engine:
@@ -41,7 +47,7 @@ def open_database(settings: Settings) -> Engine:
     try:
         check_revision(engine)
         cipher, sample = cipher_of(settings), _sample(engine)
-        _require_key(engine, cipher, sample)
+        _require_key(show(engine.url), cipher, sample)
         if sample is None and cipher is not None:
             raise StoreError(
                 f"the texts in database {show(engine.url)} are not encrypted yet: "
@@ -65,7 +71,7 @@ def encrypt_texts(settings: Settings) -> int:
     try:
         check_revision(engine)
         cipher, sample = cipher_of(settings), _sample(engine)
-        _require_key(engine, cipher, sample)
+        _require_key(show(engine.url), cipher, sample)
         if cipher is None or (sample is not None and cipher.is_newest(sample)):
             return 0
         use_cipher(engine, cipher)
@@ -86,6 +92,21 @@ def encrypt_texts(settings: Settings) -> int:
         engine.dispose()
 
 
+def require_key_of(settings: Settings, backup: Path) -> None:
+    """Raise ConfigError when TWEETSENT_TEXT_KEY is not that of a backup of an SQLite database.
+
+    Of PostgreSQL's this is seen only when they are restored.
+    """
+    if sqlite_path(make_url(settings.database_url)) is None:
+        return
+    with closing(sqlite3.connect(f"{backup.resolve().as_uri()}?immutable=1", uri=True)) as opened:
+        try:
+            row = opened.execute(f"SELECT sample FROM {TextKeyRow.__tablename__}").fetchone()
+        except sqlite3.OperationalError:  # from before there were keys
+            return
+    _require_key(str(backup), cipher_of(settings), row and row[0])
+
+
 def encrypted_columns() -> list[Column[object]]:
     """Every column that holds users' words."""
     return [
@@ -101,10 +122,9 @@ def _sample(engine: Engine) -> str | None:
         return session.scalar(select(TextKeyRow.sample))
 
 
-def _require_key(engine: Engine, cipher: TextCipher | None, sample: str | None) -> None:
+def _require_key(name: str, cipher: TextCipher | None, sample: str | None) -> None:
     if sample is None:
         return
-    name = show(engine.url)
     if cipher is None:
         raise ConfigError(f"the texts in database {name} are encrypted: set TWEETSENT_TEXT_KEY")
     try:
@@ -138,13 +158,13 @@ def _encrypt(connection: Connection, column: Column[object], before: TextCipher 
 
 
 def _require_alone(connection: Connection) -> None:
-    """Let no other process in until the connection is closed; raises where one is in already."""
+    """StoreError where others are in; on SQLite none gets in until the connection closes."""
     if connection.dialect.name == "sqlite":
         # The next transaction fails as long as anybody else has the file open.
         connection.exec_driver_sql("PRAGMA locking_mode=EXCLUSIVE")
         connection.rollback()
         return
-    others = connection.scalar(_OTHERS)
+    others = connection.scalar(OTHERS)
     connection.rollback()
     if others:
         raise StoreError(

@@ -5,14 +5,16 @@ hour's work or take all memory, and then only that process ends.
 """
 
 import asyncio
-import pickle
+import json
 import resource
 import signal
 import sys
+from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from tweetsent.errors import DataError, Flaw
+from tweetsent.files import SHEETS, Sheets
 from tweetsent.labelling import read_upload
 from tweetsent.limits import limit_memory
 
@@ -37,6 +39,7 @@ async def read_apart(path: Path, most_rows: int) -> "pd.DataFrame":
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for the bot, which takes the file up again later
     )
     try:
         answer, _ = await process.communicate()
@@ -49,10 +52,7 @@ async def read_apart(path: Path, most_rows: int) -> "pd.DataFrame":
     if process.returncode:
         reason = f"its reader ended with {process.returncode}: memory may have run out"
         raise DataError(f"{path}: can't be read: {reason}", Flaw.UNPACKED_SIZE)
-    outcome = await asyncio.to_thread(pickle.loads, answer)
-    if isinstance(outcome, DataError):
-        raise outcome
-    return cast("pd.DataFrame", outcome)
+    return await asyncio.to_thread(_unpacked, answer)
 
 
 def _main(path: str, most_rows: str) -> None:
@@ -60,12 +60,39 @@ def _main(path: str, most_rows: str) -> None:
 
     limit_memory(_MEMORY_GB)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
-    outcome: pd.DataFrame | DataError
     try:
-        outcome = read_upload(Path(path), int(most_rows))
+        outcome = _packed(read_upload(Path(path), int(most_rows)))
     except DataError as error:
-        outcome = error
-    pickle.dump(outcome, sys.stdout.buffer)
+        outcome = {"error": str(error), "flaw": error.flaw, "line": error.line}
+    sys.stdout.buffer.write(json.dumps(outcome).encode())
+
+
+def _packed(table: "pd.DataFrame") -> dict[str, Any]:
+    """A table as JSON: who takes over the parser can lie in it, but not run code here."""
+    attrs = dict(table.attrs)
+    sheets = attrs.pop(SHEETS, None)
+    return {
+        "columns": list(table.columns),
+        "rows": table.to_numpy().tolist(),
+        "attrs": attrs,
+        "sheets": sheets and astuple(sheets),
+    }
+
+
+def _unpacked(answer: bytes) -> "pd.DataFrame":
+    import pandas as pd
+
+    outcome = json.loads(answer)
+    if "error" in outcome:
+        flaw = outcome["flaw"]
+        raise DataError(outcome["error"], None if flaw is None else Flaw(flaw), outcome["line"])
+    table = pd.DataFrame(outcome["rows"], dtype=str)
+    table.columns = pd.Index(outcome["columns"])
+    table.attrs |= outcome["attrs"]
+    if outcome["sheets"]:
+        title, others, hidden = outcome["sheets"]
+        table.attrs[SHEETS] = Sheets(title, tuple(others), tuple(hidden))
+    return table
 
 
 if __name__ == "__main__":

@@ -104,4 +104,5 @@ class Watcher:
     def _note_success(self, version: str) -> None:
         self._retry_at.pop(version, None)
         with suppress(StoreError):  # then the admins don't hear of it when it comes back
-            self._faults.forget(version, FaultKind.LOADING)
+            for kind in FaultKind:  # it was loaded and has scored a text
+                self._faults.forget(version, kind)

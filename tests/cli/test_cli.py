@@ -179,6 +179,25 @@ def test_a_backup_is_named_on_stdout_and_restored_with_a_word(
     assert tweetsent("stats").code == 0
 
 
+def test_a_restored_backup_fits_the_key_of_the_texts(
+    tweetsent: Running, failing: Failing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = f"{'A' * 43}="
+    tweetsent("db", "upgrade")
+    tweetsent("stats")  # which makes a key of the pseudonyms
+    plain = tweetsent("db", "backup", "plain").out.strip()
+    monkeypatch.setenv("TWEETSENT_TEXT_KEY", key)
+    assert tweetsent("db", "upgrade").code == 0
+    made = tweetsent("db", "backup", "encrypted")
+    assert "TWEETSENT_TEXT_KEY" in made.err
+    assert tweetsent("db", "restore", plain, "--yes").code == 0
+    assert tweetsent("stats").code == 0, "the plain texts were encrypted"
+
+    monkeypatch.delenv("TWEETSENT_TEXT_KEY")
+    line = failing("db", "restore", "encrypted", "--yes", code=2)
+    assert "are encrypted: set TWEETSENT_TEXT_KEY" in line
+
+
 def test_what_can_not_be_backed_up_or_restored_is_one_line(
     tweetsent: Running, failing: Failing, empty_home: Path
 ) -> None:

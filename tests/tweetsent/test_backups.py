@@ -9,16 +9,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
 from tests.postgres import PostgresServer
 from tests.tweetsent.conftest import Saver
+from tweetsent import backups
 from tweetsent.backups import back_up, check_backup, restore
 from tweetsent.database import check_revision, create_engine_for, head_revision
 from tweetsent.errors import DataError, StoreError
 from tweetsent.records import EVERYTHING
 from tweetsent.sessions import reading, writing
 from tweetsent.store import Store
+from tweetsent.tables import PredictionRow
 
 
 def url_of(engine: Engine) -> str:
@@ -41,6 +43,11 @@ def backup(engine: Engine, save: Saver, tmp_path: Path) -> Path:
     return tmp_path / "backup"
 
 
+def messages(engine: Engine) -> list[int | None]:
+    with reading(engine) as session:
+        return list(session.scalars(select(PredictionRow.message_id).order_by(PredictionRow.id)))
+
+
 def predictions(store: Store) -> int:
     return store.stats(EVERYTHING, train_on_forwards=False).predictions
 
@@ -53,12 +60,27 @@ def test_what_was_stored_since_is_gone_after_a_restore_and_kept_beside(
     replaced = restore(url_of(engine), backup)
 
     check_revision(engine)
-    assert predictions(store) == 1
+    assert messages(engine) == [1]
     assert save(3).id > 1, "the ids go on"
     assert replaced is not None
     engine.dispose()
     restore(url_of(engine), replaced)
-    assert predictions(store) == 2
+    assert messages(engine) == [1, 2]
+
+
+def test_two_restores_of_one_moment_keep_what_was_replaced(
+    engine: Engine, backup: Path, save: Saver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "_now", lambda: "now")
+    save(2)
+    engine.dispose()
+    replaced = restore(url_of(engine), backup)
+    assert replaced is not None
+    kept = replaced.read_bytes()
+    with pytest.raises(DataError, match="exists already"):
+        restore(url_of(engine), replaced)
+    assert replaced.read_bytes() == kept
+    assert messages(engine) == [1]
 
 
 def test_a_backup_is_for_nobody_else_to_read_and_replaces_no_file(

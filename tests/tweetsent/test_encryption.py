@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tweetsent.encryption import EncryptedJson, EncryptedText, TextCipher, cipher_of
+from tweetsent.encryption import EncryptedJson, EncryptedText, TextCipher
 from tweetsent.errors import ConfigError, StoreError
 from tweetsent.settings import Settings
+from tweetsent.text_key import cipher_of
 
 NEW, OLD = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 

@@ -52,8 +52,9 @@ def backup(
     """Copy the database into a new file, while bots go on writing, and check the copy.
 
     Save beside it, once and in another place, the key of the pseudonyms (data/pseudonym.key or
-    TWEETSENT_PSEUDONYM_KEY), without which the bot recognises nobody, and the trained models
-    (data/models). PostgreSQL's needs pg_dump. /unut does not reach backups.
+    TWEETSENT_PSEUDONYM_KEY), without which the bot recognises nobody, TWEETSENT_TEXT_KEY, if
+    you use it, without which no text can be read, the trained models (data/models) and the data
+    sets (data/snapshots). PostgreSQL's needs pg_dump. /unut does not reach backups.
     """
     from tweetsent.backups import back_up, default_target
 
@@ -77,6 +78,7 @@ def restore(
     """
     from tweetsent.backups import check_backup
     from tweetsent.backups import restore as put_back
+    from tweetsent.text_key import require_key_of
 
     settings = load_settings()
     revision = check_backup(settings.database_url, file)
@@ -90,17 +92,22 @@ def restore(
         if not can_ask():
             raise ConfigError("this replaces the database: --yes says that it may")
         typer.confirm(f"Replace the database by this backup of revision {revision}?", abort=True)
+    require_key_of(settings, file)
     replaced = put_back(settings.database_url, file)
-    report("the backup is restored and up to date")
     if replaced:
         report(f"what was replaced is in {replaced}")
+    upgrade_database(settings)
+    report("the backup is restored and up to date")
 
 
 def _beside(settings: Settings) -> str:
     """What belongs to the bot's state but not to its database."""
     folder = settings.tweetsent_data_dir
     key = "TWEETSENT_PSEUDONYM_KEY" if settings.tweetsent_pseudonym_key else folder / KEY_FILE
-    return f"{key} (in another place: it tells who is who), {folder / 'models'}"
+    keys = f"{key} (in another place: it tells who is who)"
+    if settings.tweetsent_text_key:
+        keys += ", TWEETSENT_TEXT_KEY (the texts can't be read without it)"
+    return f"{keys}, {folder / 'models'}, {settings.snapshots}"
 
 
 def stats(
