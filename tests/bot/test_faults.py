@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -181,9 +181,14 @@ def test_after_a_damaged_database_was_restored_what_telegram_kept_is_answered(
 ) -> None:
     path, backup = path_of(settings), settings.tweetsent_data_dir / "backup"
     back_up(settings.database_url, backup)
+    with closing(sqlite3.connect(path)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'inbox'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
     with path.open("r+b") as file:
-        file.seek(8192)
-        file.write(b"\xff" * (path.stat().st_size - 8192))
+        file.seek(size * (page - 1))
+        file.write(b"\xff" * size)
     bot.start()
     api.send("harika")
     api.wait(lambda: "restore it from a backup" in redacted_log() or bot.error, PATIENCE_SECONDS)
