@@ -36,6 +36,7 @@ class Numbered:
     def __init__(self, version: str = "m1", fails_at: str = "") -> None:
         self.version = version
         self.device = SimpleNamespace(type="cpu")
+        self.precision = "float32"
         self.classified: list[str] = []
         self.threads: set[str] = set()
         self._fails_at = fails_at
