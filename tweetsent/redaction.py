@@ -46,6 +46,8 @@ def install_redaction(secrets: Iterable[str]) -> None:
     """Redacts what the root logger's present handlers write, and quiets the HTTP libraries."""
     redacting = SecretFilter(secrets)
     for handler in logging.getLogger().handlers:
+        for old in [one for one in handler.filters if isinstance(one, SecretFilter)]:
+            handler.removeFilter(old)
         handler.addFilter(redacting)
     # Both log request URLs, which hold the token.
     for name in ("httpx", "httpcore"):
