@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -83,14 +84,15 @@ class Retrainer:
             self._scheduler.shutdown(wait=False)
         processes = list(self._processes)
         for process in processes:
-            process.terminate()
+            with suppress(ProcessLookupError):  # it ended just now by itself
+                process.terminate()
         if not processes:
             return
         waiting = [asyncio.create_task(process.wait()) for process in processes]
         _, late = await asyncio.wait(waiting, timeout=_STOP_SECONDS)
         if late:
             for process in processes:
-                if process.returncode is None:
+                with suppress(ProcessLookupError):
                     process.kill()
             await asyncio.wait(late)
 
