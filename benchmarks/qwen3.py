@@ -32,10 +32,12 @@ def make_tokenizer(tiktoken_file: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def make_model(folder: Path) -> None:
-    """Write the configuration and random weights into a folder."""
+def make_model(
+    folder: Path, vocab_size: int = 151_936, bos_token_id: int | None = None
+) -> Qwen3ForCausalLM:
+    """Write the configuration and random weights into a folder; returns the model."""
     config = Qwen3Config(
-        vocab_size=151_936,
+        vocab_size=vocab_size,
         hidden_size=1024,
         intermediate_size=3072,
         num_hidden_layers=28,
@@ -45,13 +47,14 @@ def make_model(folder: Path) -> None:
         max_position_embeddings=40_960,
         rope_parameters={"rope_type": "default", "rope_theta": 1_000_000.0},
         tie_word_embeddings=True,
-        bos_token_id=None,
+        bos_token_id=bos_token_id,
     )
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with torch.device(device):
         model = Qwen3ForCausalLM(config).to(torch.bfloat16)
     model.save_pretrained(folder)
+    return model
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.qwen3 import make_model
 from tweetsent.adapter import attach, read_manifest, shipped_adapter
 from tweetsent.classifier import load_classifier
 from tweetsent.files import read_table, text_column
@@ -342,7 +343,7 @@ def make_random(folder: Path) -> tuple[str, str]:
     Its table of tokens is Gemma's, 262,144 rows instead of Qwen's 151,936: 0.2 GiB more.
     """
     from peft import LoraConfig, get_peft_model
-    from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
+    from transformers import AutoTokenizer
 
     from tweetsent.adapter import CONFIG, WEIGHTS, Manifest, write_manifest
     from tweetsent.embedded import prepare_embedded
@@ -351,23 +352,8 @@ def make_random(folder: Path) -> tuple[str, str]:
     tokenizer = AutoTokenizer.from_pretrained(
         prepare_embedded(Settings.load().tweetsent_cache_dir, _say)
     )
-    config = Qwen3Config(
-        vocab_size=262_144,
-        hidden_size=1024,
-        intermediate_size=3072,
-        num_hidden_layers=28,
-        num_attention_heads=16,
-        num_key_value_heads=8,
-        head_dim=128,
-        max_position_embeddings=40_960,
-        rope_parameters={"rope_type": "default", "rope_theta": 1_000_000.0},
-        tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id,
-    )
-    torch.manual_seed(0)
-    model: Any = Qwen3ForCausalLM(config).to(torch.bfloat16)
     base, adapter = folder / "base", folder / "adapter"
-    model.save_pretrained(base)
+    model: Any = make_model(base, vocab_size=262_144, bos_token_id=tokenizer.bos_token_id)
     tokenizer.save_pretrained(base)
     lora = LoraConfig(
         r=16,

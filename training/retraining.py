@@ -39,6 +39,7 @@ from tweetsent.errors import (
     StoppedError,
     StoreError,
     VersionError,
+    first_line,
 )
 from tweetsent.figures import comparison_png
 from tweetsent.limits import explaining_memory
@@ -128,12 +129,12 @@ def retrain(
         raise StoppedError(f"{words}; what served before serves on") from stop
     except BaseException as error:
         with suppress(StoreError, RunError):  # whoever comes next writes down that it ended
-            lease.finish(RunState.FAILED, _one_line(error))
+            lease.finish(RunState.FAILED, first_line(error))
         raise
     try:
         shop.registry.prune(shop.settings.tweetsent_keep_models)
     except (StoreError, OSError) as error:  # the next run deletes them
-        listener.say(f"old versions are not deleted: {_one_line(error)}")
+        listener.say(f"old versions are not deleted: {first_line(error)}")
     run = shop.runs.get(lease.run_id)
     assert run is not None
     return run
@@ -426,8 +427,3 @@ def _throttled(lease: Lease) -> Callable[[RunStep, int, int], None]:
 
 def _either(*conditions: Callable[[], bool]) -> Callable[[], bool]:
     return lambda: any(condition() for condition in conditions)
-
-
-def _one_line(error: BaseException) -> str:
-    text = str(error).strip().split("\n", 1)[0]
-    return text or type(error).__name__

@@ -12,7 +12,7 @@ from pydantic import BaseModel as Record
 from pydantic import ConfigDict, Field, ValidationError
 
 from tweetsent.embedded import NAME
-from tweetsent.errors import ModelError
+from tweetsent.errors import ModelError, first_line
 from tweetsent.prompt import Prompt
 from tweetsent.records import Quantization
 from tweetsent.sealed import sha256_of
@@ -142,8 +142,9 @@ def attach(
             adapted = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
     # TypeError and KeyError: adapter_config.json is JSON of another kind.
     except (OSError, ValueError, TypeError, RuntimeError, KeyError, SafetensorError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise ModelError(f"adapter {folder} does not fit {base.name}: {reason}") from error
+        raise ModelError(
+            f"adapter {folder} does not fit {base.name}: {first_line(error)}"
+        ) from error
     _require_same_weights(adapted, folder, name)
     return adapted
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from tweetsent.errors import ModelError
+from tweetsent.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -33,8 +33,7 @@ def attend_without_mask(model: "PreTrainedModel | PeftModel") -> None:
     try:
         model.set_attn_implementation(_NAME)
     except ValueError as error:
-        reason = str(error).split("\n", 1)[0]
-        raise ModelError(f"this base model can't be used: {reason}") from error
+        raise ModelError(f"this base model can't be used: {first_line(error)}") from error
 
 
 def _attention(
@@ -50,9 +49,9 @@ def _attention(
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
     """What query (B, heads, T, D) finds in key and value (B, key heads, T, D): (B, T, heads, D)."""
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
     if offsets is None:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
         return sdpa_attention_forward(module, query, key, value, mask, scaling=scaling, **options)
     if query.is_cuda and query.dtype in HALVES:
         # torch.nn.attention.varlen hides this operator behind other arguments in each version.

@@ -7,13 +7,13 @@ of a row, and a row goes into the next larger one.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from tweetsent.attention import HALVES
+from tweetsent.errors import first_line
 from tweetsent.fused import fuse
-from tweetsent.model import first_line
 from tweetsent.packed import PackedScorer, Row, pack, uncompile
 
 if TYPE_CHECKING:
@@ -133,14 +133,13 @@ class CapturedScorer(PackedScorer):
 
     def _empty_row(self, tokens: int) -> Row:
         prompts = tokens // _TOKENS_PER_PROMPT
-        options: dict[str, Any] = {"device": self.device}
         offsets = torch.full((prompts + 1,), min(tokens, self._longest), dtype=torch.int32)
         offsets[0] = 0
         return Row(
-            torch.zeros(tokens, dtype=torch.int64, **options),
-            torch.zeros(tokens, dtype=torch.int64, **options),
+            torch.zeros(tokens, dtype=torch.int64, device=self.device),
+            torch.zeros(tokens, dtype=torch.int64, device=self.device),
             offsets.to(self.device),
-            torch.zeros(prompts, dtype=torch.int64, **options),
+            torch.zeros(prompts, dtype=torch.int64, device=self.device),
         )
 
 

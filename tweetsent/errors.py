@@ -166,3 +166,8 @@ class NotReadyError(RunError):
 
 class StoppedError(TweetsentError):
     """The user stopped a run; what is done so far is kept."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__

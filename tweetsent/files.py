@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tweetsent.csvfile import csv_rows, decoded_lines
-from tweetsent.errors import DataError, Flaw
+from tweetsent.errors import DataError, Flaw, first_line
 from tweetsent.text import has_words
 from tweetsent.writers import is_missing, table_writer
 
@@ -77,14 +77,9 @@ def reading(path: Path) -> Iterator[None]:
     except MemoryError:
         raise DataError(f"{path}: takes too much memory", Flaw.UNPACKED_SIZE) from None
     except OSError as error:
-        raise DataError(f"{path}: can't be read: {error.strerror or _reason(error)}") from error
+        raise DataError(f"{path}: can't be read: {error.strerror or first_line(error)}") from error
     except Exception as error:
-        raise DataError(f"{path}: can't be read as {path.suffix}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    """One line, of what a library may say in several."""
-    return str(error).strip().split("\n", 1)[0] or type(error).__name__
+        raise DataError(f"{path}: can't be read as {path.suffix}: {first_line(error)}") from error
 
 
 def check_input(path: Path, most_bytes: float) -> None:

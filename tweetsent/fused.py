@@ -14,7 +14,6 @@ from torch.nn.functional import rms_norm
 # Not Gemma 3n and Gemma 4, which weight by w.
 _GEMMA = {"GemmaRMSNorm", "Gemma2RMSNorm", "Gemma3RMSNorm"}
 _ROTATION = "apply_rotary_pos_emb"
-_FUSED = "Fused"
 
 
 def fuse(model: torch.nn.Module) -> None:
@@ -63,7 +62,7 @@ def _fuse_rotation(attention: Any) -> None:
     changed.__kwdefaults__ = forward.__kwdefaults__
     kind = type(attention)
     # A class of its own: a bound function in the layer would keep it from being freed at once.
-    attention.__class__ = type(f"{_FUSED}{kind.__name__}", (kind,), {"forward": changed})
+    attention.__class__ = type(f"Fused{kind.__name__}", (kind,), {"forward": changed})
 
 
 def _is_half_rotation(rotate: Callable[..., Any]) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tweetsent import embedded
-from tweetsent.errors import ModelError
+from tweetsent.errors import ModelError, first_line
 from tweetsent.quiet import silence_model_libraries
 from tweetsent.records import Quantization
 from tweetsent.sealed import sha256_of
@@ -289,8 +289,3 @@ def _keep_weights_trainable(model: torch.nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, Linear4bit):
             module.support_avx512bf16_for_cpu = False
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return str(error).strip().split("\n", 1)[0] or type(error).__name__

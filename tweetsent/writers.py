@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from tweetsent.errors import DataError
+from tweetsent.errors import DataError, first_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def _errors_of(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or str(error).split("\n", 1)[0]
+        reason = getattr(error, "strerror", None) or first_line(error)
         raise DataError(f"{path}: can't be written: {reason}") from error
 
 

@@ -34,12 +34,6 @@ def test_pragmas_hold_on_every_connection(sqlite_engine: Engine) -> None:
             assert found == wanted
 
 
-def test_only_a_durable_commit_waits_for_the_disk(sqlite_engine: Engine) -> None:
-    for durable, level in ((True, 2), (False, 1)):
-        with writing(sqlite_engine, durable=durable) as session:
-            assert session.scalar(text("PRAGMA synchronous")) == level
-
-
 def test_the_folder_is_made(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/çok derin/klasör 100%/tweetsent.db"
     upgrade(url)
