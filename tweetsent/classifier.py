@@ -21,6 +21,7 @@ from tweetsent.halving import run_halving
 from tweetsent.labels import Scores
 from tweetsent.model import (
     BaseModel,
+    cast_weights,
     choose_device,
     choose_dtype,
     find_base_model,
@@ -219,11 +220,15 @@ def merge(
     """The base model's weights with the adapter's update added.
 
     They are quantised as in training and unpacked once, so that serving computes with the weights
-    that were trained on, at the speed of plain matrices.
+    that were trained on, at the speed of plain matrices. Added in float32, so that they are rounded
+    to what is served but once.
     """
     quantization = _quantization(base, adapter)
-    model = load_plain(base, device, quantization, _served_dtype(precision, device))
-    return attach(model, base, adapter).merge_and_unload() if adapter else model
+    served = _served_dtype(precision, device)
+    if adapter is None:
+        return load_plain(base, device, quantization, served)
+    model = load_plain(base, device, quantization, torch.float32)
+    return cast_weights(attach(model, base, adapter).merge_and_unload(), served)
 
 
 def _packed_in_nf4(

@@ -205,12 +205,15 @@ def _load(
 
 def dequantize(model: "PreTrainedModel") -> "PreTrainedModel":
     """The same weights as plain matrices: what NF4 computes with, without unpacking each time."""
-    dtype = model.dtype
-    plain: PreTrainedModel = model.dequantize()
-    for parameter in plain.parameters():
-        # Not `plain.to(dtype)`: the rotary frequencies are buffers and must stay float32.
+    return cast_weights(model.dequantize(), model.dtype)
+
+
+def cast_weights(model: "PreTrainedModel", dtype: torch.dtype) -> "PreTrainedModel":
+    """The same model, with its weights in `dtype`."""
+    for parameter in model.parameters():
+        # Not `model.to(dtype)`: the rotary frequencies are buffers and must stay float32.
         parameter.data = parameter.data.to(dtype)
-    return plain
+    return model
 
 
 @lru_cache(maxsize=1)
@@ -222,7 +225,11 @@ def load_tokenizer(base: BaseModel) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(**base.location)
+        tokenizer: PreTrainedTokenizerBase = (
+            embedded.read_tokenizer(Path(base.source))
+            if base.name == embedded.NAME
+            else AutoTokenizer.from_pretrained(**base.location)
+        )
     # The tokenizers library raises bare Exception on a damaged file.
     except Exception as error:
         raise ModelError(

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from transformers import AutoTokenizer
 
 from tests.training.runs import run
 from training.data import Example
@@ -216,3 +217,18 @@ def test_a_damaged_tokenizer_is_a_model_error(tiny_folder: Path, tmp_path: Path)
     (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
     with pytest.raises(ModelError, match="the tokenizer of bozuk can't be loaded"):
         load_tokenizer(BaseModel("bozuk", str(tmp_path), "r"))
+
+
+def test_the_embedded_tokenizer_is_the_one_that_transformers_reads(embedded: Any) -> None:
+    folder = find_base_model("embedded", Settings(_env_file=None).tweetsent_cache_dir, print).source
+    theirs: Any = AutoTokenizer.from_pretrained(folder)
+    assert embedded.bos_token_id == theirs.bos_token_id
+
+    @given(st.text())
+    @example("<bos> İĞÜŞÖÇ ığüşöç\n\n\tiki  boşluk <end_of_turn> 👩‍👩‍👧 e\u0301 \u200b")
+    @settings(max_examples=200, deadline=None)
+    def check(text: str) -> None:
+        options = {"add_special_tokens": False, "split_special_tokens": True}
+        assert embedded(text, **options)["input_ids"] == theirs(text, **options)["input_ids"]
+
+    check()
