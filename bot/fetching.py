@@ -6,6 +6,7 @@ inbox has committed. No fault ends the loop: it backs off, says so once for each
 
 import asyncio
 import logging
+from typing import Any
 
 from telegram import Bot
 from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 class Fetcher:
     """Fetches raw updates, so that one which the library can't parse doesn't block the rest."""
 
-    def __init__(self, bot: Bot, inbox: Inbox, telemetry: Telemetry) -> None:
+    def __init__(self, bot: Bot, inbox: Inbox[Any], telemetry: Telemetry) -> None:
         self._bot = bot
         self._inbox = inbox
         self._telemetry = telemetry

@@ -12,10 +12,10 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from math import inf
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from bot.attempt import Failure
 from bot.pace import Pace
@@ -43,26 +43,44 @@ _INTERRUPTED = Failure("InterruptedSending")
 _RETRY_SECONDS = 1.0
 
 RawUpdate = dict[str, Any]
-Handle = Callable[[RawUpdate, bool], Coroutine[Any, Any, Failure | None]]
+U = TypeVar("U")
+"""What an update is read as: once for admission and every try."""
+Handle = Callable[[U, bool], Coroutine[Any, Any, Failure | None]]
 """Handles an update, told whether this try is its last; returns what went wrong, or None."""
-Admits = Callable[[RawUpdate, float], bool]
+Admits = Callable[[U, float], bool]
 """Whether to take an update, told how many seconds it is expected to wait for its turn."""
-IsQuick = Callable[[RawUpdate], bool]
+IsQuick = Callable[[U], bool]
 """Whether an update needs no model, and so needn't wait for those that do."""
 log = logging.getLogger(__name__)
 
 
-class Inbox:
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[U]):
+    """An update that waits for its turn."""
+
+    stored: PendingUpdate
+    read: U
+    is_inline: bool
+
+
+class Inbox(Generic[U]):
     """The updates that are stored and not yet handled."""
 
     def __init__(
-        self, service: SentimentService, handle: Handle, admits: Admits, is_quick: IsQuick
+        self,
+        service: SentimentService,
+        read: Callable[[RawUpdate], U],
+        handle: Handle[U],
+        admits: Admits[U],
+        is_quick: IsQuick[U],
     ) -> None:
+        """What can't be read must fail when it is handled, and not before."""
         self._service = service
+        self._read = read
         self._handle = handle
         self._admits = admits
         self._is_quick = is_quick
-        self._waiting: dict[int | None, deque[PendingUpdate]] = {}
+        self._waiting: dict[int | None, deque[_Waiting[U]]] = {}
         self._held: set[int] = set()
         self._finished: set[int] = set()
         self._full: set[int | None] = set()
@@ -91,11 +109,13 @@ class Inbox:
         """
         arriving: Counter[int | None] = Counter()
         rows = []
-        for update in updates:
-            chat_id = chat_of(update)
+        admitted: dict[int, tuple[RawUpdate, U]] = {}
+        for raw in updates:
+            chat_id, update = chat_of(raw), self._read(raw)
             if self._admits(update, self._expected_wait(chat_id, arriving)):
                 arriving[chat_id] += 1
-                rows.append((update["update_id"], chat_id, json.dumps(update)))
+                rows.append((raw["update_id"], chat_id, json.dumps(raw)))
+                admitted[raw["update_id"]] = raw, update
         async with self._taking:
             self._finished.clear()
             for pending in await self._service.inbox_add(rows):
@@ -103,7 +123,7 @@ class Inbox:
                     self._full.add(pending.chat_id)
                 # What is over the share is ahead of what comes now.
                 if pending.chat_id not in self._full:
-                    self._take(pending)
+                    self._take(pending, *admitted[pending.update_id])
 
     async def resume(self) -> None:
         """Takes up what is stored and isn't being worked off, of each chat up to its share."""
@@ -113,7 +133,8 @@ class Inbox:
             counts = Counter(update.chat_id for update in stored)
             self._full = {chat_id for chat_id, count in counts.items() if count == CHAT_SHARE}
             for pending in stored:
-                self._take(pending)
+                raw = json.loads(pending.payload)
+                self._take(pending, raw, self._read(raw))
 
     async def stop(self) -> None:
         """Lets the handlers that run finish; what waits stays in the store."""
@@ -136,13 +157,14 @@ class Inbox:
         chats = len(self._waiting.keys() | arriving.keys())
         return self._pace.seconds() * max(ahead, (ahead + 1) * chats / PARALLEL_CHATS)
 
-    def _take(self, update: PendingUpdate) -> None:
+    def _take(self, stored: PendingUpdate, raw: RawUpdate, read: U) -> None:
         # One may finish between a query and its answer, which then still names it.
-        if update.update_id in self._held or update.update_id in self._finished:
+        if stored.update_id in self._held or stored.update_id in self._finished:
             return
-        self._held.add(update.update_id)
+        self._held.add(stored.update_id)
         self._update_room()
-        chat_id = update.chat_id
+        update = _Waiting(stored, read, "inline_query" in raw)
+        chat_id = stored.chat_id
         if chat_id in self._waiting:
             self._waiting[chat_id].append(update)
             return
@@ -154,35 +176,34 @@ class Inbox:
     async def _work_off(self, chat_id: int | None) -> None:
         """Handles one chat's updates in order until none waits."""
         waiting = self._waiting[chat_id]
-        attempts = waiting[0].attempts
+        attempts = waiting[0].stored.attempts
         while waiting:
-            update = waiting[0]
-            is_last = _is_old(update) and attempts + 1 >= _FEWEST_TRIES
-            raw = json.loads(update.payload)
-            async with self._quick_slots if self._is_quick(raw) else self._slots:
+            update, stored = waiting[0].read, waiting[0].stored
+            is_last = _is_old(stored) and attempts + 1 >= _FEWEST_TRIES
+            async with self._quick_slots if self._is_quick(update) else self._slots:
                 if self._stopping.is_set():
                     return
                 failure: Failure | None = None
-                if update.may_have_sent:
-                    log.warning("update %d may have been answered before", update.update_id)
+                if stored.may_have_sent:
+                    log.warning("update %d may have been answered before", stored.update_id)
                     failure = _INTERRUPTED
-                elif not _is_outdated(raw, waiting):
+                elif not _is_outdated(waiting):
                     with self._pace.measured():
-                        failure = await self._run(raw, is_last)
+                        failure = await self._run(update, is_last)
             if failure is not None and failure.is_passing and not is_last:
                 attempts += 1
-                await self._put_off(update.update_id, failure, attempts)
+                await self._put_off(stored.update_id, failure, attempts)
                 continue
-            await self._finish(update.update_id, failure)
+            await self._finish(stored.update_id, failure)
             waiting.popleft()
             if not waiting and chat_id in self._full:
                 await self._refill()
-            attempts = waiting[0].attempts if waiting else 0
+            attempts = waiting[0].stored.attempts if waiting else 0
         del self._waiting[chat_id]
 
-    async def _run(self, raw: RawUpdate, is_last: bool) -> Failure | None:
+    async def _run(self, update: U, is_last: bool) -> Failure | None:
         try:
-            return await self._handle(raw, is_last)
+            return await self._handle(update, is_last)
         except Exception as error:  # noqa: BLE001 - one bad update must not stop the others
             log.error("an update could not be handled: %s", describe(error))
             return Failure(type(error).__name__)
@@ -241,11 +262,10 @@ def _is_old(update: PendingUpdate) -> bool:
     return datetime.now(UTC) - update.received_at > GIVE_UP_AFTER
 
 
-def _is_outdated(first: RawUpdate, waiting: Sequence[PendingUpdate]) -> bool:
+def _is_outdated(waiting: Sequence[_Waiting[U]]) -> bool:
     """Whether the first that waits is an inline query, and its user has typed on since."""
-    return "inline_query" in first and any(
-        "inline_query" in json.loads(update.payload) for update in islice(waiting, 1, None)
-    )
+    first, *later = waiting
+    return first.is_inline and any(update.is_inline for update in later)
 
 
 def chat_of(update: RawUpdate) -> int | None:

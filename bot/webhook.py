@@ -9,7 +9,7 @@ import json
 import logging
 import secrets
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -40,7 +40,9 @@ log = logging.getLogger(__name__)
 class Webhook:
     """Takes updates in on a local port that a public URL leads to."""
 
-    def __init__(self, bot: Bot, inbox: Inbox, telemetry: Telemetry, settings: Settings) -> None:
+    def __init__(
+        self, bot: Bot, inbox: Inbox[Any], telemetry: Telemetry, settings: Settings
+    ) -> None:
         assert settings.telegram_webhook_url is not None
         path = urlsplit(settings.telegram_webhook_url).path
         secret = settings.telegram_webhook_secret

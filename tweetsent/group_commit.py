@@ -1,4 +1,4 @@
-"""Group commit: small writes that wait at the same time share one transaction.
+"""Group commit: small calls of the database that wait at the same time share one transaction.
 
 Beginning and committing one costs more than the rows of a message. Nobody hears that their write
 is done before it is committed, so what a kill undoes nobody relied on. Knows nothing of SQL.
@@ -14,7 +14,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Together = Callable[[Sequence[Callable[[], Any]]], list[Any]]
-"""Carries out some writes; gives what each returned or the exception that it raised."""
+"""Carries out some calls; gives what each returned or the exception that it raised."""
 
 
 class GroupCommit:
@@ -26,7 +26,7 @@ class GroupCommit:
         self._waiting: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def write(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the call returned or raised, once what it wrote is committed."""
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((partial(call, *args, **kwargs), outcome))
@@ -42,14 +42,16 @@ class GroupCommit:
     async def _work_off(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
-            group, self._waiting = self._waiting, []
-            writes = [write for write, _ in group]
+            # What its caller gave up before it began is not done.
+            group = [one for one in self._waiting if not one[1].done()]
+            self._waiting = []
+            calls = [call for call, _ in group]
             try:
-                outcomes = await loop.run_in_executor(self._thread, self._together, writes)
+                outcomes = await loop.run_in_executor(self._thread, self._together, calls)
             except Exception as error:  # noqa: BLE001 - nobody may wait for ever
                 outcomes = [error] * len(group)
             for (_, future), outcome in zip(group, outcomes, strict=True):
-                if future.done():  # its caller gave up
+                if future.done():  # given up meanwhile
                     continue
                 if isinstance(outcome, Exception):
                     future.set_exception(outcome)

@@ -138,7 +138,7 @@ class SentimentService:
         passages = split(incoming.text)
         incoming = replace(incoming, text=_words(incoming.text))
         foreign = is_foreign(incoming.text)  # some 0.1 ms
-        seen = await self._sql(self._store.find_seen, incoming)
+        seen = await self._group.run(self._store.find_seen, incoming)
         is_edited = (
             seen is not None
             and seen.message_id == incoming.message_id
@@ -155,7 +155,7 @@ class SentimentService:
         if seen is None or is_edited:
             store = partial(self._sql, self._store.update_prediction)
             if not is_edited:
-                store = partial(self._group.write, self._store.save_prediction)
+                store = partial(self._group.run, self._store.save_prediction)
             seen = await store(
                 incoming,
                 passages.overall(scores),
@@ -198,7 +198,7 @@ class SentimentService:
 
         Raises NotFoundError for an unknown one.
         """
-        await self._group.write(self._store.set_answer, prediction_id, answer_message_id)
+        await self._group.run(self._store.set_answer, prediction_id, answer_message_id)
         self.telemetry.answered()
 
     async def find(self, chat_id: int, message_id: int) -> Prediction:
@@ -447,11 +447,11 @@ class SentimentService:
 
     async def inbox_sending(self, update_id: int, may_have_sent: bool) -> None:
         """Note whether an update's user may have got a message; a kill does not undo it."""
-        await self._group.write(self._store.inbox.sending, update_id, may_have_sent)
+        await self._group.run(self._store.inbox.sending, update_id, may_have_sent)
 
     async def inbox_done(self, update_id: int) -> None:
         """Delete an update that was handled."""
-        await self._group.write(self._store.inbox.done, update_id)
+        await self._group.run(self._store.inbox.done, update_id)
 
     async def inbox_put_off(self, update_id: int, error: str) -> None:
         """Note that handling an update failed, and keep it for another try."""

@@ -131,12 +131,13 @@ class Store:
         with reading(self._engine) as session:
             session.scalar(select(1))
 
-    def together(self, writes: Sequence[Callable[[], T]]) -> list[T | Exception]:
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
         """What each of some calls returned or raised, all of them in one transaction if it can be.
 
-        They are calls of `save_prediction`, `set_answer`, `inbox.sending` and `inbox.done`.
+        They are calls of `find_seen`, `save_prediction`, `set_answer`, `inbox.sending` and
+        `inbox.done`: what each message needs.
         """
-        return together(self._engine, writes)
+        return together(self._engine, calls)
 
     def save_prediction(
         self,
@@ -218,8 +219,8 @@ class Store:
 
     def find_seen(self, incoming: Incoming) -> Prediction | None:
         """The prediction of a message, or of another part of its album."""
-        with reading(self._engine) as session:
-            row = session.execute(_OF_MESSAGE, self._place(incoming)).one_or_none()
+        with transaction(self._engine) as connection:
+            row = connection.execute(_OF_MESSAGE, self._place(incoming)).one_or_none()
             return None if row is None else _record(row)
 
     def find_prediction(self, chat_id: int, message_id: int) -> Prediction | None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bot import inbox as module
 from bot.attempt import Failure
-from bot.inbox import Handle, Inbox, chat_of
+from bot.inbox import Handle, Inbox, RawUpdate, chat_of
 from bot.pace import Pace
 from tests.bot.botapi import BotApi
 from tests.bot.conftest import RunningBot
@@ -131,13 +131,19 @@ def service_settings(tmp_path: Path, empty_database: Path) -> Settings:
     return settings_for(tmp_path, empty_database, "http://127.0.0.1:1", None)
 
 
+def _never(_update: RawUpdate) -> bool:
+    return False
+
+
 def with_inbox(
-    settings: Settings, handle: Handle, work: Callable[[Inbox, SentimentService], Awaitable[None]]
+    settings: Settings,
+    handle: Handle[RawUpdate],
+    work: Callable[[Inbox[RawUpdate], SentimentService], Awaitable[None]],
 ) -> None:
     async def main() -> None:
         service = open_service(settings, TinyClassifier())
         try:
-            await work(Inbox(service, handle, lambda *_: True, lambda _: False), service)
+            await work(Inbox(service, lambda raw: raw, handle, lambda *_: True, _never), service)
         finally:
             await service.close()
 
@@ -163,7 +169,7 @@ def test_a_failed_update_is_recorded_and_not_tried_again(service_settings: Setti
             raise ValueError("broken")
         return Failure("MaybeArrivedError") if update["update_id"] == 1 else None
 
-    async def work(inbox: Inbox, service: SentimentService) -> None:
+    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         await inbox.add(updates(1, 2, 3))
         await until(lambda: len(seen) == 3)
         await inbox.stop()
@@ -180,7 +186,7 @@ def test_what_a_killed_process_may_have_answered_is_not_handled_again(
 ) -> None:
     seen: list[int] = []
 
-    async def killed(inbox: Inbox, service: SentimentService) -> None:
+    async def killed(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         await service.inbox_add([(n, 5, json.dumps(update)) for n, update in numbered])
         await service.inbox_sending(1, True)
         await service.inbox_sending(2, True)
@@ -189,7 +195,7 @@ def test_what_a_killed_process_may_have_answered_is_not_handled_again(
     async def handle(update: dict[str, Any], is_last: bool) -> None:
         seen.append(update["update_id"])
 
-    async def next_start(inbox: Inbox, service: SentimentService) -> None:
+    async def next_start(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         await inbox.resume()
         await until(lambda: seen == [2, 3])
         await inbox.add(updates(1))
@@ -210,7 +216,7 @@ def test_what_waits_at_the_stop_is_done_after_the_next_start(service_settings: S
         seen.append(update["update_id"])
         await gate.wait()
 
-    async def first(inbox: Inbox, service: SentimentService) -> None:
+    async def first(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         await inbox.add(updates(1, 2, 3))
         await until(lambda: seen == [1])
         stopping = asyncio.create_task(inbox.stop())
@@ -219,7 +225,7 @@ def test_what_waits_at_the_stop_is_done_after_the_next_start(service_settings: S
         await stopping
         assert [row.update_id for row in await service.inbox_pending(9)] == [2, 3]
 
-    async def second(inbox: Inbox, service: SentimentService) -> None:
+    async def second(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         await inbox.resume()
         await until(lambda: seen == [1, 2, 3])
         await inbox.stop()
@@ -239,7 +245,7 @@ def test_a_store_that_comes_back_late_is_waited_for(
     async def handle(update: dict[str, Any], is_last: bool) -> None:
         seen.append(update["update_id"])
 
-    async def work(inbox: Inbox, service: SentimentService) -> None:
+    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         done = service.inbox_done
 
         async def sometimes_done(update_id: int) -> None:
@@ -268,7 +274,7 @@ def test_an_update_that_finishes_while_the_store_is_read_is_handled_once(
         seen.append(update["update_id"])
         await gate.wait()
 
-    async def work(inbox: Inbox, service: SentimentService) -> None:
+    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         await inbox.add(updates(1))
         pending = service.inbox_pending
 
@@ -297,7 +303,7 @@ def test_an_update_whose_storing_seemed_to_fail_is_handled_once(
     async def handle(update: dict[str, Any], is_last: bool) -> None:
         seen.append(update["update_id"])
 
-    async def work(inbox: Inbox, service: SentimentService) -> None:
+    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         add = service.inbox_add
 
         async def fail_afterwards(rows: list[Any]) -> list[PendingUpdate]:
@@ -336,7 +342,7 @@ def test_an_update_is_told_how_long_it_would_wait(
         return update["update_id"] != 4
 
     async def work(_: Inbox, service: SentimentService) -> None:
-        inbox = Inbox(service, handle, admits, lambda _: False)
+        inbox = Inbox(service, lambda raw: raw, handle, admits, _never)
         others = [{"update_id": 10 + n, "message": {"chat": {"id": 10 + n}}} for n in range(4)]
         await inbox.add([*updates(1, 2, 3), *others, *updates(4)])
         gate.set()
@@ -370,7 +376,7 @@ def test_what_may_pass_is_tried_again_in_its_place(
         seen.append(update["update_id"])
         return PASSING if seen.count(1) < 8 and update["update_id"] == 1 else None
 
-    async def work(inbox: Inbox, service: SentimentService) -> None:
+    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         other = {"update_id": 3, "message": {"chat": {"id": 6}}}
         await inbox.add([*updates(1, 2), other])
         await until(lambda: seen.count(1) == 3)
@@ -397,7 +403,7 @@ def test_an_old_update_is_given_up_after_a_last_try(
         tries.append(is_last)
         return PASSING
 
-    async def work(inbox: Inbox, service: SentimentService) -> None:
+    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         await inbox.add(updates(1))
         while await service.inbox_pending(9):
             await asyncio.sleep(0.01)
@@ -415,7 +421,7 @@ def test_the_stop_does_not_wait_for_the_next_try(service_settings: Settings) -> 
         tries.append(update["update_id"])
         return Failure("RetryAfter", is_passing=True, wait_seconds=1000)
 
-    async def work(inbox: Inbox, service: SentimentService) -> None:
+    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         await inbox.add(updates(1))
         while row_of(service_settings, "attempts") != (1,):
             await asyncio.sleep(0.01)
@@ -439,7 +445,7 @@ def test_one_chat_does_not_take_up_all_the_room(
         await gate.wait()
         seen.append(update["update_id"])
 
-    async def work(inbox: Inbox, service: SentimentService) -> None:
+    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         await inbox.add(updates(1, 2, 3))
         await inbox.add(updates(4, 5, 6, 7))
         async with asyncio.timeout(2):
@@ -469,7 +475,7 @@ def test_what_is_over_the_share_is_taken_up_although_reading_it_failed(
     async def handle(update: dict[str, Any], is_last: bool) -> None:
         seen.append(update["update_id"])
 
-    async def work(inbox: Inbox, service: SentimentService) -> None:
+    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
         monkeypatch.setattr(SentimentService, "inbox_pending", sometimes)
         await inbox.add(updates(1, 2, 3, 4))
         await until(lambda: len(seen) == 4)

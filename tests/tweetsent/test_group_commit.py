@@ -34,7 +34,7 @@ def outcomes_of(
 def test_what_comes_while_a_group_is_written_is_the_next_one(thread: ThreadPoolExecutor) -> None:
     async def work(commit: GroupCommit) -> list[int]:
         async def twice(number: int) -> int:
-            return await commit.write(abs, await commit.write(abs, number) - 10)
+            return await commit.run(abs, await commit.run(abs, number) - 10)
 
         return await asyncio.gather(*map(twice, range(3)))
 
@@ -43,7 +43,7 @@ def test_what_comes_while_a_group_is_written_is_the_next_one(thread: ThreadPoolE
 
 def test_each_caller_hears_of_their_own_write(thread: ThreadPoolExecutor) -> None:
     async def work(commit: GroupCommit) -> list[Any]:
-        calls = [commit.write(lambda: KeyError("mine")), commit.write(abs, -1)]
+        calls = [commit.run(lambda: KeyError("mine")), commit.run(abs, -1)]
         return await asyncio.gather(*calls, return_exceptions=True)
 
     (failed, done), _ = outcomes_of(thread, work)
@@ -53,18 +53,18 @@ def test_each_caller_hears_of_their_own_write(thread: ThreadPoolExecutor) -> Non
 
 def test_who_gives_up_holds_up_nobody(thread: ThreadPoolExecutor) -> None:
     async def work(commit: GroupCommit) -> int:
-        impatient = asyncio.create_task(commit.write(abs, -1))
+        impatient = asyncio.create_task(commit.run(abs, -1))
         await asyncio.sleep(0)
         impatient.cancel()
-        return await commit.write(abs, -2)
+        return await commit.run(abs, -2)
 
-    assert outcomes_of(thread, work)[0] == 2
+    assert outcomes_of(thread, work) == (2, [[2]])
 
 
 def test_a_thread_that_takes_nothing_more_fails_the_write(thread: ThreadPoolExecutor) -> None:
     async def work(commit: GroupCommit) -> None:
         thread.shutdown()
-        await commit.write(abs, -1)
+        await commit.run(abs, -1)
 
     with pytest.raises(RuntimeError, match="after shutdown"):
         outcomes_of(thread, work)
@@ -73,7 +73,7 @@ def test_a_thread_that_takes_nothing_more_fails_the_write(thread: ThreadPoolExec
 def test_finishing_waits_for_what_was_asked(thread: ThreadPoolExecutor) -> None:
     async def work(commit: GroupCommit) -> int:
         await commit.finish()
-        write = asyncio.create_task(commit.write(abs, -1))
+        write = asyncio.create_task(commit.run(abs, -1))
         await asyncio.sleep(0)
         await commit.finish()
         thread.shutdown()
