@@ -7,12 +7,14 @@ import time
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
+from typing import Any
 
 from telegram import Bot, Update
 
 from bot.handlers.commands import ASKS, IS_COMMAND
 from bot.handlers.messages import Addressed
-from bot.inbox import RawUpdate
+
+RawUpdate = dict[str, Any]
 
 
 class Kind(Enum):
@@ -27,7 +29,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Arrival:
-    """An update; the properties raise the library's errors for one that it can't read."""
+    """An update; what is said of one that nobody can read is the library's error."""
 
     raw: RawUpdate
     bot: Bot

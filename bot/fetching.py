@@ -6,7 +6,6 @@ inbox has committed. No fault ends the loop: it backs off, says so once for each
 
 import asyncio
 import logging
-from typing import Any
 
 from telegram import Bot
 from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
@@ -15,7 +14,8 @@ from telegram.request import RequestData
 # The library has no public name for what its RequestData is made of.
 from telegram.request._requestparameter import RequestParameter
 
-from bot.inbox import Inbox, RawUpdate
+from bot.arrival import RawUpdate
+from bot.inbox import Inbox
 from bot.redaction import describe
 from bot.stopping import unless
 from bot.transport import flood_seconds
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 class Fetcher:
     """Fetches raw updates, so that one which the library can't parse doesn't block the rest."""
 
-    def __init__(self, bot: Bot, inbox: Inbox[Any], telemetry: Telemetry) -> None:
+    def __init__(self, bot: Bot, inbox: Inbox, telemetry: Telemetry) -> None:
         self._bot = bot
         self._inbox = inbox
         self._telemetry = telemetry

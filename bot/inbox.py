@@ -15,8 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import inf
-from typing import Any, Generic, TypeVar
+from typing import Any
 
+from telegram import Bot
+
+from bot.arrival import Arrival, RawUpdate
 from bot.attempt import Failure
 from bot.pace import Pace
 from bot.redaction import describe
@@ -42,45 +45,30 @@ _INTERRUPTED = Failure("InterruptedSending")
 """The process ended between announcing a message and knowing what came of it."""
 _RETRY_SECONDS = 1.0
 
-RawUpdate = dict[str, Any]
-U = TypeVar("U")
-"""What an update is read as: once for admission and every try."""
-Handle = Callable[[U, bool], Coroutine[Any, Any, Failure | None]]
+Handle = Callable[[Arrival, bool], Coroutine[Any, Any, Failure | None]]
 """Handles an update, told whether this try is its last; returns what went wrong, or None."""
-Admits = Callable[[U, float], bool]
+Admits = Callable[[Arrival, float], bool]
 """Whether to take an update, told how many seconds it is expected to wait for its turn."""
-IsQuick = Callable[[U], bool]
-"""Whether an update needs no model, and so needn't wait for those that do."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting(Generic[U]):
+class _Waiting:
     """An update that waits for its turn."""
 
+    arrival: Arrival
     stored: PendingUpdate
-    read: U
-    is_inline: bool
 
 
-class Inbox(Generic[U]):
+class Inbox:
     """The updates that are stored and not yet handled."""
 
-    def __init__(
-        self,
-        service: SentimentService,
-        read: Callable[[RawUpdate], U],
-        handle: Handle[U],
-        admits: Admits[U],
-        is_quick: IsQuick[U],
-    ) -> None:
-        """What can't be read must fail when it is handled, and not before."""
+    def __init__(self, service: SentimentService, bot: Bot, handle: Handle, admits: Admits) -> None:
         self._service = service
-        self._read = read
+        self._bot = bot
         self._handle = handle
         self._admits = admits
-        self._is_quick = is_quick
-        self._waiting: dict[int | None, deque[_Waiting[U]]] = {}
+        self._waiting: dict[int | None, deque[_Waiting]] = {}
         self._held: set[int] = set()
         self._finished: set[int] = set()
         self._full: set[int | None] = set()
@@ -109,13 +97,13 @@ class Inbox(Generic[U]):
         """
         arriving: Counter[int | None] = Counter()
         rows = []
-        admitted: dict[int, tuple[RawUpdate, U]] = {}
+        admitted: dict[int, Arrival] = {}
         for raw in updates:
-            chat_id, update = chat_of(raw), self._read(raw)
-            if self._admits(update, self._expected_wait(chat_id, arriving)):
+            arrival, update_id, chat_id = Arrival(raw, self._bot), raw["update_id"], chat_of(raw)
+            if self._admits(arrival, self._expected_wait(chat_id, arriving)):
                 arriving[chat_id] += 1
-                rows.append((raw["update_id"], chat_id, json.dumps(raw)))
-                admitted[raw["update_id"]] = raw, update
+                rows.append((update_id, chat_id, json.dumps(raw)))
+                admitted[update_id] = arrival
         async with self._taking:
             self._finished.clear()
             for pending in await self._service.inbox_add(rows):
@@ -123,7 +111,7 @@ class Inbox(Generic[U]):
                     self._full.add(pending.chat_id)
                 # What is over the share is ahead of what comes now.
                 if pending.chat_id not in self._full:
-                    self._take(pending, *admitted[pending.update_id])
+                    self._take(admitted[pending.update_id], pending)
 
     async def resume(self) -> None:
         """Takes up what is stored and isn't being worked off, of each chat up to its share."""
@@ -133,8 +121,7 @@ class Inbox(Generic[U]):
             counts = Counter(update.chat_id for update in stored)
             self._full = {chat_id for chat_id, count in counts.items() if count == CHAT_SHARE}
             for pending in stored:
-                raw = json.loads(pending.payload)
-                self._take(pending, raw, self._read(raw))
+                self._take(Arrival(json.loads(pending.payload), self._bot), pending)
 
     async def stop(self) -> None:
         """Lets the handlers that run finish; what waits stays in the store."""
@@ -157,13 +144,13 @@ class Inbox(Generic[U]):
         chats = len(self._waiting.keys() | arriving.keys())
         return self._pace.seconds() * max(ahead, (ahead + 1) * chats / PARALLEL_CHATS)
 
-    def _take(self, stored: PendingUpdate, raw: RawUpdate, read: U) -> None:
+    def _take(self, arrival: Arrival, stored: PendingUpdate) -> None:
         # One may finish between a query and its answer, which then still names it.
         if stored.update_id in self._held or stored.update_id in self._finished:
             return
         self._held.add(stored.update_id)
         self._update_room()
-        update = _Waiting(stored, read, "inline_query" in raw)
+        update = _Waiting(arrival, stored)
         chat_id = stored.chat_id
         if chat_id in self._waiting:
             self._waiting[chat_id].append(update)
@@ -178,9 +165,9 @@ class Inbox(Generic[U]):
         waiting = self._waiting[chat_id]
         attempts = waiting[0].stored.attempts
         while waiting:
-            update, stored = waiting[0].read, waiting[0].stored
+            arrival, stored = waiting[0].arrival, waiting[0].stored
             is_last = _is_old(stored) and attempts + 1 >= _FEWEST_TRIES
-            async with self._quick_slots if self._is_quick(update) else self._slots:
+            async with self._quick_slots if arrival.is_quick else self._slots:
                 if self._stopping.is_set():
                     return
                 failure: Failure | None = None
@@ -189,7 +176,7 @@ class Inbox(Generic[U]):
                     failure = _INTERRUPTED
                 elif not _is_outdated(waiting):
                     with self._pace.measured():
-                        failure = await self._run(update, is_last)
+                        failure = await self._run(arrival, is_last)
             if failure is not None and failure.is_passing and not is_last:
                 attempts += 1
                 await self._put_off(stored.update_id, failure, attempts)
@@ -201,9 +188,9 @@ class Inbox(Generic[U]):
             attempts = waiting[0].stored.attempts if waiting else 0
         del self._waiting[chat_id]
 
-    async def _run(self, update: U, is_last: bool) -> Failure | None:
+    async def _run(self, arrival: Arrival, is_last: bool) -> Failure | None:
         try:
-            return await self._handle(update, is_last)
+            return await self._handle(arrival, is_last)
         except Exception as error:  # noqa: BLE001 - one bad update must not stop the others
             log.error("an update could not be handled: %s", describe(error))
             return Failure(type(error).__name__)
@@ -262,10 +249,10 @@ def _is_old(update: PendingUpdate) -> bool:
     return datetime.now(UTC) - update.received_at > GIVE_UP_AFTER
 
 
-def _is_outdated(waiting: Sequence[_Waiting[U]]) -> bool:
+def _is_outdated(waiting: Sequence[_Waiting]) -> bool:
     """Whether the first that waits is an inline query, and its user has typed on since."""
-    first, *later = waiting
-    return first.is_inline and any(update.is_inline for update in later)
+    first, *later = ("inline_query" in update.arrival.raw for update in waiting)
+    return first and any(later)
 
 
 def chat_of(update: RawUpdate) -> int | None:

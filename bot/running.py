@@ -82,13 +82,7 @@ async def _listen(application: BotApplication, settings: Settings, stop: asyncio
     bot, data = application.bot, application.bot_data
     telemetry = data.service.telemetry
     admission = Admission(settings, data.admin_ids)
-    inbox = Inbox(
-        data.service,
-        lambda raw: Arrival(raw, bot),
-        handle_arrival,
-        admission.admits,
-        lambda arrival: arrival.is_quick,
-    )
+    inbox = Inbox(data.service, bot, handle_arrival, admission.admits)
     telemetry.watch_queue(lambda: inbox.length)
     uses_webhook = settings.telegram_webhook_url is not None
     async with AsyncExitStack() as stack:

@@ -9,16 +9,17 @@ import json
 import logging
 import secrets
 from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from telegram import Bot
 from telegram.error import BadRequest
 
+from bot.arrival import RawUpdate
 from bot.fetching import KINDS
 from bot.http import listening
-from bot.inbox import CAPACITY, Inbox, RawUpdate, chat_of
+from bot.inbox import CAPACITY, Inbox, chat_of
 from bot.redaction import describe
 from bot.stopping import unless
 from tweetsent.errors import TelegramError
@@ -40,9 +41,7 @@ log = logging.getLogger(__name__)
 class Webhook:
     """Takes updates in on a local port that a public URL leads to."""
 
-    def __init__(
-        self, bot: Bot, inbox: Inbox[Any], telemetry: Telemetry, settings: Settings
-    ) -> None:
+    def __init__(self, bot: Bot, inbox: Inbox, telemetry: Telemetry, settings: Settings) -> None:
         assert settings.telegram_webhook_url is not None
         path = urlsplit(settings.telegram_webhook_url).path
         secret = settings.telegram_webhook_secret

@@ -153,10 +153,8 @@ class SentimentService:
         self.telemetry.classified(seconds)
         scores = tuple(one.scores for one in scored)
         if seen is None or is_edited:
-            store = partial(self._sql, self._store.update_prediction)
-            if not is_edited:
-                store = partial(self._group.run, self._store.save_prediction)
-            seen = await store(
+            save = partial(
+                self._store.update_prediction if is_edited else self._store.save_prediction,
                 incoming,
                 passages.overall(scores),
                 model_version=scored[0].model_version,
@@ -164,6 +162,7 @@ class SentimentService:
                 latency_ms=1000 * seconds,
                 parts=passages.count,
             )
+            seen = await (self._sql(save) if is_edited else self._group.run(save))
         return Analysis(seen, passages, scores[len(scores) - len(passages.parts) :], foreign)
 
     async def _classify_all(self, texts: Sequence[str]) -> list[Scored]:

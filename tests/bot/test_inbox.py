@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from telegram import Bot
 
 from bot import inbox as module
+from bot.arrival import Arrival, RawUpdate
 from bot.attempt import Failure
-from bot.inbox import Handle, Inbox, RawUpdate, chat_of
+from bot.inbox import Admits, Inbox, chat_of
 from bot.pace import Pace
-from tests.bot.botapi import BotApi
+from tests.bot.botapi import TOKEN, BotApi
 from tests.bot.conftest import RunningBot
 from tests.bot.tiny import TinyClassifier, open_service, settings_for
 from tweetsent.errors import StoreError
@@ -131,19 +133,27 @@ def service_settings(tmp_path: Path, empty_database: Path) -> Settings:
     return settings_for(tmp_path, empty_database, "http://127.0.0.1:1", None)
 
 
-def _never(_update: RawUpdate) -> bool:
-    return False
+RawHandle = Callable[[RawUpdate, bool], Awaitable[Failure | None]]
+
+
+def inbox_of(
+    service: SentimentService, handle: RawHandle, admits: Admits = lambda *_: True
+) -> Inbox:
+    async def handle_arrival(arrival: Arrival, is_last: bool) -> Failure | None:
+        return await handle(arrival.raw, is_last)
+
+    return Inbox(service, Bot(TOKEN), handle_arrival, admits)
 
 
 def with_inbox(
     settings: Settings,
-    handle: Handle[RawUpdate],
-    work: Callable[[Inbox[RawUpdate], SentimentService], Awaitable[None]],
+    handle: RawHandle,
+    work: Callable[[Inbox, SentimentService], Awaitable[None]],
 ) -> None:
     async def main() -> None:
         service = open_service(settings, TinyClassifier())
         try:
-            await work(Inbox(service, lambda raw: raw, handle, lambda *_: True, _never), service)
+            await work(inbox_of(service, handle), service)
         finally:
             await service.close()
 
@@ -169,7 +179,7 @@ def test_a_failed_update_is_recorded_and_not_tried_again(service_settings: Setti
             raise ValueError("broken")
         return Failure("MaybeArrivedError") if update["update_id"] == 1 else None
 
-    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def work(inbox: Inbox, service: SentimentService) -> None:
         await inbox.add(updates(1, 2, 3))
         await until(lambda: len(seen) == 3)
         await inbox.stop()
@@ -186,7 +196,7 @@ def test_what_a_killed_process_may_have_answered_is_not_handled_again(
 ) -> None:
     seen: list[int] = []
 
-    async def killed(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def killed(inbox: Inbox, service: SentimentService) -> None:
         await service.inbox_add([(n, 5, json.dumps(update)) for n, update in numbered])
         await service.inbox_sending(1, True)
         await service.inbox_sending(2, True)
@@ -195,7 +205,7 @@ def test_what_a_killed_process_may_have_answered_is_not_handled_again(
     async def handle(update: dict[str, Any], is_last: bool) -> None:
         seen.append(update["update_id"])
 
-    async def next_start(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def next_start(inbox: Inbox, service: SentimentService) -> None:
         await inbox.resume()
         await until(lambda: seen == [2, 3])
         await inbox.add(updates(1))
@@ -216,7 +226,7 @@ def test_what_waits_at_the_stop_is_done_after_the_next_start(service_settings: S
         seen.append(update["update_id"])
         await gate.wait()
 
-    async def first(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def first(inbox: Inbox, service: SentimentService) -> None:
         await inbox.add(updates(1, 2, 3))
         await until(lambda: seen == [1])
         stopping = asyncio.create_task(inbox.stop())
@@ -225,7 +235,7 @@ def test_what_waits_at_the_stop_is_done_after_the_next_start(service_settings: S
         await stopping
         assert [row.update_id for row in await service.inbox_pending(9)] == [2, 3]
 
-    async def second(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def second(inbox: Inbox, service: SentimentService) -> None:
         await inbox.resume()
         await until(lambda: seen == [1, 2, 3])
         await inbox.stop()
@@ -245,7 +255,7 @@ def test_a_store_that_comes_back_late_is_waited_for(
     async def handle(update: dict[str, Any], is_last: bool) -> None:
         seen.append(update["update_id"])
 
-    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def work(inbox: Inbox, service: SentimentService) -> None:
         done = service.inbox_done
 
         async def sometimes_done(update_id: int) -> None:
@@ -274,7 +284,7 @@ def test_an_update_that_finishes_while_the_store_is_read_is_handled_once(
         seen.append(update["update_id"])
         await gate.wait()
 
-    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def work(inbox: Inbox, service: SentimentService) -> None:
         await inbox.add(updates(1))
         pending = service.inbox_pending
 
@@ -303,7 +313,7 @@ def test_an_update_whose_storing_seemed_to_fail_is_handled_once(
     async def handle(update: dict[str, Any], is_last: bool) -> None:
         seen.append(update["update_id"])
 
-    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def work(inbox: Inbox, service: SentimentService) -> None:
         add = service.inbox_add
 
         async def fail_afterwards(rows: list[Any]) -> list[PendingUpdate]:
@@ -337,12 +347,12 @@ def test_an_update_is_told_how_long_it_would_wait(
     async def handle(update: dict[str, Any], is_last: bool) -> None:
         await gate.wait()
 
-    def admits(update: dict[str, Any], wait: float) -> bool:
-        waits[update["update_id"]] = wait
-        return update["update_id"] != 4
+    def admits(arrival: Arrival, wait: float) -> bool:
+        waits[arrival.raw["update_id"]] = wait
+        return arrival.raw["update_id"] != 4
 
     async def work(_: Inbox, service: SentimentService) -> None:
-        inbox = Inbox(service, lambda raw: raw, handle, admits, _never)
+        inbox = inbox_of(service, handle, admits)
         others = [{"update_id": 10 + n, "message": {"chat": {"id": 10 + n}}} for n in range(4)]
         await inbox.add([*updates(1, 2, 3), *others, *updates(4)])
         gate.set()
@@ -376,7 +386,7 @@ def test_what_may_pass_is_tried_again_in_its_place(
         seen.append(update["update_id"])
         return PASSING if seen.count(1) < 8 and update["update_id"] == 1 else None
 
-    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def work(inbox: Inbox, service: SentimentService) -> None:
         other = {"update_id": 3, "message": {"chat": {"id": 6}}}
         await inbox.add([*updates(1, 2), other])
         await until(lambda: seen.count(1) == 3)
@@ -403,7 +413,7 @@ def test_an_old_update_is_given_up_after_a_last_try(
         tries.append(is_last)
         return PASSING
 
-    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def work(inbox: Inbox, service: SentimentService) -> None:
         await inbox.add(updates(1))
         while await service.inbox_pending(9):
             await asyncio.sleep(0.01)
@@ -421,7 +431,7 @@ def test_the_stop_does_not_wait_for_the_next_try(service_settings: Settings) -> 
         tries.append(update["update_id"])
         return Failure("RetryAfter", is_passing=True, wait_seconds=1000)
 
-    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def work(inbox: Inbox, service: SentimentService) -> None:
         await inbox.add(updates(1))
         while row_of(service_settings, "attempts") != (1,):
             await asyncio.sleep(0.01)
@@ -445,7 +455,7 @@ def test_one_chat_does_not_take_up_all_the_room(
         await gate.wait()
         seen.append(update["update_id"])
 
-    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def work(inbox: Inbox, service: SentimentService) -> None:
         await inbox.add(updates(1, 2, 3))
         await inbox.add(updates(4, 5, 6, 7))
         async with asyncio.timeout(2):
@@ -475,7 +485,7 @@ def test_what_is_over_the_share_is_taken_up_although_reading_it_failed(
     async def handle(update: dict[str, Any], is_last: bool) -> None:
         seen.append(update["update_id"])
 
-    async def work(inbox: Inbox[RawUpdate], service: SentimentService) -> None:
+    async def work(inbox: Inbox, service: SentimentService) -> None:
         monkeypatch.setattr(SentimentService, "inbox_pending", sometimes)
         await inbox.add(updates(1, 2, 3, 4))
         await until(lambda: len(seen) == 4)
