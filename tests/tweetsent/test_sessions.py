@@ -1,4 +1,5 @@
 import re
+import signal
 import subprocess
 import sys
 import traceback
@@ -96,7 +97,7 @@ def test_a_fault_of_the_database_is_that_of_all_writes_together(sqlite_engine: E
     assert calls == []  # a full or locked database is asked once, not once for each
 
 
-_KILLED_IN_A_GROUP = """
+_KILLED = """
 import os, signal, sys
 from sqlalchemy import insert
 from tweetsent.database import create_engine_for
@@ -105,20 +106,24 @@ from tweetsent.tables import User
 
 engine = create_engine_for(sys.argv[1])
 
-def add():
-    with transaction(engine) as connection:
-        connection.execute(insert(User), {"pseudonym": "a"})
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
 
-together(engine, [add, lambda: os.kill(os.getpid(), signal.SIGKILL)])
+def add(pseudonym):
+    with transaction(engine) as connection:
+        connection.execute(insert(User), {"pseudonym": pseudonym})
+
+together(engine, [lambda: add("a"), lambda: add("b")])
+together(engine, [lambda: add("c"), kill])
 """
 
 
-def test_a_kill_within_a_group_leaves_nothing_of_it(engine: Engine) -> None:
+def test_a_kill_leaves_whole_groups(engine: Engine) -> None:
     url = engine.url.render_as_string(hide_password=False)
-    killed = subprocess.run([sys.executable, "-c", _KILLED_IN_A_GROUP, url], check=False)
-    assert killed.returncode == -9
-    assert pseudonyms(engine) == []
-    assert add(engine, "a") == "a"  # nothing is locked
+    killed = subprocess.run([sys.executable, "-c", _KILLED, url], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert pseudonyms(engine) == ["a", "b"]
+    assert add(engine, "c") == "c"  # nothing is locked
 
 
 def test_database_errors_become_one_line_without_the_values(engine: Engine) -> None:
