@@ -14,7 +14,8 @@ from telegram.request import RequestData
 # The library has no public name for what its RequestData is made of.
 from telegram.request._requestparameter import RequestParameter
 
-from bot.inbox import Inbox, RawUpdate
+from bot.arrival import RawUpdate
+from bot.inbox import Inbox
 from bot.redaction import describe
 from bot.stopping import unless
 from bot.transport import flood_seconds

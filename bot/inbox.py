@@ -12,11 +12,14 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from math import inf
 from typing import Any
 
+from telegram import Bot
+
+from bot.arrival import Arrival, RawUpdate
 from bot.attempt import Failure
 from bot.pace import Pace
 from bot.redaction import describe
@@ -42,27 +45,30 @@ _INTERRUPTED = Failure("InterruptedSending")
 """The process ended between announcing a message and knowing what came of it."""
 _RETRY_SECONDS = 1.0
 
-RawUpdate = dict[str, Any]
-Handle = Callable[[RawUpdate, bool], Coroutine[Any, Any, Failure | None]]
+Handle = Callable[[Arrival, bool], Coroutine[Any, Any, Failure | None]]
 """Handles an update, told whether this try is its last; returns what went wrong, or None."""
-Admits = Callable[[RawUpdate, float], bool]
+Admits = Callable[[Arrival, float], bool]
 """Whether to take an update, told how many seconds it is expected to wait for its turn."""
-IsQuick = Callable[[RawUpdate], bool]
-"""Whether an update needs no model, and so needn't wait for those that do."""
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An update that waits for its turn."""
+
+    arrival: Arrival
+    stored: PendingUpdate
 
 
 class Inbox:
     """The updates that are stored and not yet handled."""
 
-    def __init__(
-        self, service: SentimentService, handle: Handle, admits: Admits, is_quick: IsQuick
-    ) -> None:
+    def __init__(self, service: SentimentService, bot: Bot, handle: Handle, admits: Admits) -> None:
         self._service = service
+        self._bot = bot
         self._handle = handle
         self._admits = admits
-        self._is_quick = is_quick
-        self._waiting: dict[int | None, deque[PendingUpdate]] = {}
+        self._waiting: dict[int | None, deque[_Waiting]] = {}
         self._held: set[int] = set()
         self._finished: set[int] = set()
         self._full: set[int | None] = set()
@@ -91,11 +97,13 @@ class Inbox:
         """
         arriving: Counter[int | None] = Counter()
         rows = []
-        for update in updates:
-            chat_id = chat_of(update)
-            if self._admits(update, self._expected_wait(chat_id, arriving)):
+        admitted: dict[int, Arrival] = {}
+        for raw in updates:
+            arrival, update_id, chat_id = Arrival(raw, self._bot), raw["update_id"], chat_of(raw)
+            if self._admits(arrival, self._expected_wait(chat_id, arriving)):
                 arriving[chat_id] += 1
-                rows.append((update["update_id"], chat_id, json.dumps(update)))
+                rows.append((update_id, chat_id, json.dumps(raw)))
+                admitted[update_id] = arrival
         async with self._taking:
             self._finished.clear()
             for pending in await self._service.inbox_add(rows):
@@ -103,7 +111,7 @@ class Inbox:
                     self._full.add(pending.chat_id)
                 # What is over the share is ahead of what comes now.
                 if pending.chat_id not in self._full:
-                    self._take(pending)
+                    self._take(admitted[pending.update_id], pending)
 
     async def resume(self) -> None:
         """Takes up what is stored and isn't being worked off, of each chat up to its share."""
@@ -113,7 +121,7 @@ class Inbox:
             counts = Counter(update.chat_id for update in stored)
             self._full = {chat_id for chat_id, count in counts.items() if count == CHAT_SHARE}
             for pending in stored:
-                self._take(pending)
+                self._take(Arrival(json.loads(pending.payload), self._bot), pending)
 
     async def stop(self) -> None:
         """Lets the handlers that run finish; what waits stays in the store."""
@@ -136,13 +144,14 @@ class Inbox:
         chats = len(self._waiting.keys() | arriving.keys())
         return self._pace.seconds() * max(ahead, (ahead + 1) * chats / PARALLEL_CHATS)
 
-    def _take(self, update: PendingUpdate) -> None:
+    def _take(self, arrival: Arrival, stored: PendingUpdate) -> None:
         # One may finish between a query and its answer, which then still names it.
-        if update.update_id in self._held or update.update_id in self._finished:
+        if stored.update_id in self._held or stored.update_id in self._finished:
             return
-        self._held.add(update.update_id)
+        self._held.add(stored.update_id)
         self._update_room()
-        chat_id = update.chat_id
+        update = _Waiting(arrival, stored)
+        chat_id = stored.chat_id
         if chat_id in self._waiting:
             self._waiting[chat_id].append(update)
             return
@@ -154,35 +163,34 @@ class Inbox:
     async def _work_off(self, chat_id: int | None) -> None:
         """Handles one chat's updates in order until none waits."""
         waiting = self._waiting[chat_id]
-        attempts = waiting[0].attempts
+        attempts = waiting[0].stored.attempts
         while waiting:
-            update = waiting[0]
-            is_last = _is_old(update) and attempts + 1 >= _FEWEST_TRIES
-            raw = json.loads(update.payload)
-            async with self._quick_slots if self._is_quick(raw) else self._slots:
+            arrival, stored = waiting[0].arrival, waiting[0].stored
+            is_last = _is_old(stored) and attempts + 1 >= _FEWEST_TRIES
+            async with self._quick_slots if arrival.is_quick else self._slots:
                 if self._stopping.is_set():
                     return
                 failure: Failure | None = None
-                if update.may_have_sent:
-                    log.warning("update %d may have been answered before", update.update_id)
+                if stored.may_have_sent:
+                    log.warning("update %d may have been answered before", stored.update_id)
                     failure = _INTERRUPTED
-                elif not _is_outdated(raw, waiting):
+                elif not _is_outdated(waiting):
                     with self._pace.measured():
-                        failure = await self._run(raw, is_last)
+                        failure = await self._run(arrival, is_last)
             if failure is not None and failure.is_passing and not is_last:
                 attempts += 1
-                await self._put_off(update.update_id, failure, attempts)
+                await self._put_off(stored.update_id, failure, attempts)
                 continue
-            await self._finish(update.update_id, failure)
+            await self._finish(stored.update_id, failure)
             waiting.popleft()
             if not waiting and chat_id in self._full:
                 await self._refill()
-            attempts = waiting[0].attempts if waiting else 0
+            attempts = waiting[0].stored.attempts if waiting else 0
         del self._waiting[chat_id]
 
-    async def _run(self, raw: RawUpdate, is_last: bool) -> Failure | None:
+    async def _run(self, arrival: Arrival, is_last: bool) -> Failure | None:
         try:
-            return await self._handle(raw, is_last)
+            return await self._handle(arrival, is_last)
         except Exception as error:  # noqa: BLE001 - one bad update must not stop the others
             log.error("an update could not be handled: %s", describe(error))
             return Failure(type(error).__name__)
@@ -241,11 +249,10 @@ def _is_old(update: PendingUpdate) -> bool:
     return datetime.now(UTC) - update.received_at > GIVE_UP_AFTER
 
 
-def _is_outdated(first: RawUpdate, waiting: Sequence[PendingUpdate]) -> bool:
+def _is_outdated(waiting: Sequence[_Waiting]) -> bool:
     """Whether the first that waits is an inline query, and its user has typed on since."""
-    return "inline_query" in first and any(
-        "inline_query" in json.loads(update.payload) for update in islice(waiting, 1, None)
-    )
+    first, *later = ("inline_query" in update.arrival.raw for update in waiting)
+    return first and any(later)
 
 
 def chat_of(update: RawUpdate) -> int | None:

@@ -8,7 +8,7 @@ button to who pressed it.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 
@@ -239,7 +239,7 @@ def _row(presses: Mapping[str, Press]) -> InlineKeyboardMarkup:
 
 
 def _encode(press: Press) -> str:
-    *about, choice = astuple(press)
+    *about, choice = (getattr(press, field.name) for field in fields(press))
     (kind,) = (kind for kind, (made, _) in _KINDS.items() if isinstance(press, made))
     return ":".join(map(str, [kind, *about, _KINDS[kind][1].index(choice)]))
 

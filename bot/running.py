@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 import telegram.error
-from telegram import Update
 
 from bot.admission import Admission
 from bot.application import build_application, handle
+from bot.arrival import Arrival
 from bot.attempt import Failure
 from bot.context import BotApplication
 from bot.fetching import Fetcher
 from bot.http import listening
-from bot.inbox import Inbox, RawUpdate
+from bot.inbox import Inbox
 from bot.menus import show_menus
 from bot.monitoring import monitoring
 from bot.stopping import stop_on_signals, unless
@@ -76,14 +76,13 @@ def _readable_errors(settings: Settings) -> Iterator[None]:
 
 
 async def _listen(application: BotApplication, settings: Settings, stop: asyncio.Event) -> None:
-    async def handle_raw(raw: RawUpdate, is_last_try: bool) -> Failure | None:
-        update = Update.de_json(raw, application.bot)
-        return await handle(application, update, is_last_try=is_last_try)
+    async def handle_arrival(arrival: Arrival, is_last_try: bool) -> Failure | None:
+        return await handle(application, arrival.update, is_last_try=is_last_try)
 
     bot, data = application.bot, application.bot_data
     telemetry = data.service.telemetry
-    admission = Admission(bot, settings, data.admin_ids)
-    inbox = Inbox(data.service, handle_raw, admission.admits, admission.is_quick)
+    admission = Admission(settings, data.admin_ids)
+    inbox = Inbox(data.service, bot, handle_arrival, admission.admits)
     telemetry.watch_queue(lambda: inbox.length)
     uses_webhook = settings.telegram_webhook_url is not None
     async with AsyncExitStack() as stack:

@@ -95,12 +95,16 @@ class BotApiRequest(AiohttpRequest):
     def parse_json_payload(payload: bytes) -> Any:
         """The parsed body; unlike the library's, a broken one, which may quote users, isn't logged.
 
-        Raises telegram.error.TelegramError.
+        What a sent message replies to is left out: nobody asks, and the library would make as much
+        of it as of the message itself. Raises telegram.error.TelegramError.
         """
         try:
-            return json.loads(payload.decode("utf-8", "replace"))
+            answer = json.loads(payload.decode("utf-8", "replace"))
         except ValueError:
             raise TelegramError("Invalid server response") from None
+        if isinstance(answer, dict) and isinstance(answer.get("result"), dict):
+            answer["result"].pop("reply_to_message", None)
+        return answer
 
 
 async def _bounded(call: Call, seconds: float) -> tuple[int, bytes]:

@@ -16,9 +16,10 @@ from aiohttp import web
 from telegram import Bot
 from telegram.error import BadRequest
 
+from bot.arrival import RawUpdate
 from bot.fetching import KINDS
 from bot.http import listening
-from bot.inbox import CAPACITY, Inbox, RawUpdate, chat_of
+from bot.inbox import CAPACITY, Inbox, chat_of
 from bot.redaction import describe
 from bot.stopping import unless
 from tweetsent.errors import TelegramError

@@ -6,11 +6,12 @@ Knows nothing of what an update says.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Engine, bindparam, delete, func, select, update
+from sqlalchemy import Engine, Row, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from tweetsent.sessions import bare_table, insert_new, reading, writing
+from tweetsent.sessions import bare_table, insert_of_new, reading, transaction, writing
 from tweetsent.tables import HandledUpdate, InboxRow, utc_now
 from tweetsent.text import clean
 
@@ -65,15 +66,17 @@ class Inbox:
                     select(HandledUpdate.update_id).where(HandledUpdate.update_id.in_(ids))
                 )
             )
-            for update_id, chat_id, payload in updates:
-                if update_id not in handled:
-                    insert_new(
-                        session, InboxRow, update_id=update_id, chat_id=chat_id, payload=payload
-                    )
-            rows = session.scalars(
-                select(InboxRow)
-                .where(InboxRow.update_id.in_(ids), InboxRow.failed_at.is_(None))
-                .order_by(InboxRow.update_id)
+            new = [
+                {"update_id": update_id, "chat_id": chat_id, "payload": payload}
+                for update_id, chat_id, payload in updates
+                if update_id not in handled
+            ]
+            if new:
+                session.execute(insert_of_new(InboxRow, session.get_bind().dialect.name), new)
+            rows = session.execute(
+                select(_INBOX)
+                .where(_INBOX.c.update_id.in_(ids), _INBOX.c.failed_at.is_(None))
+                .order_by(_INBOX.c.update_id)
             )
             return [_pending(row) for row in rows]
 
@@ -96,14 +99,15 @@ class Inbox:
 
     def sending(self, update_id: int, may_have_sent: bool) -> None:
         """Note whether the update's user may have got a message; one that is done stays done."""
-        with writing(self._engine) as session:
-            session.execute(_SENDING, {"noted_id": update_id, "noted": may_have_sent})
+        with transaction(self._engine) as connection:
+            connection.execute(_SENDING, {"noted_id": update_id, "noted": may_have_sent})
 
     def done(self, update_id: int) -> None:
         """Delete an update that was handled; of what it said nothing stays."""
-        with writing(self._engine) as session:
-            session.execute(_DELETE, {"done_id": update_id})
-            insert_new(session, HandledUpdate, update_id=update_id)
+        with transaction(self._engine) as connection:
+            connection.execute(_DELETE, {"done_id": update_id})
+            handled = insert_of_new(HandledUpdate, connection.dialect.name)
+            connection.execute(handled, {"update_id": update_id})
 
     def put_off(self, update_id: int, error: str) -> None:
         """Note a failed try; the update stays pending."""
@@ -116,7 +120,7 @@ class Inbox:
             _note_failure(session, update_id, error, failed_at=utc_now())
 
 
-def _pending(row: InboxRow) -> PendingUpdate:
+def _pending(row: InboxRow | Row[Any]) -> PendingUpdate:
     return PendingUpdate(
         row.update_id,
         row.chat_id,

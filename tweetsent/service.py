@@ -23,6 +23,7 @@ from tweetsent.errors import (
     StoreError,
     VersionError,
 )
+from tweetsent.group_commit import GroupCommit
 from tweetsent.inbox import PendingUpdate
 from tweetsent.labels import Label, Scores
 from tweetsent.language import is_foreign
@@ -111,6 +112,7 @@ class SentimentService:
         self._remembered: set[int] = set()
         """Private chats that are known to be in the store, which most messages come from."""
         self._sql_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sql")
+        self._group = GroupCommit(store.together, self._sql_thread)
 
     @property
     def model_version(self) -> str:
@@ -135,8 +137,8 @@ class SentimentService:
         """
         passages = split(incoming.text)
         incoming = replace(incoming, text=_words(incoming.text))
-        foreign = await asyncio.to_thread(is_foreign, incoming.text)
-        seen = await self._sql(self._store.find_seen, incoming)
+        foreign = is_foreign(incoming.text)  # some 0.1 ms
+        seen = await self._group.run(self._store.find_seen, incoming)
         is_edited = (
             seen is not None
             and seen.message_id == incoming.message_id
@@ -151,7 +153,7 @@ class SentimentService:
         self.telemetry.classified(seconds)
         scores = tuple(one.scores for one in scored)
         if seen is None or is_edited:
-            seen = await self._sql(
+            save = partial(
                 self._store.update_prediction if is_edited else self._store.save_prediction,
                 incoming,
                 passages.overall(scores),
@@ -160,6 +162,7 @@ class SentimentService:
                 latency_ms=1000 * seconds,
                 parts=passages.count,
             )
+            seen = await (self._sql(save) if is_edited else self._group.run(save))
         return Analysis(seen, passages, scores[len(scores) - len(passages.parts) :], foreign)
 
     async def _classify_all(self, texts: Sequence[str]) -> list[Scored]:
@@ -194,7 +197,7 @@ class SentimentService:
 
         Raises NotFoundError for an unknown one.
         """
-        await self._sql(self._store.set_answer, prediction_id, answer_message_id)
+        await self._group.run(self._store.set_answer, prediction_id, answer_message_id)
         self.telemetry.answered()
 
     async def find(self, chat_id: int, message_id: int) -> Prediction:
@@ -443,11 +446,11 @@ class SentimentService:
 
     async def inbox_sending(self, update_id: int, may_have_sent: bool) -> None:
         """Note whether an update's user may have got a message; a kill does not undo it."""
-        await self._sql(self._store.inbox.sending, update_id, may_have_sent)
+        await self._group.run(self._store.inbox.sending, update_id, may_have_sent)
 
     async def inbox_done(self, update_id: int) -> None:
         """Delete an update that was handled."""
-        await self._sql(self._store.inbox.done, update_id)
+        await self._group.run(self._store.inbox.done, update_id)
 
     async def inbox_put_off(self, update_id: int, error: str) -> None:
         """Note that handling an update failed, and keep it for another try."""
@@ -459,6 +462,7 @@ class SentimentService:
 
     async def close(self) -> None:
         """Finish the SQL that was begun and close the database."""
+        await self._group.finish()
         await asyncio.to_thread(self._sql_thread.shutdown)
         self._store.close()
 

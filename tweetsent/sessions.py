@@ -1,18 +1,21 @@
 """Sessions on a database and the errors of both in readable form; knows nothing of the tables."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
-from sqlalchemy import URL, Engine, Insert, Table
+from sqlalchemy import URL, Connection, Engine, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from tweetsent.errors import StoreError
+
+T = TypeVar("T")
 
 _SQLITE_FAULTS = {
     sqlite3.SQLITE_BUSY,
@@ -31,6 +34,8 @@ READ_ONLY = "tweetsent_read_only"
 """Execution option of a connection that will only read; the engine begins it accordingly."""
 DURABLE = "tweetsent_durable"
 """Execution option of a connection whose commit must outlive a power cut, and not a kill alone."""
+_shared: ContextVar[Connection | None] = ContextVar("shared", default=None)
+"""The connection of `together`, in its thread."""
 
 
 def sqlite_path(url: URL) -> Path | None:
@@ -68,6 +73,48 @@ def writing(engine: Engine, *, durable: bool = False) -> Iterator[Session]:
     writer = engine.execution_options(**{DURABLE: True}) if durable else engine
     with readable_errors(engine.url), Session(writer) as session, session.begin():
         yield session
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A write transaction as of `writing`, but without the session, which costs more than the
+    few statements that each message needs. Within `together` it is a part of that one.
+    """
+    shared = _shared.get()
+    if shared is not None:
+        yield shared
+        return
+    with readable_errors(engine.url), engine.begin() as connection:
+        yield connection
+
+
+def together(engine: Engine, writes: Sequence[Callable[[], T]]) -> list[T | Exception]:
+    """What each of some calls returned or raised; what they write by `transaction` is committed.
+
+    They share one transaction. When one fails nothing of it stays, and each gets one of its own;
+    a fault of the database is everybody's at once. So they may be called twice.
+    """
+    if len(writes) > 1:
+        try:
+            with transaction(engine) as connection:
+                token = _shared.set(connection)
+                try:
+                    return [write() for write in writes]
+                finally:
+                    _shared.reset(token)
+        except StoreError as error:
+            if error.is_passing:
+                return [error] * len(writes)
+        except Exception:  # noqa: BLE001 - whose it is comes out below
+            pass
+    return [_outcome(write) for write in writes]
+
+
+def _outcome(write: Callable[[], T]) -> T | Exception:
+    try:
+        return write()
+    except Exception as error:  # noqa: BLE001 - it is its caller's
+        return error
 
 
 @contextmanager
@@ -121,7 +168,7 @@ def empty_log(engine: Engine) -> None:
 
 def insert_new(session: Session, table: type[DeclarativeBase], **values: object) -> None:
     """Insert one row, unless it clashes with a unique constraint: then nothing happens."""
-    session.execute(_insert_new(table, session.get_bind().dialect.name), values)
+    session.execute(insert_of_new(table, session.get_bind().dialect.name), values)
 
 
 def bare_table(model: type[DeclarativeBase]) -> Table:
@@ -130,7 +177,8 @@ def bare_table(model: type[DeclarativeBase]) -> Table:
 
 
 @cache
-def _insert_new(model: type[DeclarativeBase], dialect: str) -> Insert:
+def insert_of_new(model: type[DeclarativeBase], dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """The statement of `insert_new`, for one row or many."""
     table = bare_table(model)
     if dialect == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()

@@ -4,14 +4,16 @@ Synchronous; every call is one short transaction and raises StoreError when the 
 Telegram's ids become pseudonyms here, before anything is stored.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Engine, Row, Select, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from tweetsent.announcements import Announcements
 from tweetsent.decisions import (
@@ -45,9 +47,20 @@ from tweetsent.records import (
     TrainingCorrection,
 )
 from tweetsent.review import rule, waiting_items
-from tweetsent.sessions import bare_table, empty_log, insert_new, reading, writing
+from tweetsent.sessions import (
+    bare_table,
+    empty_log,
+    insert_new,
+    insert_of_new,
+    reading,
+    together,
+    transaction,
+    writing,
+)
 from tweetsent.statistics import read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
+
+T = TypeVar("T")
 
 CONSENT_VERSION = 2
 """Which wording of the question on training users answer; raise it when its meaning changes."""
@@ -78,6 +91,11 @@ _SET_ANSWER = (
     .values(answer_message_id=bindparam("answer_message_id"), is_answer_stale=False)
     .returning(_PREDICTIONS.c.id)
 )
+
+
+@cache
+def _new_prediction(dialect: str) -> ReturningInsert[Any]:
+    return insert_of_new(PredictionRow, dialect).returning(_PREDICTIONS)
 
 
 class Store:
@@ -113,6 +131,14 @@ class Store:
         with reading(self._engine) as session:
             session.scalar(select(1))
 
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
+        """What each of some calls returned or raised, all of them in one transaction if it can be.
+
+        They are calls of `find_seen`, `save_prediction`, `set_answer`, `inbox.sending` and
+        `inbox.done`: what each message needs.
+        """
+        return together(self._engine, calls)
+
     def save_prediction(
         self,
         incoming: Incoming,
@@ -127,27 +153,28 @@ class Store:
 
         Returns the earlier prediction, unchanged, when the message or its album has one.
         """
-        with writing(self._engine) as session:
-            insert_new(
-                session,
-                PredictionRow,
-                user_id=self._user_id(session, incoming.user_id),
-                chat=self._pseudonymise.chat(incoming.chat_id),
-                message_id=incoming.message_id,
-                text=incoming.text,
-                is_forward=incoming.is_forward,
-                is_group=incoming.is_group,
-                label=scores.label,
-                score_negative=scores.negative,
-                score_neutral=scores.neutral,
-                score_positive=scores.positive,
-                model_version=model_version,
-                prompt_version=prompt_version,
-                latency_ms=latency_ms,
-                parts=parts,
-                album=incoming.album,
-            )
-            return _record(session.execute(_OF_MESSAGE, self._place(incoming)).one())
+        row = {
+            "chat": self._pseudonymise.chat(incoming.chat_id),
+            "message_id": incoming.message_id,
+            "text": incoming.text,
+            "is_forward": incoming.is_forward,
+            "is_group": incoming.is_group,
+            "label": scores.label,
+            "score_negative": scores.negative,
+            "score_neutral": scores.neutral,
+            "score_positive": scores.positive,
+            "model_version": model_version,
+            "prompt_version": prompt_version,
+            "latency_ms": latency_ms,
+            "parts": parts,
+            "album": incoming.album,
+        }
+        with transaction(self._engine) as connection:
+            row["user_id"] = self._user_id(connection, incoming.user_id)
+            stored = connection.execute(_new_prediction(connection.dialect.name), row).one_or_none()
+            if stored is None:
+                stored = connection.execute(_OF_MESSAGE, self._place(incoming)).one()
+            return _record(stored)
 
     def update_prediction(
         self,
@@ -186,14 +213,14 @@ class Store:
         Raises NotFoundError for an unknown one.
         """
         answer = {"prediction_id": prediction_id, "answer_message_id": answer_message_id}
-        with writing(self._engine) as session:
-            if not _is_id(prediction_id) or session.scalar(_SET_ANSWER, answer) is None:
+        with transaction(self._engine) as connection:
+            if not _is_id(prediction_id) or connection.scalar(_SET_ANSWER, answer) is None:
                 raise _not_found(prediction_id)
 
     def find_seen(self, incoming: Incoming) -> Prediction | None:
         """The prediction of a message, or of another part of its album."""
-        with reading(self._engine) as session:
-            row = session.execute(_OF_MESSAGE, self._place(incoming)).one_or_none()
+        with transaction(self._engine) as connection:
+            row = connection.execute(_OF_MESSAGE, self._place(incoming)).one_or_none()
             return None if row is None else _record(row)
 
     def find_prediction(self, chat_id: int, message_id: int) -> Prediction | None:
@@ -386,10 +413,14 @@ class Store:
         chat = self._pseudonymise.chat(incoming.chat_id)
         return {"chat": chat, "message_id": incoming.message_id, "album": incoming.album}
 
-    def _user_id(self, session: Session, user_id: int) -> int:
+    def _user_id(self, connection: Connection, user_id: int) -> int:
         """The id of the user's row, made and locked as by `_user`, which takes longer."""
-        known = session.scalar(_USER_ID, {"pseudonym": self._pseudonymise.user(user_id)})
-        return self._user(session, user_id).id if known is None else known
+        user = {"pseudonym": self._pseudonymise.user(user_id)}
+        known = connection.scalar(_USER_ID, user)
+        if known is None:
+            connection.execute(insert_of_new(User, connection.dialect.name), user)
+            known = connection.scalar(_USER_ID, user)
+        return cast(int, known)
 
     def _user(self, session: Session, user_id: int) -> User:
         """The user's row, made if need be, and locked: one user's changes follow each other."""

@@ -46,16 +46,23 @@ def sender_id(message: Message) -> int:
 @asynccontextmanager
 async def typing(message: Message) -> AsyncIterator[None]:
     """Shows "typing…" in the chat when work takes a while; work never waits for it."""
-    task = asyncio.create_task(_keep_typing(message))
+    tasks: list[asyncio.Task[None]] = []
+
+    def begin() -> None:
+        tasks.append(asyncio.create_task(_keep_typing(message)))
+
+    # Most work ends before, and a timer costs less than a task.
+    timer = asyncio.get_running_loop().call_later(_TYPING_AFTER_SECONDS, begin)
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        timer.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _keep_typing(message: Message) -> None:
-    await asyncio.sleep(_TYPING_AFTER_SECONDS)
     while True:
         with suppress(TelegramError):
             await message.reply_chat_action(

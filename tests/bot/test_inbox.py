@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from telegram import Bot
 
 from bot import inbox as module
+from bot.arrival import Arrival, RawUpdate
 from bot.attempt import Failure
-from bot.inbox import Handle, Inbox, chat_of
+from bot.inbox import Admits, Inbox, chat_of
 from bot.pace import Pace
-from tests.bot.botapi import BotApi
+from tests.bot.botapi import TOKEN, BotApi
 from tests.bot.conftest import RunningBot
 from tests.bot.tiny import TinyClassifier, open_service, settings_for
 from tweetsent.errors import StoreError
@@ -131,13 +133,27 @@ def service_settings(tmp_path: Path, empty_database: Path) -> Settings:
     return settings_for(tmp_path, empty_database, "http://127.0.0.1:1", None)
 
 
+RawHandle = Callable[[RawUpdate, bool], Awaitable[Failure | None]]
+
+
+def inbox_of(
+    service: SentimentService, handle: RawHandle, admits: Admits = lambda *_: True
+) -> Inbox:
+    async def handle_arrival(arrival: Arrival, is_last: bool) -> Failure | None:
+        return await handle(arrival.raw, is_last)
+
+    return Inbox(service, Bot(TOKEN), handle_arrival, admits)
+
+
 def with_inbox(
-    settings: Settings, handle: Handle, work: Callable[[Inbox, SentimentService], Awaitable[None]]
+    settings: Settings,
+    handle: RawHandle,
+    work: Callable[[Inbox, SentimentService], Awaitable[None]],
 ) -> None:
     async def main() -> None:
         service = open_service(settings, TinyClassifier())
         try:
-            await work(Inbox(service, handle, lambda *_: True, lambda _: False), service)
+            await work(inbox_of(service, handle), service)
         finally:
             await service.close()
 
@@ -331,12 +347,12 @@ def test_an_update_is_told_how_long_it_would_wait(
     async def handle(update: dict[str, Any], is_last: bool) -> None:
         await gate.wait()
 
-    def admits(update: dict[str, Any], wait: float) -> bool:
-        waits[update["update_id"]] = wait
-        return update["update_id"] != 4
+    def admits(arrival: Arrival, wait: float) -> bool:
+        waits[arrival.raw["update_id"]] = wait
+        return arrival.raw["update_id"] != 4
 
     async def work(_: Inbox, service: SentimentService) -> None:
-        inbox = Inbox(service, handle, admits, lambda _: False)
+        inbox = inbox_of(service, handle, admits)
         others = [{"update_id": 10 + n, "message": {"chat": {"id": 10 + n}}} for n in range(4)]
         await inbox.add([*updates(1, 2, 3), *others, *updates(4)])
         gate.set()

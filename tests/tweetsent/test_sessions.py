@@ -1,12 +1,15 @@
 import re
+import signal
+import subprocess
+import sys
 import traceback
 
 import pytest
-from sqlalchemy import Engine, make_url, select, text
+from sqlalchemy import Engine, event, insert, make_url, select, text
 
 from tweetsent.database import create_engine_for
 from tweetsent.errors import StoreError
-from tweetsent.sessions import insert_new, reading, show, writing
+from tweetsent.sessions import insert_new, reading, show, together, transaction, writing
 from tweetsent.tables import User
 
 
@@ -46,6 +49,81 @@ def test_a_reader_sees_one_state_while_another_writes(engine: Engine) -> None:
         with writing(engine) as writer:
             writer.add(User(pseudonym="a"))
         assert reader.scalars(select(User.pseudonym)).all() == []
+
+
+def add(engine: Engine, pseudonym: str) -> str:
+    with transaction(engine) as connection:
+        connection.execute(insert(User), {"pseudonym": pseudonym})
+    return pseudonym
+
+
+def pseudonyms(engine: Engine) -> list[str]:
+    with reading(engine) as session:
+        return list(session.scalars(select(User.pseudonym).order_by(User.id)))
+
+
+def test_writes_together_are_one_transaction(engine: Engine) -> None:
+    commits: list[object] = []
+    event.listen(engine, "commit", commits.append)
+    assert together(engine, [lambda: add(engine, "a"), lambda: add(engine, "b")]) == ["a", "b"]
+    assert len(commits) == 1
+    assert pseudonyms(engine) == ["a", "b"]
+
+
+@pytest.mark.parametrize("wrong", ["a", None])
+def test_of_writes_together_only_the_wrong_one_fails(engine: Engine, wrong: str | None) -> None:
+    def fail() -> str:
+        return add(engine, wrong) if wrong else {}["mine"]
+
+    first, second, third = together(
+        engine, [lambda: add(engine, "a"), fail, lambda: add(engine, "b")]
+    )
+    assert (first, third) == ("a", "b")
+    assert isinstance(second, StoreError if wrong else KeyError)
+    assert pseudonyms(engine) == ["a", "b"]
+
+
+def test_a_fault_of_the_database_is_that_of_all_writes_together(sqlite_engine: Engine) -> None:
+    calls = []
+
+    def write(pseudonym: str) -> str:
+        calls.append(pseudonym)
+        return add(sqlite_engine, pseudonym)
+
+    with sqlite_engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+    outcomes = together(sqlite_engine, [lambda: write("a"), lambda: write("b")])
+    assert [isinstance(one, StoreError) and one.is_passing for one in outcomes] == [True, True]
+    assert calls == []  # a full or locked database is asked once, not once for each
+
+
+_KILLED = """
+import os, signal, sys
+from sqlalchemy import insert
+from tweetsent.database import create_engine_for
+from tweetsent.sessions import together, transaction
+from tweetsent.tables import User
+
+engine = create_engine_for(sys.argv[1])
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def add(pseudonym):
+    with transaction(engine) as connection:
+        connection.execute(insert(User), {"pseudonym": pseudonym})
+
+together(engine, [lambda: add("a"), lambda: add("b")])
+together(engine, [lambda: add("c"), kill])
+"""
+
+
+def test_a_kill_leaves_whole_groups(engine: Engine) -> None:
+    url = engine.url.render_as_string(hide_password=False)
+    killed = subprocess.run([sys.executable, "-c", _KILLED, url], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert pseudonyms(engine) == ["a", "b"]
+    assert add(engine, "c") == "c"  # nothing is locked
 
 
 def test_database_errors_become_one_line_without_the_values(engine: Engine) -> None:
