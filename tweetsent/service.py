@@ -27,6 +27,7 @@ from tweetsent.inbox import PendingUpdate
 from tweetsent.labels import Label, Scores
 from tweetsent.language import is_foreign
 from tweetsent.links import has_tweet_link, is_only_links
+from tweetsent.occlusion import Effect, effects, to_score
 from tweetsent.own_data import (
     Contact,
     HistoryPage,
@@ -175,6 +176,13 @@ class SentimentService:
         Raises NoWordsError when there is nothing to classify.
         """
         return (await self._classify(_words(text))).scores
+
+    async def effects(self, text: str) -> tuple[Label, list[Effect]]:
+        """What each word of a cleaned text does for its label; nothing of it is stored."""
+        scores: dict[str, Scores] = {}
+        async for part in self._classifier.classify_all(to_score(text)):
+            scores.update((one, scored.scores) for one, scored in part.items())
+        return effects(text, scores)
 
     async def _classify(self, text: str) -> Scored:
         try:

@@ -142,6 +142,9 @@ class Settings(BaseSettings):
     tweetsent_files_per_day: int = Field(default=10, ge=1)
     """How many such files a user may send within 24 hours."""
 
+    tweetsent_ui_password: SecretStr | None = Field(default=None, min_length=12)
+    """Opens the owner's pages of `tweetsent ui`, 12 characters or more; closed by default."""
+
     tweetsent_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged to stderr."""
 
@@ -270,6 +273,7 @@ class Settings(BaseSettings):
             self.telegram_bot_token,
             self.telegram_webhook_secret,
             self.tweetsent_pseudonym_key,
+            self.tweetsent_ui_password,
         )
         values = [field.get_secret_value() for field in fields if field]
         if self.telegram_bot_token:

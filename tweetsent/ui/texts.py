@@ -1,0 +1,96 @@
+"""What only the pages say, in Turkish; what the bot says too comes from its texts."""
+
+from bot.texts.wording import count, percent
+
+# Everywhere
+TITLE = "tweetsent: Türkçe mesajların duygusu"
+TROUBLE = "Olmadı"
+DOWNLOAD = "⬇️ İndir"
+
+# Login
+LOGIN = "Yönetim girişi"
+LOG_IN = "Giriş yap"
+LOG_OUT = "Çıkış yap"
+PASSWORD = "Parola"
+WRONG_PASSWORD = "Parola yanlış. Yeniden dene."
+TOO_MANY_LOGINS = "Çok fazla deneme oldu. Birkaç dakika sonra yeniden dene."
+NO_OWNER_PAGES = "Yönetim sayfaları kapalı: açmak için TWEETSENT_UI_PASSWORD ayarını yap."
+TO_FRONT = "Deneme sayfası"
+OWNER_TITLE = "tweetsent: yönetim"
+OWNER_LINK = "Yönetim"
+
+# Dene
+TRY_TITLE = "Bu mesaj nasıl bir duygu taşıyor?"
+TEXT = "Metin"
+TEXT_PLACEHOLDER = "Türkçe bir mesaj ya da tweet yaz…"
+ASK = "Duygusunu söyle"
+EXAMPLES = "Örnekler"
+EXAMPLE_TEXTS = (
+    "Yeni telefonum bugün geldi, bayıldım 😍",
+    "Kargo üç gündür gelmedi, kimse telefona bakmıyor.",
+    "Toplantı yarın saat ikide başlıyor.",
+)
+WAITING = "Kelimelerin etkisi hesaplanıyor…"
+CORRECT = "Doğrusu hangisi?"
+FILE = "📄 Bir dosyayı etiketle"
+FILE_HINT = ".xlsx, .csv ya da .txt. Metinleri saklanmaz; sonuç on dakika sonra silinir."
+CHOOSE_FILE = "Dosya"
+COLUMN = "Metinlerin sütunu"
+LABEL_FILE = "Etiketle"
+DOWNLOAD_FILE = "⬇️ Etiketlenmiş dosyayı indir"
+READING = "Dosya okunuyor…"
+NO_FILE = "Önce bir dosya seç."
+OTHER_FILE = "Bu tür dosyaları okuyamıyorum. Excel'de açıp .xlsx ya da .csv olarak kaydet."
+PRIVACY = "🔒 Gizlilik ve eğitim izni"
+PRIVACY_TEXT = (
+    "Yazdığın metin, sonucu ve düzeltmen, tarayıcındaki rastgele bir koda bağlı olarak bu sunucunun "
+    "veritabanında durur; adın ya da adresin saklanmaz, metinler başka bir hizmete gönderilmez. "
+    "Düzeltmelerin yalnızca izin verdiysen eğitimde kullanılır."
+)
+CONSENT_QUESTION = (
+    "🎓 Düzeltmelerini, metinleriyle birlikte, modeli eğitmek için kullanabilir miyim? Gerekirse bir "
+    "yönetici metne bakıp düzeltmeyi onaylar; kimin yazdığını görmez. Kararını aşağıdaki “Gizlilik” "
+    "bölümünde dilediğin an değiştirebilirsin; hayır dersen de her şey aynı şekilde çalışır."
+)
+CONSENT_YES = "✅ Evet, kullan"
+CONSENT_NO = "Hayır, kullanma"
+GRANTED = "Eğitim izni: verdin ✅"
+NOT_GRANTED = "Eğitim izni: yok"
+ERASE = "🗑 Yazdıklarımı sil"
+ERASE_YES = "Evet, hepsini sil"
+ERASE_NO = "Vazgeç"
+ERASED = "Bu tarayıcıdan yazdığın her şeyi sildim."
+
+
+def too_long(most: int) -> str:
+    """A text is longer than any message."""
+    return f"Metin çok uzun; en çok {count(most)} karakter okuyabilirim. Daha uzunu dosyayla gönder."
+
+
+def model(version: str) -> str:
+    """Which version answered."""
+    return f"Model: {version}"
+
+
+def words_title(label: str) -> str:
+    """What the coloured words show."""
+    return f"“{label}” puanını hangi kelimeler etkiledi?"
+
+
+def words_legend(label: str) -> str:
+    """How to read the colours."""
+    return (
+        f"Mavi kelimeler “{label}” puanını artırdı, altı noktalı turuncular azalttı; "
+        "renk ne kadar koyuysa etki o kadar büyük."
+    )
+
+
+def word_effect(change: float) -> str:
+    """What a word did, in points of a hundred."""
+    points = f"{abs(100 * change):.0f}"
+    return f"{'+' if change >= 0 else '−'}{points} puan"
+
+
+def progress(done: int, total: int) -> str:
+    """How much of a file is labelled."""
+    return f"{percent(done / total)} · {count(done)} / {count(total)} farklı metin"
