@@ -55,12 +55,10 @@ class Access:
 
     def answers_to(self, host: str) -> bool:
         """Whether a Host header names these pages, and no name that was pointed at them."""
-        name = (urlsplit(f"//{host}").hostname or "") if host else ""
-        if name in self.names:
-            return True
         try:
-            return self.any_address and bool(ipaddress.ip_address(name))
-        except ValueError:
+            name = urlsplit(f"//{host}").hostname or ""
+            return name in self.names or (self.any_address and bool(ipaddress.ip_address(name)))
+        except ValueError:  # it is no name, or none of ours and no address
             return False
 
     def may_try(self, address: str) -> bool:
@@ -129,7 +127,11 @@ class Guard:
                 if is_new and refusal is None:
                     carrier = Response()
                     set_cookie(
-                        carrier, request, VISITOR_COOKIE, secrets.token_urlsafe(16), _VISITOR_SECONDS
+                        carrier,
+                        request,
+                        VISITOR_COOKIE,
+                        secrets.token_urlsafe(16),
+                        _VISITOR_SECONDS,
                     )
                     headers.append("set-cookie", carrier.headers["set-cookie"])
             await send(message)
@@ -170,7 +172,7 @@ def start_session(response: Response, request: Request, token: str) -> None:
 def _is_from_elsewhere(request: Request) -> bool:
     """Whether another site's page asks; a link on one may lead here."""
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
         return True
     if request.headers.get("sec-fetch-site", "none") in {"none", "same-origin"}:
         return False

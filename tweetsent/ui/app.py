@@ -32,6 +32,7 @@ _MOST_WAITING = 64
 """How many requests of all browsers may wait."""
 _STOP_SECONDS = 3
 _UPLOADS_LOOKED_AT_SECONDS, _UPLOADS_KEPT_SECONDS = 60, 600
+_NO_DOCS: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
 _HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <script>document.documentElement.lang = "tr"</script>"""
 
@@ -110,10 +111,12 @@ def _build(page: "Page") -> "ASGIApp":
     from tweetsent.ui.access import OWNER_PATH, Guard
     from tweetsent.ui.login import LOGOUT_PATH, login_routes
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(**_NO_DOCS)
     app.router.routes.extend(login_routes(page.access))
     if page.access.password:
-        log_out = f'<form method="post" action="{LOGOUT_PATH}"><button>{texts.LOG_OUT}</button></form>'
+        log_out = (
+            f'<form method="post" action="{LOGOUT_PATH}"><button>{texts.LOG_OUT}</button></form>'
+        )
         with _blocks(texts.OWNER_TITLE, f'<a href="/">{texts.TO_FRONT}</a>{log_out}') as owners:
             _build_tabs(page)
         _mount(app, owners, OWNER_PATH, page)
@@ -125,6 +128,12 @@ def _build(page: "Page") -> "ASGIApp":
 
 def _build_tabs(page: "Page") -> None:
     """The owner's tabs: each module adds what is on its tab to the open blocks."""
+    import gradio as gr
+
+    from tweetsent.ui import overview, texts
+
+    with gr.Tab(texts.OVERVIEW):
+        overview.build(page)
 
 
 @contextmanager
@@ -163,6 +172,7 @@ def _mount(app: Any, blocks: "gr.Blocks", path: str, page: "Page") -> None:
         enable_monitoring=False,
         pwa=False,
         mcp_server=False,
+        app_kwargs=dict(_NO_DOCS),
         theme=theme,
         css=CSS,
         head=_HEAD,

@@ -21,7 +21,7 @@ footer { display: none !important }
 .ts-fill { height: 100%; min-width: 2px }
 .ts-negative { background: #d9822b } .ts-neutral { background: #9a9a9a }
 .ts-positive { background: #2f6fb0 }
-.ts-note { color: var(--body-text-color-subdued); font-size: .9rem; margin: .6rem 0 0 }
+.ts-note { color: var(--body-text-color); opacity: .75; font-size: .9rem; margin: .6rem 0 0 }
 .ts-words { font-size: 1.15rem; line-height: 2.1; overflow-wrap: anywhere; margin: .3rem 0 }
 .ts-words mark { color: inherit; border-radius: .3rem; padding: .12rem .22rem;
   background: rgb(47 111 176 / var(--ts)) }
@@ -41,7 +41,7 @@ footer { display: none !important }
 .ts-numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr));
   gap: .6rem; margin: .4rem 0 } .ts-numbers div { border: 1px solid var(--border-color-primary);
   border-radius: .6rem; padding: .5rem .7rem } .ts-numbers dt { font-size: .85rem;
-  color: var(--body-text-color-subdued) } .ts-numbers dd { margin: 0; font-size: 1.25rem;
+  opacity: .75 } .ts-numbers dd { margin: 0; font-size: 1.25rem;
   font-weight: 600; overflow-wrap: anywhere }
 """
 _STRONGEST = 0.75
@@ -60,6 +60,11 @@ def result(scores: Scores, version: str) -> str:
 def note(text: str) -> str:
     """A line in small letters."""
     return f'<p class="ts-note">{escape(text)}</p>'
+
+
+def paragraph(text: str) -> str:
+    """A line in letters as large as the rest."""
+    return f"<p>{escape(text)}</p>"
 
 
 def lines(entries: Sequence[str]) -> str:

@@ -60,11 +60,21 @@ ERASE = "🗑 Yazdıklarımı sil"
 ERASE_YES = "Evet, hepsini sil"
 ERASE_NO = "Vazgeç"
 ERASED = "Bu tarayıcıdan yazdığın her şeyi sildim."
+# Durum
+OVERVIEW = "📊 Durum"
+PERIOD = "Dönem"
+PERIODS = (("Tüm zamanlar", 0), ("Son 7 gün", 7), ("Son 30 gün", 30), ("Son 90 gün", 90))
+ALL_MODELS = "Tüm sürümler"
+MODEL = "Model sürümü"
+REFRESH = "Yenile"
+NOTHING_YET = "Bu seçimde henüz tahmin yok."
 
 
 def too_long(most: int) -> str:
     """A text is longer than any message."""
-    return f"Metin çok uzun; en çok {count(most)} karakter okuyabilirim. Daha uzunu dosyayla gönder."
+    return (
+        f"Metin çok uzun; en çok {count(most)} karakter okuyabilirim. Daha uzunu dosyayla gönder."
+    )
 
 
 def model(version: str) -> str:

@@ -46,12 +46,12 @@ def build(page: Page) -> None:
     gr.Examples([[one] for one in texts.EXAMPLE_TEXTS], text, label=texts.EXAMPLES, elem_id="ex")
     result = gr.HTML(elem_id="result")
     with gr.Column(visible=False, elem_id="correct") as correct:
-        gr.HTML(fragments.note(texts.CORRECT))
+        gr.HTML(fragments.paragraph(texts.CORRECT))
         with gr.Row():
             buttons = [gr.Button(elem_id=f"to-{label}", min_width=120) for label in LABELS]
     corrected = gr.HTML(elem_id="corrected")
     with gr.Column(visible=False, elem_id="consent") as consent:
-        gr.HTML(fragments.note(texts.CONSENT_QUESTION))
+        gr.HTML(fragments.paragraph(texts.CONSENT_QUESTION))
         answers = _consent_buttons("asked")
     words = gr.HTML(elem_id="words")
 
@@ -94,15 +94,13 @@ def build(page: Page) -> None:
             with telling(page):
                 user_id = page.user_id(request)
                 change = await page.service.correct(user_id, prediction_id, label)
-                said = fragments.note(bot_texts.answers.correction(change))
+                said = fragments.paragraph(bot_texts.answers.correction(change))
                 return {corrected: said, consent: gr.Column(visible=change.ask_consent)}
 
         return handler
 
     for label, button in zip(LABELS, buttons, strict=True):
-        button.click(
-            on_correct(label), prediction, [corrected, consent], api_visibility="private"
-        )
+        button.click(on_correct(label), prediction, [corrected, consent], api_visibility="private")
     _build_file(page)
     state, settled = _build_privacy(page)
 
@@ -130,7 +128,7 @@ def _build_file(page: Page) -> None:
     """A file in, the labelled file and its picture out."""
     with gr.Accordion(texts.FILE, open=False, elem_id="file-part"):
         gr.HTML(fragments.note(texts.FILE_HINT))
-        file = gr.File(label=texts.CHOOSE_FILE, file_types=list(SUFFIXES), elem_id="file")
+        file = gr.File(label=texts.CHOOSE_FILE, elem_id="file")
         column = gr.Dropdown(label=texts.COLUMN, visible=False, elem_id="column")
         start = gr.Button(texts.LABEL_FILE, variant="primary", elem_id="label-file")
         status = gr.HTML(elem_id="file-status")
@@ -179,9 +177,7 @@ def _build_file(page: Page) -> None:
                 file: None,
             }
 
-    file.upload(
-        on_upload, file, [column, status, picture, download], api_visibility="private"
-    )
+    file.upload(on_upload, file, [column, status, picture, download], api_visibility="private")
     start.click(
         on_start,
         [file, column],
@@ -207,7 +203,7 @@ def _build_privacy(page: Page) -> tuple[gr.HTML, tuple[gr.Button, gr.Button]]:
         with telling(page):
             await page.service.erase(page.user_id(request))
             return {
-                erased: fragments.note(texts.ERASED),
+                erased: fragments.paragraph(texts.ERASED),
                 state: _consent_state(False),
                 sure: gr.Row(visible=False),
             }
@@ -237,7 +233,7 @@ def _consent_state(granted: bool) -> str:
 
 def _result(scores: Scores, version: str, is_foreign: bool) -> str:
     hints = [bot_texts.answers.FOREIGN] if is_foreign else []
-    return fragments.result(scores, version) + "".join(map(fragments.note, hints))
+    return fragments.result(scores, version) + "".join(map(fragments.paragraph, hints))
 
 
 def _choice(label: Label, scores: Scores) -> str:
