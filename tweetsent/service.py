@@ -57,6 +57,7 @@ from tweetsent.records import (
     ReviewItem,
     Scope,
     Scored,
+    Spread,
     Stats,
     TrainingCorrection,
     Upload,
@@ -312,6 +313,10 @@ class SentimentService:
     async def stats(self, scope: Scope = EVERYTHING) -> Stats:
         """The statistics; UnseenVersionError for a version of which no prediction is."""
         return await self._sql(self._store.stats, scope, train_on_forwards=self._train_on_forwards)
+
+    async def spread(self, scope: Scope = EVERYTHING) -> Spread:
+        """How sure the model was and how long it took."""
+        return await self._sql(self._store.spread, scope)
 
     async def model(self) -> ModelInfo:
         """Which version answers and which one should."""

@@ -41,12 +41,13 @@ from tweetsent.records import (
     Prediction,
     ReviewItem,
     Scope,
+    Spread,
     Stats,
     TrainingCorrection,
 )
 from tweetsent.review import rule, waiting_items
 from tweetsent.sessions import bare_table, empty_log, insert_new, reading, writing
-from tweetsent.statistics import read_stats
+from tweetsent.statistics import read_spread, read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
 
 CONSENT_VERSION = 2
@@ -366,6 +367,11 @@ class Store:
         """The statistics; UnseenVersionError for a version of which no prediction is."""
         with reading(self._engine) as session:
             return read_stats(session, scope, train_on_forwards=train_on_forwards)
+
+    def spread(self, scope: Scope = EVERYTHING) -> Spread:
+        """How sure the model was and how long it took."""
+        with reading(self._engine) as session:
+            return read_spread(session, scope)
 
     def close(self) -> None:
         """Close the connections."""

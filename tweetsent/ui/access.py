@@ -116,7 +116,7 @@ class Guard:
             return
         request = Request(scope)
         refusal = self._refusal(request)
-        is_new = request.url.path == "/" and VISITOR_COOKIE not in request.cookies
+        is_new = scope["path"] == "/" and VISITOR_COOKIE not in request.cookies
 
         async def harden(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -125,14 +125,8 @@ class Guard:
                 headers["referrer-policy"] = "same-origin"
                 headers["x-content-type-options"] = "nosniff"
                 if is_new and refusal is None:
-                    carrier = Response()
-                    set_cookie(
-                        carrier,
-                        request,
-                        VISITOR_COOKIE,
-                        secrets.token_urlsafe(16),
-                        _VISITOR_SECONDS,
-                    )
+                    carrier, token = Response(), secrets.token_urlsafe(16)
+                    set_cookie(carrier, request, VISITOR_COOKIE, token, _VISITOR_SECONDS)
                     headers.append("set-cookie", carrier.headers["set-cookie"])
             await send(message)
 
@@ -160,7 +154,7 @@ def set_cookie(response: Response, request: Request, name: str, value: str, seco
         max_age=seconds,
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=request.scope["scheme"] == "https",
     )
 
 

@@ -22,16 +22,18 @@ _PAGE = """<!doctype html>
 <title>{title}</title>
 <style>
 :root {{ color-scheme: light dark }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 22rem; margin: 15vh auto; padding: 0 1rem }}
-input, button {{ font: inherit; width: 100%; box-sizing: border-box; padding: .6rem; margin: .3rem 0;
-  border: 1px solid #8a8a8a; border-radius: .5rem }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 22rem; margin: 15vh auto;
+  padding: 0 1rem }}
+input, button {{ font: inherit; width: 100%; box-sizing: border-box; padding: .6rem;
+  margin: .3rem 0; border: 1px solid #8a8a8a; border-radius: .5rem }}
 button {{ background: #2f6fb0; color: #fff; border-color: #2f6fb0; cursor: pointer }}
 [role=alert] {{ color: #c2410c }}
 </style></head><body><main><h1>{title}</h1>{body}<p><a href="/">{back}</a></p></main></body></html>
 """
 _FORM = """<form method="post">
 <label for="password">{label}</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required autofocus>
+<input id="password" name="password" type="password" autocomplete="current-password"
+  required autofocus>
 <p role="alert">{problem}</p><button>{button}</button></form>"""
 
 

@@ -43,14 +43,15 @@ NO_FILE = "Önce bir dosya seç."
 OTHER_FILE = "Bu tür dosyaları okuyamıyorum. Excel'de açıp .xlsx ya da .csv olarak kaydet."
 PRIVACY = "🔒 Gizlilik ve eğitim izni"
 PRIVACY_TEXT = (
-    "Yazdığın metin, sonucu ve düzeltmen, tarayıcındaki rastgele bir koda bağlı olarak bu sunucunun "
-    "veritabanında durur; adın ya da adresin saklanmaz, metinler başka bir hizmete gönderilmez. "
-    "Düzeltmelerin yalnızca izin verdiysen eğitimde kullanılır."
+    "Yazdığın metin, sonucu ve düzeltmen, tarayıcındaki rastgele bir koda bağlı olarak bu "
+    "sunucunun veritabanında durur; adın ya da adresin saklanmaz, metinler başka bir hizmete "
+    "gönderilmez. Düzeltmelerin yalnızca izin verdiysen eğitimde kullanılır."
 )
 CONSENT_QUESTION = (
-    "🎓 Düzeltmelerini, metinleriyle birlikte, modeli eğitmek için kullanabilir miyim? Gerekirse bir "
-    "yönetici metne bakıp düzeltmeyi onaylar; kimin yazdığını görmez. Kararını aşağıdaki “Gizlilik” "
-    "bölümünde dilediğin an değiştirebilirsin; hayır dersen de her şey aynı şekilde çalışır."
+    "🎓 Düzeltmelerini, metinleriyle birlikte, modeli eğitmek için kullanabilir miyim? Gerekirse "
+    "bir yönetici metne bakıp düzeltmeyi onaylar; kimin yazdığını görmez. Kararını aşağıdaki "
+    "“Gizlilik” bölümünde dilediğin an değiştirebilirsin; hayır dersen de her şey aynı şekilde "
+    "çalışır."
 )
 CONSENT_YES = "✅ Evet, kullan"
 CONSENT_NO = "Hayır, kullanma"
@@ -68,13 +69,25 @@ ALL_MODELS = "Tüm sürümler"
 MODEL = "Model sürümü"
 REFRESH = "Yenile"
 NOTHING_YET = "Bu seçimde henüz tahmin yok."
+USERS = "Kullanıcı"
+PREDICTIONS = "Tahmin"
+LAST_DAY = "Son 24 saatte"
+CORRECTIONS = "Düzeltme"
+TRAINABLE = "Eğitim izni olan"
+ACCURACY = "Doğruluk"
+MACRO_F1 = "Makro-F1"
+SHARES = "Etiketlerin payı"
+CONFIDENCES = "Modelin güveni"
+RELIABILITY = "Güven ve doğruluk"
+NO_CORRECTIONS = (
+    "Bu seçimde henüz düzeltme yok; doğruluk, karışıklık matrisi ve güvenilirlik için düzeltme "
+    "gerekiyor."
+)
 
 
 def too_long(most: int) -> str:
     """A text is longer than any message."""
-    return (
-        f"Metin çok uzun; en çok {count(most)} karakter okuyabilirim. Daha uzunu dosyayla gönder."
-    )
+    return f"Metin çok uzun; en çok {count(most)} karakter okurum. Daha uzununu dosyayla gönder."
 
 
 def model(version: str) -> str:
@@ -99,6 +112,16 @@ def word_effect(change: float) -> str:
     """What a word did, in points of a hundred."""
     points = f"{abs(100 * change):.0f}"
     return f"{'+' if change >= 0 else '−'}{points} puan"
+
+
+def latency(percentile: int) -> str:
+    """The name of a percentile of the latency."""
+    return f"Süre, %{percentile}"
+
+
+def milliseconds(number: float) -> str:
+    """A latency."""
+    return f"{count(round(number))} ms"
 
 
 def progress(done: int, total: int) -> str:

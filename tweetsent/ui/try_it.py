@@ -102,26 +102,7 @@ def build(page: Page) -> None:
     for label, button in zip(LABELS, buttons, strict=True):
         button.click(on_correct(label), prediction, [corrected, consent], api_visibility="private")
     _build_file(page)
-    state, settled = _build_privacy(page)
-
-    def on_consent(granted: bool) -> Any:
-        async def handler(request: gr.Request) -> dict[Any, Any]:
-            with telling(page):
-                await page.service.set_consent(page.user_id(request), granted)
-                return {state: _consent_state(granted), consent: gr.Column(visible=False)}
-
-        return handler
-
-    for pair in (answers, settled):
-        for granted, button in zip((True, False), pair, strict=True):
-            button.click(on_consent(granted), None, [state, consent], api_visibility="private")
-
-    async def on_load(request: gr.Request) -> str:
-        with telling(page):
-            consent = await page.service.consent(page.user_id(request))
-            return _consent_state(consent is Consent.GRANTED)
-
-    gr.on(None, on_load, None, state, api_visibility="private")
+    _build_privacy(page, consent, answers)
 
 
 def _build_file(page: Page) -> None:
@@ -187,17 +168,36 @@ def _build_file(page: Page) -> None:
     )
 
 
-def _build_privacy(page: Page) -> tuple[gr.HTML, tuple[gr.Button, gr.Button]]:
-    """What is stored, and its user's say in it; returns where the consent stands and its buttons."""
+def _build_privacy(page: Page, question: gr.Column, answers: tuple[gr.Button, gr.Button]) -> None:
+    """What is stored, and its user's say in it; the answers to the question count here, too."""
     with gr.Accordion(texts.PRIVACY, open=False, elem_id="privacy"):
         gr.HTML(fragments.note(texts.PRIVACY_TEXT))
         state = gr.HTML(elem_id="consent-state")
-        buttons = _consent_buttons("settled")
+        settled = _consent_buttons("settled")
         erase = gr.Button(texts.ERASE, elem_id="erase")
         with gr.Row(visible=False) as sure:
             erase_yes = gr.Button(texts.ERASE_YES, variant="stop", elem_id="erase-yes")
             erase_no = gr.Button(texts.ERASE_NO)
         erased = gr.HTML(elem_id="erased")
+
+    def on_consent(granted: bool) -> Any:
+        async def handler(request: gr.Request) -> dict[Any, Any]:
+            with telling(page):
+                await page.service.set_consent(page.user_id(request), granted)
+                return {state: _consent_state(granted), question: gr.Column(visible=False)}
+
+        return handler
+
+    for pair in (answers, settled):
+        for granted, button in zip((True, False), pair, strict=True):
+            button.click(on_consent(granted), None, [state, question], api_visibility="private")
+
+    async def on_load(request: gr.Request) -> str:
+        with telling(page):
+            consent = await page.service.consent(page.user_id(request))
+            return _consent_state(consent is Consent.GRANTED)
+
+    gr.on(None, on_load, None, state, api_visibility="private")
 
     async def on_erase(request: gr.Request) -> dict[Any, Any]:
         with telling(page):
@@ -216,7 +216,6 @@ def _build_privacy(page: Page) -> tuple[gr.HTML, tuple[gr.Button, gr.Button]]:
             api_visibility="private",
         )
     erase_yes.click(on_erase, None, [erased, state, sure], api_visibility="private")
-    return state, buttons
 
 
 def _consent_buttons(prefix: str) -> tuple[gr.Button, gr.Button]:

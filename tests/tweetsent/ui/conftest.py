@@ -163,9 +163,7 @@ def picture(page: "Page") -> Callable[[str], None]:
             ("phone", "dark", _PHONE),
         ):
             page.set_viewport_size({"width": width, "height": height})
-            page.evaluate(
-                f"document.body.classList.toggle('dark', {str(scheme == 'dark').lower()})"
-            )
+            page.evaluate("dark => document.body.classList.toggle('dark', dark)", scheme == "dark")
             page.wait_for_timeout(400)
             page.screenshot(path=PICTURES / f"ui-{name}-{kind}.png", full_page=True)
 
