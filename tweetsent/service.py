@@ -310,6 +310,10 @@ class SentimentService:
             train_on_forwards=self._train_on_forwards,
         )
 
+    async def take_back_review(self, admin_id: int, item: ReviewItem) -> bool:
+        """Undo an admin's own word on what was this item; False when it is too late."""
+        return await self._sql(self._store.take_back_review, admin_id, item)
+
     async def stats(self, scope: Scope = EVERYTHING) -> Stats:
         """The statistics; UnseenVersionError for a version of which no prediction is."""
         return await self._sql(self._store.stats, scope, train_on_forwards=self._train_on_forwards)

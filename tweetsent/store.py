@@ -45,7 +45,7 @@ from tweetsent.records import (
     Stats,
     TrainingCorrection,
 )
-from tweetsent.review import rule, waiting_items
+from tweetsent.review import rule, unrule, waiting_items
 from tweetsent.sessions import bare_table, empty_log, insert_new, reading, writing
 from tweetsent.statistics import read_spread, read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
@@ -307,6 +307,19 @@ class Store:
             if ruled is None:
                 return False
             self._decide(session, messages_of(ruled.user_id))
+            return True
+
+    def take_back_review(self, admin_id: int, item: ReviewItem) -> bool:
+        """Undo an admin's own word on what was this item of the queue.
+
+        False when there is nothing to undo any more. The caller has checked that this is an admin.
+        """
+        with self._deciding() as session:
+            waiting = unrule(session, self._user(session, admin_id), item)
+            if waiting is None:
+                return False
+            session.flush()
+            self._decide(session, messages_of(waiting.user_id))
             return True
 
     def screen(self, correction_ids: Iterable[int], *, suspicious: Iterable[int]) -> int:

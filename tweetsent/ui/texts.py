@@ -84,6 +84,25 @@ NO_CORRECTIONS = (
     "gerekiyor."
 )
 
+# İnceleme
+REVIEW = "🗂 İnceleme"
+ACCEPT = "✅ Kabul (K)"
+REJECT = "❌ Ret (R)"
+SKIP = "⏭ Atla (A)"
+UNDO = "↩️ Geri al (G)"
+REVIEW_KEYS = "Klavyeden de olur: K kabul, R ret, A atla, G geri al."
+BULK = "Toplu karar"
+WAITING_ONES = "Bekleyen düzeltmeler (en çok 100'ü)"
+BULK_ACCEPT = "✅ Seçilenleri kabul et"
+BULK_REJECT = "❌ Seçilenleri reddet"
+NONE_CHOSEN = "Önce en az birini seç."
+ACCEPTED = "Kabul ettim."
+REJECTED = "Reddettim."
+SKIPPED = "Atladım."
+TAKEN_BACK = "Geri aldım; yeniden bekliyor."
+NOTHING_TO_UNDO = "Geri alınacak bir karar yok."
+TOO_LATE_TO_UNDO = "Bu karar artık geri alınamıyor: kullanıcı düzeltmesini değiştirmiş olabilir."
+
 
 def too_long(most: int) -> str:
     """A text is longer than any message."""
@@ -112,6 +131,12 @@ def word_effect(change: float) -> str:
     """What a word did, in points of a hundred."""
     points = f"{abs(100 * change):.0f}"
     return f"{'+' if change >= 0 else '−'}{points} puan"
+
+
+def decided(accepted: bool, done: int, late: int) -> str:
+    """What became of several corrections at once."""
+    said = f"{count(done)} düzeltmeyi {'kabul ettim' if accepted else 'reddettim'}."
+    return f"{said} {count(late)} tanesi artık beklemiyordu." if late else said
 
 
 def latency(percentile: int) -> str:
