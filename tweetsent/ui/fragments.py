@@ -11,6 +11,7 @@ from tweetsent.ui import texts
 
 CSS = """
 .gradio-container { max-width: 60rem !important; margin: 0 auto !important }
+.gradio-container main { width: 100% }
 .gradio-container * { letter-spacing: normal }
 footer { display: none !important }
 .ts-label { font-size: 1.6rem; font-weight: 650; margin: .2rem 0 .6rem }
@@ -37,7 +38,8 @@ footer { display: none !important }
 .ts-figure a { display: inline-block; color: #1d4f86; font-size: .9rem; padding: .3rem }
 .ts-top { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem;
   flex-wrap: wrap } .ts-top h1 { margin: 0; font-size: 1.35rem }
-.ts-top form { margin: 0 } .ts-top button { text-decoration: underline; cursor: pointer }
+.ts-top form { margin: 0 } .ts-top button { all: unset; text-decoration: underline;
+  cursor: pointer } .ts-top button:focus-visible { outline: 2px solid }
 .ts-numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr));
   gap: .6rem; margin: .4rem 0 } .ts-numbers div { border: 1px solid var(--border-color-primary);
   border-radius: .6rem; padding: .5rem .7rem } .ts-numbers dt { font-size: .85rem;

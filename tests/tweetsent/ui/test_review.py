@@ -25,7 +25,7 @@ def states(database: Engine) -> list[str]:
 def fill(pages: Pages, database: Engine) -> None:
     """Four corrections of which the model is sure that they are wrong."""
     store = Store(database, Pseudonymiser(load_key(pages.settings)))
-    for number, text in enumerate((EVIL, "ikinci söz", "üçüncü söz", "dördüncü söz"), 1):
+    for number, text in enumerate((EVIL, "ikinci söz", "üçüncü söz", "dördüncü söz"), 101):
         store.set_consent(number, True)
         made = store.save_prediction(
             Incoming(number, number, number, text),
