@@ -7,7 +7,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import typer
@@ -71,6 +73,8 @@ def ui(
 
     settings = load_settings()
     check_address(settings, host, name)  # before the model is loaded
+    # Gradio takes as long to import as the model to load, so it is there when the model is.
+    Thread(target=import_module, args=["gradio"], daemon=True).start()
     _serve(settings, partial(run_ui, settings, host=host, port=port, names=name))
 
 

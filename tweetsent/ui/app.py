@@ -147,7 +147,7 @@ def _blocks(title: str, links: str) -> Iterator["gr.Blocks"]:
         analytics_enabled=False,
         delete_cache=(_UPLOADS_LOOKED_AT_SECONDS, _UPLOADS_KEPT_SECONDS),
     ) as blocks:
-        gr.HTML(f'<div class="ts-top"><h1>{escape(title)}</h1>{links}</div>')
+        gr.HTML(f'<div class="ts-top"><h1>{escape(title)}</h1><nav>{links}</nav></div>')
         yield blocks
 
 

@@ -10,8 +10,9 @@ from tweetsent.occlusion import Effect
 from tweetsent.ui import texts
 
 CSS = """
-.gradio-container { max-width: 60rem !important; margin: 0 auto !important }
-.gradio-container main { width: 100% }
+.gradio-container { width: 100%; max-width: 60rem !important; margin: 0 auto !important }
+.gradio-container .main { padding: 1rem !important }
+.gradio-container .column { --layout-gap: .6rem }
 .gradio-container * { letter-spacing: normal }
 footer { display: none !important }
 .ts-label { font-size: 1.6rem; font-weight: 650; margin: .2rem 0 .6rem }
@@ -38,6 +39,7 @@ footer { display: none !important }
 .ts-figure a { display: inline-block; color: #1d4f86; font-size: .9rem; padding: .3rem }
 .ts-top { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem;
   flex-wrap: wrap } .ts-top h1 { margin: 0; font-size: 1.35rem }
+.ts-top nav { display: flex; gap: 1rem; flex-wrap: wrap }
 .ts-top form { margin: 0 } .ts-top button { all: unset; text-decoration: underline;
   cursor: pointer } .ts-top button:focus-visible { outline: 2px solid }
 .ts-numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr));

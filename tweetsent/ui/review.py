@@ -58,7 +58,7 @@ def build(page: Page) -> None:
             current: item,
             words: done,
             shown: fragments.lines([line for line in text.splitlines() if line]),
-            said: fragments.paragraph(message),
+            said: fragments.paragraph(message) if message else "",
             chosen: gr.CheckboxGroup(
                 [(_listed(one), one.correction_id) for one in waiting[:_MOST_LISTED]], value=[]
             ),

@@ -56,7 +56,6 @@ def build(page: Page) -> None:
     words = gr.HTML(elem_id="words")
 
     outputs = [prediction, result, correct, corrected, consent, words, *buttons]
-    asking = {"inputs": text, "outputs": outputs, "api_visibility": "private"}
 
     async def on_ask(written: str, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
         with telling(page):
@@ -86,8 +85,7 @@ def build(page: Page) -> None:
             yield shown
             yield {words: fragments.words(*await page.service.effects(made.text))}
 
-    ask.click(on_ask, **asking)
-    text.submit(on_ask, **asking)
+    gr.on([ask.click, text.submit], on_ask, text, outputs, api_visibility="private")
 
     def on_correct(label: Label) -> Any:
         async def handler(prediction_id: int, request: gr.Request) -> dict[Any, Any]:
