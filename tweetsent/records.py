@@ -230,6 +230,8 @@ class Reason(StrEnum):
     """Admins refused most of what they saw of its user."""
     OFTEN_CONTRARY = "often_contrary"
     """Its user contradicts the model where that is very sure, and does so often."""
+    ANONYMOUS = "anonymous"
+    """A visitor of the web page made it: whoever has many browsers is many of them."""
     SUSPICIOUS_LABEL = "suspicious_label"
     """Models trained without it found its label improbable."""
 

@@ -228,9 +228,13 @@ class SentimentService:
         """Whether a user wrote a prediction's message; NotFoundError for an unknown one."""
         return await self._sql(self._store.is_author, user_id, prediction_id)
 
-    async def correct(self, user_id: int, prediction_id: int, label: Label) -> Correction:
+    async def correct(
+        self, user_id: int, prediction_id: int, label: Label, *, is_anonymous: bool = False
+    ) -> Correction:
         """Make `label` the user's word on a prediction; NotFoundError for an unknown one."""
-        correction = await self._sql(self._store.correct, user_id, prediction_id, label)
+        correction = await self._sql(
+            self._store.correct, user_id, prediction_id, label, is_anonymous=is_anonymous
+        )
         self.telemetry.corrected()
         return correction
 

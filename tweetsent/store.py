@@ -39,6 +39,7 @@ from tweetsent.records import (
     Correction,
     Incoming,
     Prediction,
+    Reason,
     ReviewItem,
     Scope,
     Spread,
@@ -247,10 +248,13 @@ class Store:
             author = session.get_one(User, _row(session, prediction_id).user_id)
             return author.pseudonym == self._pseudonymise.user(user_id)
 
-    def correct(self, user_id: int, prediction_id: int, label: Label) -> Correction:
+    def correct(
+        self, user_id: int, prediction_id: int, label: Label, *, is_anonymous: bool = False
+    ) -> Correction:
         """Make `label` the user's word on a prediction; NotFoundError for an unknown one.
 
-        Their earlier correction stays as history; the same label again adds nothing.
+        Their earlier correction stays as history; the same label again adds nothing. An anonymous
+        one is for an admin to decide.
         """
         with self._deciding() as session:
             user = self._user(session, user_id)
@@ -258,7 +262,7 @@ class Store:
             ask = user.consent is Consent.UNASKED and user.asked_at is None
             if ask:
                 user.asked_at = utc_now()
-            old = _correct(session, user, prediction, label)
+            old = _correct(session, user, prediction, label, is_anonymous)
             self._decide(session, messages_of(user.id))
             return Correction(
                 _record(prediction),
@@ -421,7 +425,9 @@ class Store:
         return user
 
 
-def _correct(session: Session, user: User, prediction: PredictionRow, label: Label) -> Label:
+def _correct(
+    session: Session, user: User, prediction: PredictionRow, label: Label, is_anonymous: bool
+) -> Label:
     """Store a correction that changes something; returns the label this user saw before."""
     live = session.scalars(
         select(CorrectionRow).where(
@@ -437,7 +443,13 @@ def _correct(session: Session, user: User, prediction: PredictionRow, label: Lab
             # The index allows one live row: the old one must go before the new one comes.
             session.flush()
         session.add(
-            CorrectionRow(prediction_id=prediction.id, user_id=user.id, label=label, created_at=now)
+            CorrectionRow(
+                prediction_id=prediction.id,
+                user_id=user.id,
+                label=label,
+                created_at=now,
+                reason=Reason.ANONYMOUS if is_anonymous else None,
+            )
         )
     return live.label if live is not None else prediction.label
 

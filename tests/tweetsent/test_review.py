@@ -157,3 +157,15 @@ def test_nothing_is_taken_back_of_what_the_user_changed(store: Store, save: Save
     assert review(store, ADMIN, item.correction_id, accept=True)
     store.correct(1, prediction.id, NEU)
     assert not store.take_back_review(ADMIN, item)
+
+
+def test_an_anonymous_word_waits_for_an_admin_however_the_policy_sees_it(
+    store: Store, save: Saver
+) -> None:
+    own = save(1)
+    store.correct(1, own.id, NEG, is_anonymous=True)
+    (item,) = queue(store)
+    assert (item.state, item.reason) == (CorrectionState.PENDING, "anonymous")
+    assert store.training_corrections(train_on_forwards=True) == []
+    assert review(store, ADMIN, item.correction_id, accept=True)
+    assert len(store.training_corrections(train_on_forwards=True)) == 1

@@ -17,7 +17,7 @@ from tweetsent.figures import distribution_png
 from tweetsent.files import SHEETS
 from tweetsent.labelling import label_table, texts_of, write_labelled
 from tweetsent.labels import LABELS, Label, Scores
-from tweetsent.records import Consent, Incoming
+from tweetsent.records import OWNER_ID, Consent, Incoming
 from tweetsent.ui import fragments, texts
 from tweetsent.ui.page import Page, refusal, telling
 from tweetsent.uploads import read_apart
@@ -91,7 +91,9 @@ def build(page: Page) -> None:
         async def handler(prediction_id: int, request: gr.Request) -> dict[Any, Any]:
             with telling(page):
                 user_id = page.user_id(request)
-                change = await page.service.correct(user_id, prediction_id, label)
+                change = await page.service.correct(
+                    user_id, prediction_id, label, is_anonymous=user_id != OWNER_ID
+                )
                 said = fragments.paragraph(bot_texts.answers.correction(change))
                 return {corrected: said, consent: gr.Column(visible=change.ask_consent)}
 

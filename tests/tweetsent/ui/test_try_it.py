@@ -44,10 +44,10 @@ def test_a_text_is_labelled_corrected_and_consented_to(
     page.locator("#consent").wait_for(state="hidden")
     made = rows(
         database,
-        "SELECT p.label, c.label, u.consent FROM corrections c "
+        "SELECT p.label, c.label, c.state, c.reason, u.consent FROM corrections c "
         "JOIN predictions p ON p.id = c.prediction_id JOIN users u ON u.id = c.user_id",
     )
-    assert made[-1] == ("positive", "negative", "granted")
+    assert made[-1] == ("positive", "negative", "pending", "anonymous", "granted")
     page.locator("#privacy").get_by_text("Gizlilik ve eğitim izni").click()
     page.get_by_text("Eğitim izni: verdin").wait_for()
     picture("dene")
