@@ -63,7 +63,6 @@ TESTED_ELSEWHERE = {
     "tweetsent/records.py": "types only",
     "tweetsent/ui/fragments.py": "test_try_it.py reads them in a browser",
     "tweetsent/ui/login.py": "test_access.py",
-    "tweetsent/ui/page.py": "test_try_it.py",
     "tweetsent/ui/texts.py": "the browser shows them in all tests beside it",
 }
 

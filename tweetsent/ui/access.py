@@ -7,10 +7,10 @@ here first. Knows nothing of what the pages hold.
 import hashlib
 import hmac
 import ipaddress
+import itertools
 import secrets
 import time
-from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot.limits import RateLimiter
 from tweetsent.records import OWNER_ID
 
 OWNER_PATH = "/yonetim"
@@ -28,8 +29,8 @@ VISITOR_COOKIE = "tweetsent_visitor"
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SESSION_SECONDS = 12 * 3600
 _VISITOR_SECONDS = 365 * 24 * 3600
-_MOST_ATTEMPTS, _ATTEMPTS_SECONDS = 5, 300.0
-_MOST_ADDRESSES = 10_000
+_MOST_TRIES, _TRIES_SECONDS = 10, 300.0
+"""How often an address may try to log in."""
 _FIRST_VISITOR = 2**60
 """Beyond all of Telegram's ids, so that no cookie makes its visitor one of the bot's users."""
 _POLICY = (
@@ -50,8 +51,10 @@ class Access:
     password: str | None = field(default=None, repr=False)
     _sessions: dict[str, float] = field(default_factory=dict, repr=False)
     """Until when each token holds."""
-    _failures: dict[str, deque[float]] = field(default_factory=dict, repr=False)
-    """When logins from an address failed."""
+    _tries: RateLimiter = field(
+        default_factory=lambda: RateLimiter(_MOST_TRIES, _TRIES_SECONDS), repr=False
+    )
+    _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
     def answers_to(self, host: str) -> bool:
         """Whether a Host header names these pages, and no name that was pointed at them."""
@@ -62,19 +65,13 @@ class Access:
             return False
 
     def may_try(self, address: str) -> bool:
-        """Whether an address has not failed too often lately."""
-        failures = self._failures.get(address, deque())
-        while failures and failures[0] < time.monotonic() - _ATTEMPTS_SECONDS:
-            failures.popleft()
-        return len(failures) < _MOST_ATTEMPTS
+        """Whether an address has not tried too often lately; each question counts as a try."""
+        return self._tries.allows(address, next(self._numbers), time.monotonic())
 
-    def log_in(self, password: str, address: str) -> str | None:
-        """The token of a new login; None for a wrong password, which counts for its address."""
+    def log_in(self, password: str) -> str | None:
+        """The token of a new login; None for a wrong password."""
         right = self.password or secrets.token_hex()
         if not hmac.compare_digest(password.encode("utf-8", "replace"), right.encode()):
-            if len(self._failures) >= _MOST_ADDRESSES:
-                self._failures.clear()
-            self._failures.setdefault(address, deque()).append(time.monotonic())
             return None
         now = time.monotonic()
         self._sessions = {token: end for token, end in self._sessions.items() if end > now}

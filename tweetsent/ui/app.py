@@ -81,7 +81,7 @@ async def run_ui(
             any_address=not _is_loopback(host),
             password=password.get_secret_value() if password else None,
         )
-        page = Page(settings, service, retraining, access, temporary)
+        page = Page.of(settings, service, retraining, access, temporary)
         config = uvicorn.Config(
             _build(page),
             access_log=False,  # it would hold the addresses of visitors

@@ -48,7 +48,7 @@ def login_routes(access: Access) -> list[Route]:
         if access.password is None or not access.may_try(address):
             return _page(texts.TOO_MANY_LOGINS, 429)
         async with request.form(max_files=0, max_fields=1, max_part_size=4096) as form:
-            token = access.log_in(str(form.get("password", "")), address)
+            token = access.log_in(str(form.get("password", "")))
         if token is None:
             return _page(texts.WRONG_PASSWORD, 401)
         response = RedirectResponse(f"{OWNER_PATH}/", 303)

@@ -1,14 +1,17 @@
 """What every tab gets, and how its errors reach the user."""
 
+import itertools
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import gradio as gr
 
 from bot.handlers.errors import words_for
+from bot.limits import RateLimiter
 from bot.redaction import describe
 from bot.texts import files as file_texts
 from tweetsent.errors import DataError, NotFoundError, NoWordsError
@@ -21,6 +24,9 @@ from tweetsent.ui.access import Access
 log = logging.getLogger(__name__)
 
 
+_SECONDS = 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """The services that all tabs share."""
@@ -31,10 +37,34 @@ class Page:
     access: Access
     temporary: Path
     """Folder of uploads and results, each for some minutes; all that Gradio serves files of."""
+    asked: RateLimiter
+    """How often visitors of an address asked for something to be classified."""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        service: SentimentService,
+        retraining: RetrainingService,
+        access: Access,
+        temporary: Path,
+    ) -> "Page":
+        """With the rate of the settings."""
+        asked = RateLimiter(settings.tweetsent_user_rate, _SECONDS)
+        return cls(settings, service, retraining, access, temporary, asked)
 
     def user_id(self, request: gr.Request) -> int:
         """Whose words a request brings."""
         return self.access.user_id(request.cookies)
+
+    def admit(self, request: gr.Request) -> None:
+        """Count what costs the model's time; an address that asks too often is refused."""
+        host = request.client.host if request.client else ""
+        if not self.access.is_owner(request.cookies) and not self.asked.allows(
+            host, next(self._numbers), time.monotonic()
+        ):
+            raise refusal(texts.too_fast(self.settings.tweetsent_user_rate))
 
 
 @contextmanager

@@ -109,6 +109,11 @@ def too_long(most: int) -> str:
     return f"Metin çok uzun; en çok {count(most)} karakter okurum. Daha uzununu dosyayla gönder."
 
 
+def too_fast(rate: int) -> str:
+    """To an address from which more is asked than the limit a minute."""
+    return f"Sana yetişemiyorum 😅 Dakikada en çok {rate} kez sorabilirsin. Birazdan yeniden dene."
+
+
 def model(version: str) -> str:
     """Which version answered."""
     return f"Model: {version}"

@@ -59,6 +59,7 @@ def build(page: Page) -> None:
 
     async def on_ask(written: str, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
         with telling(page):
+            page.admit(request)
             if len(written) > LONGEST_TEXT:
                 raise refusal(texts.too_long(LONGEST_TEXT))
             user_id = page.user_id(request)
@@ -116,12 +117,13 @@ def _build_file(page: Page) -> None:
         picture = gr.HTML(elem_id="file-picture")
         download = gr.DownloadButton(texts.DOWNLOAD_FILE, visible=False, elem_id="download")
 
-    async def on_upload(path: str | None) -> dict[Any, Any]:
+    async def on_upload(path: str | None, request: gr.Request) -> dict[Any, Any]:
         """Asks for the column where several may hold the texts."""
         cleared = {status: "", picture: "", download: gr.DownloadButton(visible=False)}
         with telling(page):
             if path is None:
                 return cleared | {column: gr.Dropdown(visible=False)}
+            page.admit(request)
             table = await _read(page, path)
             places = await asyncio.to_thread(text_places, table, Path(path.lower()))
             if not places:
@@ -130,10 +132,13 @@ def _build_file(page: Page) -> None:
             dropdown = gr.Dropdown(choices=choices, value=places[0], visible=len(places) > 1)
             return cleared | {column: dropdown}
 
-    async def on_start(path: str | None, place: int | None) -> AsyncIterator[dict[Any, Any]]:
+    async def on_start(
+        path: str | None, place: int | None, request: gr.Request
+    ) -> AsyncIterator[dict[Any, Any]]:
         with telling(page):
             if path is None or place is None:
                 raise refusal(texts.NO_FILE)
+            page.admit(request)
             yield {status: fragments.note(texts.READING)}
             table = await _read(page, path)
             cells = await asyncio.to_thread(texts_of, table, place, Path(path))

@@ -55,6 +55,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Ite
         **{name: value for name, value in os.environ.items() if not name.startswith("TWEETSENT")},
         "TWEETSENT_DATA_DIR": str(settings.tweetsent_data_dir),
         "TWEETSENT_UI_PASSWORD": PASSWORD,
+        "TWEETSENT_USER_RATE": "60",
         "PYTHONPATH": str(ROOT),
     }
     with pages.log.open("wb") as log:
