@@ -7,10 +7,9 @@ here first. Knows nothing of what the pages hold.
 import hashlib
 import hmac
 import ipaddress
-import itertools
 import secrets
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -54,7 +53,6 @@ class Access:
     _tries: RateLimiter = field(
         default_factory=lambda: RateLimiter(_MOST_TRIES, _TRIES_SECONDS), repr=False
     )
-    _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
     def answers_to(self, host: str) -> bool:
         """Whether a Host header names these pages, and no name that was pointed at them."""
@@ -66,7 +64,7 @@ class Access:
 
     def may_try(self, address: str) -> bool:
         """Whether an address has not tried too often lately; each question counts as a try."""
-        return self._tries.allows(address, next(self._numbers), time.monotonic())
+        return self._tries.allows(address, time.monotonic_ns(), time.monotonic())
 
     def log_in(self, password: str) -> str | None:
         """The token of a new login; None for a wrong password."""
