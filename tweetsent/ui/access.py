@@ -7,6 +7,7 @@ here first. Knows nothing of what the pages hold.
 import hashlib
 import hmac
 import ipaddress
+import logging
 import secrets
 import time
 from collections.abc import Collection, Mapping
@@ -14,11 +15,13 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.limits import RateLimiter
+from bot.redaction import describe
 from tweetsent.records import OWNER_ID
 
 OWNER_PATH = "/yonetim"
@@ -37,6 +40,8 @@ _POLICY = (
     "frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
 )
 """Gradio's own page needs inline scripts; nothing may come from, or go to, another host."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -125,7 +130,13 @@ class Guard:
                     headers.append("set-cookie", carrier.headers["set-cookie"])
             await send(message)
 
-        await (refusal or self._app)(scope, receive, harden)
+        try:
+            await (refusal or self._app)(scope, receive, harden)
+        except Exception as error:  # noqa: BLE001 - the server would log a user's words with it
+            if isinstance(error.__cause__, HTTPException):  # its page was closed, says Gradio
+                await harden({"type": "http.response.body"})
+            else:
+                log.error("a request failed: %s", describe(error))
 
     def _refusal(self, request: Request) -> Response | None:
         if not self._access.answers_to(request.headers.get("host", "")):
