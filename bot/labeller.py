@@ -169,7 +169,7 @@ class Labeller:
             await self._fetch(chat, job, path)
             try:
                 table = await read_apart(path, self.limits.rows)
-                places = await asyncio.to_thread(_places, table, path)
+                places = await asyncio.to_thread(text_places, table, path)
                 place = _choose(places, job.choice)
                 if place is None:
                     await self._ask(chat, job, table, places)
@@ -229,7 +229,7 @@ class Labeller:
         if not await self._service.file_move(job.id, FileState.DELIVERING):  # cancelled meanwhile
             return
         try:
-            await chat.send(result, _result_name(job.upload.name))
+            await chat.send(result, result_name(job.upload.name))
         except TelegramError as error:
             log.warning("file %d can't be sent: %s", job.id, describe(error))
             raise _UnfitError(texts.files.NOT_SENT) from None
@@ -326,7 +326,8 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
     return await call()
 
 
-def _places(table: "pd.DataFrame", path: Path) -> list[int]:
+def text_places(table: "pd.DataFrame", path: Path) -> list[int]:
+    """The columns of a table from a file that may hold the texts."""
     if table.shape[1] == 1 and path.suffix == ".txt":
         return [0]
     return text_columns(table, path)
@@ -361,7 +362,7 @@ def _caption(job: FileJob, table: "pd.DataFrame", place: int, summary: Summary) 
     return texts.files.caption(job.upload.name, column, summary, table.attrs.get(SHEETS))
 
 
-def _result_name(name: str) -> str:
+def result_name(name: str) -> str:
     """The name of the labelled file: of what a user calls theirs, no more than a name."""
     path = PurePath(name.replace("\\", "/"))
     stem = path.stem[:_LONGEST_STEM] or "dosya"

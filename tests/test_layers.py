@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("bot", "tweetsent", "training", "migrations")
 COMPOSITION_ROOT = "tweetsent/cli/"  # puts all layers together, so it may import them all
+PAGES = "tweetsent/ui/"  # stands beside the bot and shares its texts
 
 MAY_IMPORT = {
     "tweetsent": {"tweetsent"},
@@ -60,6 +61,9 @@ TESTED_ELSEWHERE = {
     "tweetsent/errors.py": "names only; each is raised in the tests of its module",
     "tweetsent/quiet.py": "test_processes.py: nothing but the results on stdout",
     "tweetsent/records.py": "types only",
+    "tweetsent/ui/fragments.py": "test_try_it.py reads them in a browser",
+    "tweetsent/ui/login.py": "test_access.py",
+    "tweetsent/ui/texts.py": "the browser shows them in all tests beside it",
 }
 
 
@@ -94,7 +98,8 @@ def test_imports_point_one_way(package: str) -> None:
     ours |= {"tests", "benchmarks"}
     assert set(PACKAGES) <= ours
     for path in modules(package):
-        allowed = set(PACKAGES) if name_of(path).startswith(COMPOSITION_ROOT) else None
+        is_above = name_of(path).startswith((COMPOSITION_ROOT, PAGES))
+        allowed = set(PACKAGES) if is_above else None
         upward = imported(path) & ours - (allowed or MAY_IMPORT[package])
         assert not upward, f"{name_of(path)} imports {upward}"
 
@@ -103,6 +108,12 @@ def test_nothing_but_the_command_line_imports_the_command_line() -> None:
     for path in modules(*PACKAGES):
         if not name_of(path).startswith((COMPOSITION_ROOT, "tweetsent/__main__.py")):
             assert "tweetsent.cli" not in path.read_text(encoding="utf-8"), name_of(path)
+
+
+def test_nothing_but_the_command_line_imports_the_pages() -> None:
+    for path in modules(*PACKAGES):
+        if not name_of(path).startswith((COMPOSITION_ROOT, PAGES)):
+            assert "tweetsent.ui" not in path.read_text(encoding="utf-8"), name_of(path)
 
 
 def test_every_module_says_what_it_is() -> None:

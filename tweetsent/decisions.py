@@ -21,6 +21,9 @@ _Row = Row[*tuple[Any, ...]]
 WAITING = (CorrectionState.PENDING, CorrectionState.DISPUTED)
 """The states of corrections that an admin may still decide."""
 
+_FOR_AN_ADMIN = frozenset({Reason.SUSPICIOUS_LABEL, Reason.ANONYMOUS})
+"""What the policy leaves to an admin."""
+
 # `decided_by` does not say it: the admin may have been erased since.
 _REVIEWED = func.coalesce(CorrectionRow.reason, "") == Reason.REVIEWED
 
@@ -98,7 +101,7 @@ def decide_open(
 ) -> None:
     """Decide every live correction of consenting users that no admin decided.
 
-    What was flagged waits until an admin decides it or another one of its message; what an admin
+    What is for an admin waits until one decides it or another one of its message; what an admin
     decided before the message was edited says nothing of its text now. `admins` are
     pseudonyms; `messages` are the ids of the only predictions to look at.
     """
@@ -249,7 +252,7 @@ def _may_become(row: _Row, decision: Decision) -> bool:
     if row.reason == Reason.REVIEWED or not changes:
         return False
     is_admins_word = decision.reason in {Reason.CONFIRMED, Reason.OVERRULED}
-    return row.reason != Reason.SUSPICIOUS_LABEL or is_admins_word
+    return row.reason not in _FOR_AN_ADMIN or is_admins_word
 
 
 def _change(row: _Row, decision: Decision) -> dict[str, object]:

@@ -153,6 +153,27 @@ def trend_png(trend: Trend, *, title: str) -> bytes:
     return _png(figure)
 
 
+def confidence_png(counts: np.ndarray, *, title: str) -> bytes:
+    """How many predictions the model made with which confidence; `counts` over parts of 0 to 1."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure = _figure(height_inches=4.0)
+    axes = figure.add_subplot()
+    edges = np.linspace(0.0, 1.0, len(counts) + 1)
+    axes.bar(edges[:-1], counts, edges[1], align="edge", color=_BLUE, edgecolor="white")
+    # The most probable of three labels has at least a third.
+    axes.set_xlim(edges[np.flatnonzero(edges <= 1 / len(LABELS))[-1]], 1.0)
+    axes.xaxis.set_major_formatter(_percent)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set_xlabel("Güven", fontsize=13)
+    axes.set_ylabel("Mesaj", fontsize=13)
+    axes.tick_params(labelsize=12)
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
+    _title(axes, title)
+    return _png(figure)
+
+
 def distribution_png(counts: Mapping[Label, int], *, title: str) -> bytes:
     """How many texts have each label, with the shares."""
     figure = _figure(height_inches=4.5)

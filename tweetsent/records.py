@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tweetsent.labels import Label, Scores
+from tweetsent.metrics import Reliability
 from tweetsent.passages import Passages
 
 OWNER_ID = 1
@@ -229,6 +230,8 @@ class Reason(StrEnum):
     """Admins refused most of what they saw of its user."""
     OFTEN_CONTRARY = "often_contrary"
     """Its user contradicts the model where that is very sure, and does so often."""
+    ANONYMOUS = "anonymous"
+    """A visitor of the web page made it: whoever has many browsers is many of them."""
     SUSPICIOUS_LABEL = "suspicious_label"
     """Models trained without it found its label improbable."""
 
@@ -329,6 +332,21 @@ class Stats:
     def changes(self) -> int:
         """Corrections that have another label than the model's."""
         return self.corrections - self.confirmations
+
+
+LATENCY_PERCENTILES = (50, 90, 95, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How sure the model was and how long it took."""
+
+    confidences: np.ndarray
+    """(bins,) counts of predictions over equal parts of 0 to 1."""
+    reliability: Reliability | None
+    """Against the users' labels; None without any."""
+    latency_ms: dict[int, float]
+    """By percentile; empty without predictions."""
 
 
 class ModelState(StrEnum):

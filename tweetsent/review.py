@@ -64,6 +64,26 @@ def rule(
     return correction
 
 
+def unrule(session: Session, admin: User, item: ReviewItem) -> CorrectionRow | None:
+    """Make a correction wait as it did before this admin's own word on it.
+
+    Returns None when that word is not the last one any more. What the word settled of the same
+    message is to be decided anew.
+    """
+    correction = session.scalars(
+        select(CorrectionRow).where(
+            CorrectionRow.id == item.correction_id,
+            CorrectionRow.superseded_at.is_(None),
+            CorrectionRow.reason == Reason.REVIEWED,
+            CorrectionRow.decided_by == admin.id,
+        )
+    ).one_or_none()
+    if correction is not None:
+        correction.state, correction.reason = item.state, item.reason
+        correction.decided_at = correction.decided_by = None
+    return correction
+
+
 def _count(said: list[tuple[int, Label]], *, without: int) -> dict[Label, int]:
     counts = Counter(label for user_id, label in said if user_id != without)
     return {label: counts[label] for label in LABELS if label in counts}

@@ -28,6 +28,7 @@ from tweetsent.inbox import PendingUpdate
 from tweetsent.labels import Label, Scores
 from tweetsent.language import is_foreign
 from tweetsent.links import has_tweet_link, is_only_links
+from tweetsent.occlusion import Effect, effects, to_score
 from tweetsent.own_data import (
     Contact,
     HistoryPage,
@@ -57,6 +58,7 @@ from tweetsent.records import (
     ReviewItem,
     Scope,
     Scored,
+    Spread,
     Stats,
     TrainingCorrection,
     Upload,
@@ -179,6 +181,13 @@ class SentimentService:
         """
         return (await self._classify(_words(text))).scores
 
+    async def effects(self, text: str) -> tuple[Label, list[Effect]]:
+        """What each word of a cleaned text does for its label; nothing of it is stored."""
+        scores: dict[str, Scores] = {}
+        async for part in self._classifier.classify_all(to_score(text)):
+            scores.update((one, scored.scores) for one, scored in part.items())
+        return effects(text, scores)
+
     async def _classify(self, text: str) -> Scored:
         try:
             return await self._classifier.classify(text)
@@ -222,9 +231,13 @@ class SentimentService:
         """Whether a user wrote a prediction's message; NotFoundError for an unknown one."""
         return await self._sql(self._store.is_author, user_id, prediction_id)
 
-    async def correct(self, user_id: int, prediction_id: int, label: Label) -> Correction:
+    async def correct(
+        self, user_id: int, prediction_id: int, label: Label, *, is_anonymous: bool = False
+    ) -> Correction:
         """Make `label` the user's word on a prediction; NotFoundError for an unknown one."""
-        correction = await self._sql(self._store.correct, user_id, prediction_id, label)
+        correction = await self._sql(
+            self._store.correct, user_id, prediction_id, label, is_anonymous=is_anonymous
+        )
         self.telemetry.corrected()
         return correction
 
@@ -304,9 +317,17 @@ class SentimentService:
             train_on_forwards=self._train_on_forwards,
         )
 
+    async def take_back_review(self, admin_id: int, item: ReviewItem) -> bool:
+        """Undo an admin's own word on what was this item; False when it is too late."""
+        return await self._sql(self._store.take_back_review, admin_id, item)
+
     async def stats(self, scope: Scope = EVERYTHING) -> Stats:
         """The statistics; UnseenVersionError for a version of which no prediction is."""
         return await self._sql(self._store.stats, scope, train_on_forwards=self._train_on_forwards)
+
+    async def spread(self, scope: Scope = EVERYTHING) -> Spread:
+        """How sure the model was and how long it took."""
+        return await self._sql(self._store.spread, scope)
 
     async def model(self) -> ModelInfo:
         """Which version answers and which one should."""

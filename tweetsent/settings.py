@@ -15,6 +15,7 @@ _PASSWORD_IN_URL = re.compile(r"://[^/@]*?:([^@]*)@")
 ENV_FILE = Path(".env")
 """Where settings may stand, in the folder that a process is started in."""
 _SHORTEST_SECRET = 8
+_SHORTEST_PASSWORD = 12
 _TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
 _TOKEN_IN_TEXT = re.compile(r"\d+:[\w-]{30,}", re.ASCII)
 Precision = Literal["auto", "nf4", "bf16"]
@@ -142,6 +143,9 @@ class Settings(BaseSettings):
     tweetsent_files_per_day: int = Field(default=10, ge=1)
     """How many such files a user may send within 24 hours."""
 
+    tweetsent_ui_password: SecretStr | None = None
+    """Opens the owner's pages of `tweetsent ui`, 12 characters or more; closed by default."""
+
     tweetsent_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """How much is logged to stderr."""
 
@@ -186,6 +190,13 @@ class Settings(BaseSettings):
     def _secret_shape(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
             raise ValueError("must be 1 to 256 of the characters A-Z a-z 0-9 _ -")
+        return value
+
+    @field_validator("tweetsent_ui_password")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < _SHORTEST_PASSWORD:
+            raise ValueError(f"must have at least {_SHORTEST_PASSWORD} characters")
         return value
 
     @field_validator("tweetsent_text_key")
@@ -270,6 +281,7 @@ class Settings(BaseSettings):
             self.telegram_bot_token,
             self.telegram_webhook_secret,
             self.tweetsent_pseudonym_key,
+            self.tweetsent_ui_password,
         )
         values = [field.get_secret_value() for field in fields if field]
         if self.telegram_bot_token:

@@ -4,19 +4,28 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
-from sqlalchemy import ColumnElement, String, func, select
+from sqlalchemy import ColumnElement, String, case, func, select
 from sqlalchemy.orm import Session
 
 from tweetsent.decisions import trainable
 from tweetsent.errors import UnseenVersionError
 from tweetsent.labels import LABELS, Label
-from tweetsent.metrics import compute_metrics
-from tweetsent.records import Scope, Stats, Trend
+from tweetsent.metrics import compute_metrics, reliability
+from tweetsent.records import LATENCY_PERCENTILES, Scope, Spread, Stats, Trend
 from tweetsent.tables import CorrectionRow, PredictionRow, utc_now
 
 _LONGEST_BY_DAY = 35
 """Days of a trend that are shown one by one; more are shown by week."""
 
+_CONFIDENCE_BINS = 20
+_SCORES = (
+    PredictionRow.score_negative,
+    PredictionRow.score_neutral,
+    PredictionRow.score_positive,
+)
+_CONFIDENCE = case(
+    *((PredictionRow.label == label, score) for label, score in zip(LABELS, _SCORES, strict=True))
+)
 _Where = Sequence[ColumnElement[bool]]
 
 
@@ -49,6 +58,37 @@ def read_stats(session: Session, scope: Scope, *, train_on_forwards: bool) -> St
         latency_ms_p50=_latency_ms(session, where, 0.50),
         latency_ms_p95=_latency_ms(session, where, 0.95),
         trend=_trend(session, where),
+    )
+
+
+def read_spread(session: Session, scope: Scope) -> Spread:
+    """How sure the model was and how long it took, of the scope's predictions."""
+    where = _where(scope)
+    counts = np.zeros(_CONFIDENCE_BINS, dtype=int)
+    # Rounding so is rounding down; only functions that both databases have.
+    place = func.round(_CONFIDENCE * _CONFIDENCE_BINS - 0.5)
+    for index, count in session.execute(
+        select(place, func.count()).where(*where).group_by(place)
+    ).all():
+        counts[min(max(int(index), 0), _CONFIDENCE_BINS - 1)] += count
+    judged = session.execute(
+        select(CorrectionRow.label, *_SCORES)
+        .join(PredictionRow, PredictionRow.id == CorrectionRow.prediction_id)
+        .where(CorrectionRow.superseded_at.is_(None), *where)
+    ).all()
+    latencies = {
+        percentile: latency
+        for percentile in LATENCY_PERCENTILES
+        if (latency := _latency_ms(session, where, percentile / 100)) is not None
+    }
+    return Spread(
+        confidences=counts,
+        reliability=reliability(
+            np.array([scores for _, *scores in judged]), [label for label, *_ in judged]
+        )
+        if judged
+        else None,
+        latency_ms=latencies,
     )
 
 

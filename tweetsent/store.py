@@ -41,12 +41,14 @@ from tweetsent.records import (
     Correction,
     Incoming,
     Prediction,
+    Reason,
     ReviewItem,
     Scope,
+    Spread,
     Stats,
     TrainingCorrection,
 )
-from tweetsent.review import rule, waiting_items
+from tweetsent.review import rule, unrule, waiting_items
 from tweetsent.sessions import (
     bare_table,
     empty_log,
@@ -57,7 +59,7 @@ from tweetsent.sessions import (
     transaction,
     writing,
 )
-from tweetsent.statistics import read_stats
+from tweetsent.statistics import read_spread, read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
 
 T = TypeVar("T")
@@ -273,10 +275,13 @@ class Store:
             author = session.get_one(User, _row(session, prediction_id).user_id)
             return author.pseudonym == self._pseudonymise.user(user_id)
 
-    def correct(self, user_id: int, prediction_id: int, label: Label) -> Correction:
+    def correct(
+        self, user_id: int, prediction_id: int, label: Label, *, is_anonymous: bool = False
+    ) -> Correction:
         """Make `label` the user's word on a prediction; NotFoundError for an unknown one.
 
-        Their earlier correction stays as history; the same label again adds nothing.
+        Their earlier correction stays as history; the same label again adds nothing. An anonymous
+        one is for an admin to decide.
         """
         with self._deciding() as session:
             user = self._user(session, user_id)
@@ -284,7 +289,7 @@ class Store:
             ask = user.consent is Consent.UNASKED and user.asked_at is None
             if ask:
                 user.asked_at = utc_now()
-            old = _correct(session, user, prediction, label)
+            old = _correct(session, user, prediction, label, is_anonymous)
             self._decide(session, messages_of(user.id))
             return Correction(
                 _record(prediction),
@@ -333,6 +338,19 @@ class Store:
             if ruled is None:
                 return False
             self._decide(session, messages_of(ruled.user_id))
+            return True
+
+    def take_back_review(self, admin_id: int, item: ReviewItem) -> bool:
+        """Undo an admin's own word on what was this item of the queue.
+
+        False when there is nothing to undo any more. The caller has checked that this is an admin.
+        """
+        with self._deciding() as session:
+            waiting = unrule(session, self._user(session, admin_id), item)
+            if waiting is None:
+                return False
+            session.flush()
+            self._decide(session, messages_of(waiting.user_id))
             return True
 
     def screen(self, correction_ids: Iterable[int], *, suspicious: Iterable[int]) -> int:
@@ -394,6 +412,11 @@ class Store:
         with reading(self._engine) as session:
             return read_stats(session, scope, train_on_forwards=train_on_forwards)
 
+    def spread(self, scope: Scope = EVERYTHING) -> Spread:
+        """How sure the model was and how long it took."""
+        with reading(self._engine) as session:
+            return read_spread(session, scope)
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
@@ -433,7 +456,9 @@ class Store:
         return user
 
 
-def _correct(session: Session, user: User, prediction: PredictionRow, label: Label) -> Label:
+def _correct(
+    session: Session, user: User, prediction: PredictionRow, label: Label, is_anonymous: bool
+) -> Label:
     """Store a correction that changes something; returns the label this user saw before."""
     live = session.scalars(
         select(CorrectionRow).where(
@@ -449,7 +474,13 @@ def _correct(session: Session, user: User, prediction: PredictionRow, label: Lab
             # The index allows one live row: the old one must go before the new one comes.
             session.flush()
         session.add(
-            CorrectionRow(prediction_id=prediction.id, user_id=user.id, label=label, created_at=now)
+            CorrectionRow(
+                prediction_id=prediction.id,
+                user_id=user.id,
+                label=label,
+                created_at=now,
+                reason=Reason.ANONYMOUS if is_anonymous else None,
+            )
         )
     return live.label if live is not None else prediction.label
 

@@ -39,6 +39,11 @@ _FAILURES: dict[type[Exception], str] = {
 log = logging.getLogger(__name__)
 
 
+def words_for(error: Exception) -> str:
+    """What an error means for the user."""
+    return (_ANSWERS | _FAILURES).get(type(error), texts.errors.OTHER)
+
+
 async def on_error(update: object, context: BotContext) -> None:
     """Tells the user what an error means for them; logs and records those that aren't theirs.
 
@@ -64,7 +69,7 @@ async def on_error(update: object, context: BotContext) -> None:
         return
     # When Telegram itself is the trouble, this fails as well.
     with suppress(TelegramError):
-        await _tell(update, _FAILURES.get(type(error), texts.errors.OTHER))
+        await _tell(update, words_for(error))
 
 
 def _record(update: Update, error: Exception) -> Failure:

@@ -19,6 +19,7 @@ _REASONS = {
     Reason.MODEL_IS_SURE: "Model başka bir etiketten çok emin.",
     Reason.OFTEN_OVERRULED: "Bu kullanıcının düzeltmelerinin çoğu reddedildi.",
     Reason.OFTEN_CONTRARY: "Bu kullanıcı, modelin çok emin olduğu sonuçları sık sık değiştiriyor.",
+    Reason.ANONYMOUS: "Web sayfasının kimliği bilinmeyen bir ziyaretçisi düzeltti.",
     Reason.SUSPICIOUS_LABEL: "Eğitim öncesi kontrolde etiket şüpheli çıktı.",
 }
 

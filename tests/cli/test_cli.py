@@ -20,7 +20,8 @@ COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 
 def test_these_are_the_commands() -> None:
     words = (
-        "average bot chat db doctor evaluate export models predict retrain review run stats train"
+        "average bot chat db doctor evaluate export models predict retrain review run stats train "
+        "ui"
     )
     assert words.split() == COMMANDS
 
@@ -104,6 +105,11 @@ def test_the_bot_without_a_token_says_where_to_put_one(failing: Failing) -> None
     line = failing("bot")
     assert "TELEGRAM_BOT_TOKEN is not set" in line
     assert "tweetsent chat" in line
+
+
+def test_the_pages_for_others_need_a_password(failing: Failing) -> None:
+    line = failing("ui", "--host", "0.0.0.0")
+    assert "TWEETSENT_UI_PASSWORD is not set" in line
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from PIL import Image, ImageChops
 
 from tweetsent.figures import (
     comparison_png,
+    confidence_png,
     confusion_png,
     distribution_png,
     learning_curves_png,
@@ -169,3 +170,9 @@ def test_two_models_are_drawn_one_above_the_other_on_a_phones_width() -> None:
     swapped = comparison_png(other, MATRIX, title="305 satır")
     assert np.array(Image.open(io.BytesIO(swapped))).shape == np.array(picture).shape
     assert (np.array(Image.open(io.BytesIO(swapped))) != np.array(picture)).any()
+
+
+def test_confidences_are_drawn_on_a_phones_width_also_of_none() -> None:
+    few, none = (opened(confidence_png(np.full(20, count), title="Güven")) for count in (3, 0))
+    assert few.width == none.width == 864
+    assert ImageChops.difference(few, none).getbbox() is not None

@@ -123,3 +123,49 @@ def test_a_superseded_correction_is_not_decided_any_more(store: Store, save: Sav
     store.correct(1, message, POS)
     assert not review(store, ADMIN, 1, accept=True)
     assert queue(store) == []
+
+
+def test_a_word_can_be_taken_back_by_who_gave_it(store: Store, save: Saver) -> None:
+    group = save(1, is_group=True)
+    for user, label in ((1, NEG), (2, NEU)):
+        store.correct(user, group.id, label)
+    before = queue(store)
+    assert review(store, ADMIN, before[0].correction_id, accept=True)
+    assert queue(store) == []  # it overruled the other one
+    assert not store.take_back_review(OTHER_ADMIN, before[0])
+    assert store.take_back_review(ADMIN, before[0])
+    assert queue(store) == before
+    assert not store.take_back_review(ADMIN, before[0])
+
+
+def test_a_word_on_a_suspicious_label_taken_back_leaves_it_suspicious(
+    store: Store, save: Saver
+) -> None:
+    correction = store.correct(1, save(1).id, NEG)
+    assert correction.new is NEG
+    store.screen([1], suspicious=[1])
+    (item,) = queue(store)
+    assert review(store, ADMIN, item.correction_id, accept=False)
+    assert store.take_back_review(ADMIN, item)
+    assert queue(store) == [item]
+
+
+def test_nothing_is_taken_back_of_what_the_user_changed(store: Store, save: Saver) -> None:
+    prediction = save(1, confidence=0.97)
+    store.correct(1, prediction.id, NEG)
+    (item,) = queue(store)
+    assert review(store, ADMIN, item.correction_id, accept=True)
+    store.correct(1, prediction.id, NEU)
+    assert not store.take_back_review(ADMIN, item)
+
+
+def test_an_anonymous_word_waits_for_an_admin_however_the_policy_sees_it(
+    store: Store, save: Saver
+) -> None:
+    own = save(1)
+    store.correct(1, own.id, NEG, is_anonymous=True)
+    (item,) = queue(store)
+    assert (item.state, item.reason) == (CorrectionState.PENDING, "anonymous")
+    assert store.training_corrections(train_on_forwards=True) == []
+    assert review(store, ADMIN, item.correction_id, accept=True)
+    assert len(store.training_corrections(train_on_forwards=True)) == 1

@@ -42,6 +42,7 @@ def test_defaults_need_nothing(tmp_path: Path) -> None:
         ("TELEGRAM_WEBHOOK_SECRET", "with space"),
         ("TELEGRAM_WEBHOOK_SECRET", "x" * 257),
         ("TWEETSENT_HTTP_LISTEN", "http://localhost:8081"),
+        ("TWEETSENT_UI_PASSWORD", "eleven-char"),
         ("TWEETSENT_LOG_FORMAT", "xml"),
         ("TWEETSENT_ADMIN_IDS", "12,x"),
         ("TWEETSENT_CHANNELS", "@kanal"),

@@ -196,3 +196,21 @@ def test_no_message_is_a_trend_of_today(store: Store) -> None:
     trend = store.stats(train_on_forwards=False).trend
     assert trend.starts == (utc_now().date(),)
     assert not trend.predictions.any()
+
+
+def test_how_sure_the_model_was_and_how_right(store: Store, save: Saver) -> None:
+    assert store.spread().reliability is None
+    assert store.spread().latency_ms == {}
+    for message_id, words in ((1, POS), (2, NEG), (3, None)):
+        prediction = save(message_id, label=POS, latency_ms=float(message_id))
+        if words:
+            store.correct(1, prediction.id, words)
+    spread = store.spread()
+    confidence = prediction.scores.confidence
+    assert spread.confidences.sum() == 3
+    assert spread.confidences[int(confidence * len(spread.confidences))] == 3
+    assert spread.latency_ms == {50: 2.0, 90: 3.0, 95: 3.0, 99: 3.0}
+    assert spread.reliability is not None
+    assert spread.reliability.counts.sum() == 2
+    assert spread.reliability.ece == pytest.approx(abs(confidence - 0.5))
+    assert store.spread(Scope(model="another")).confidences.sum() == 0

@@ -31,6 +31,7 @@ def _root(
 app.command()(serving.run)
 app.command()(serving.bot)
 app.command()(serving.chat)
+app.command()(serving.ui)
 app.command()(model_commands.predict)
 app.command()(model_commands.evaluate)
 app.command()(model_commands.train)

@@ -20,6 +20,7 @@ _WHY = {
     Reason.MODEL_IS_SURE: "the model is very sure of another label",
     Reason.OFTEN_OVERRULED: "most corrections of its user were rejected",
     Reason.OFTEN_CONTRARY: "its user often contradicts a very sure model",
+    Reason.ANONYMOUS: "an unknown visitor of the web page made it",
     Reason.SUSPICIOUS_LABEL: "models trained without it find its label improbable",
 }
 _KEYS = "k accepts, r rejects, a skips, q ends"

@@ -1,4 +1,5 @@
-"""`tweetsent run`, `bot` and `chat`: the same application, over Telegram or in the terminal."""
+"""`tweetsent run`, `bot`, `chat` and `ui`: the same services, over Telegram, in the terminal or in
+the browser."""
 
 import asyncio
 import logging
@@ -6,8 +7,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
+
+import typer
 
 from tweetsent.cli.console import load_settings, report
 from tweetsent.errors import ConfigError
@@ -54,6 +59,23 @@ def bot() -> None:
 def chat() -> None:
     """Answer in the terminal: the bot's handlers and database, no token, no network."""
     _serve_terminal(load_settings())
+
+
+def ui(
+    host: str = typer.Option("127.0.0.1", help="Address to listen on."),
+    port: int = typer.Option(7860, min=0, max=65_535, help="Port to listen on."),
+    name: list[str] = typer.Option(
+        [], help="A name by which others call it, for example that of the proxy before it."
+    ),
+) -> None:
+    """Show the pages in the browser: try the model, and after a login watch and steer it."""
+    from tweetsent.ui.app import check_address, run_ui
+
+    settings = load_settings()
+    check_address(settings, host, name)  # before the model is loaded
+    # Gradio takes as long to import as the model to load, so it is there when the model is.
+    Thread(target=import_module, args=["gradio"], daemon=True).start()
+    _serve(settings, partial(run_ui, settings, host=host, port=port, names=name))
 
 
 def _serve_telegram(settings: Settings) -> None:

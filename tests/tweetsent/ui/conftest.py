@@ -1,0 +1,171 @@
+"""The running pages and a browser to look at them.
+
+With UI_PICTURES=1 the tests write what they see to docs/pictures, for the README.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.bot.tiny import settings_for
+from tweetsent.database import create_engine_for
+from tweetsent.settings import Settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).parents[3]
+PASSWORD = "correct-horse-battery"
+PICTURES = ROOT / "docs" / "pictures"
+_START_SECONDS = 60.0
+_DESKTOP, _PHONE = (1100, 900), (390, 844)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """A process of the pages."""
+
+    url: str
+    settings: Settings
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Pages]:
+    folder = tmp_path_factory.mktemp("ui")
+    settings = settings_for(folder, empty_database, "https://api.telegram.org", None)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    pages = Pages(f"http://127.0.0.1:{port}", settings, folder / "log")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("TWEETSENT")},
+        "TWEETSENT_DATA_DIR": str(settings.tweetsent_data_dir),
+        "TWEETSENT_UI_PASSWORD": PASSWORD,
+        "TWEETSENT_USER_RATE": "60",
+        "PYTHONPATH": str(ROOT),
+    }
+    with pages.log.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.tweetsent.ui.process", str(port)],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _wait_for(pages, process)
+        yield pages
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert "Traceback" not in pages.log.read_text("utf-8")
+    assert not (settings.tweetsent_data_dir / "ui").exists()
+
+
+def _wait_for(pages: Pages, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(pages.url, timeout=_START_SECONDS).close()
+            return
+        except (urllib.error.URLError, ConnectionError):
+            assert process.poll() is None, pages.log.read_text("utf-8")
+            assert time.monotonic() < until, pages.log.read_text("utf-8")
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def database(pages: Pages) -> Iterator[Engine]:
+    """The pages' database, beside their process."""
+    engine = create_engine_for(pages.settings.database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    program = shutil.which("chromium") or _installed_chromium()
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox"] if os.getuid() == 0 else []
+        )
+        yield browser
+        browser.close()
+
+
+def _installed_chromium() -> str:
+    """Debian's, where we may install it; else the tests say why they are skipped."""
+    if os.getuid() != 0 or shutil.which("apt-get") is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    packages = ["chromium", "fonts-noto-color-emoji"]
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    for command in (["apt-get", "update"], install):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+        if done.returncode:
+            pytest.skip(f"Chromium can't be installed: {done.stderr.strip().splitlines()[-1:]}")
+    return "/usr/bin/chromium"
+
+
+@pytest.fixture
+def page(browser: "Browser", pages: Pages) -> Iterator["Page"]:
+    """A tab of a browser that was never here; nothing on it may come from elsewhere or fail."""
+    context = browser.new_context(
+        viewport=dict(zip(("width", "height"), _DESKTOP, strict=True)), locale="tr-TR"
+    )
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    asked: list[str] = []
+    problems: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("dialog", lambda dialog: problems.append(dialog.message))
+    yield page
+    context.close()
+    local = (pages.url, "data:", "blob:")
+    assert [url for url in asked if not url.startswith(local)] == []
+    assert problems == []
+
+
+@pytest.fixture
+def owner(page: "Page", pages: Pages) -> "Page":
+    """A browser in which the owner is logged in, on the first of their tabs."""
+    page.goto(f"{pages.url}/yonetim/")
+    page.get_by_label("Parola").fill(PASSWORD)
+    page.get_by_role("button", name="Giriş yap").click()
+    page.get_by_role("button", name="Çıkış yap").wait_for()
+    return page
+
+
+@pytest.fixture
+def picture(page: "Page") -> Callable[[str], None]:
+    """Writes the page for the README, where it is asked for: as on a desk and on a phone."""
+
+    def take(name: str) -> None:
+        if not os.environ.get("UI_PICTURES"):
+            return
+        PICTURES.mkdir(exist_ok=True)
+        for kind, scheme, (width, height) in (
+            ("desktop", "light", _DESKTOP),
+            ("phone", "dark", _PHONE),
+        ):
+            page.set_viewport_size({"width": width, "height": height})
+            page.evaluate("dark => document.body.classList.toggle('dark', dark)", scheme == "dark")
+            page.wait_for_timeout(400)
+            page.screenshot(path=PICTURES / f"ui-{name}-{kind}.png", full_page=True)
+
+    return take

@@ -1,0 +1,52 @@
+"""Starting the pages: what is refused, and with which words."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from tests.bot.tiny import TinyClassifier, open_services, settings_for
+from tweetsent.errors import ConfigError
+from tweetsent.settings import Settings
+from tweetsent.ui.app import check_address, run_ui
+
+PROTECTED = Settings(_env_file=None, tweetsent_ui_password=SecretStr("correct-horse-battery"))
+OPEN = Settings(_env_file=None)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "bot.example.org"])
+def test_a_public_address_needs_a_password(host: str) -> None:
+    with pytest.raises(ConfigError, match="TWEETSENT_UI_PASSWORD is not set"):
+        check_address(OPEN, host, ())
+    check_address(PROTECTED, host, ())
+
+
+def test_a_name_before_a_local_address_needs_one_too() -> None:
+    with pytest.raises(ConfigError, match="TWEETSENT_UI_PASSWORD is not set"):
+        check_address(OPEN, "127.0.0.1", ["bot.example.org"])
+    for host in ("127.0.0.1", "::1", "localhost"):
+        check_address(OPEN, host, ())
+
+
+def test_without_gradio_the_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"pip install 'tweetsent\[ui\]'"):
+        check_address(PROTECTED, "127.0.0.1", ())
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path, empty_database: Path) -> None:
+    settings = settings_for(tmp_path, empty_database, "https://api.telegram.org", None)
+
+    async def start(port: int) -> None:
+        service, retraining = open_services(settings, TinyClassifier())
+        try:
+            await run_ui(settings, service, retraining, host="127.0.0.1", port=port)
+        finally:
+            await service.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"can't listen on 127.0.0.1:{port}: Address already"):
+            asyncio.run(start(port))

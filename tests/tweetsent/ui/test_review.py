@@ -1,0 +1,75 @@
+"""İnceleme in a browser: by keyboard, many at once, and back again."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from tests.tweetsent.ui.conftest import Pages
+from tests.tweetsent.ui.test_try_it import rows
+from tweetsent.labels import Label, Scores
+from tweetsent.pseudonyms import Pseudonymiser, load_key
+from tweetsent.records import Incoming
+from tweetsent.store import Store
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SAID = "Fena değil ama pahalı", "Kargo üç günde anca geldi", "Bir daha mı, asla"
+EVIL = "<b>kalın</b><script>alert(1)</script>"
+
+
+def states(database: Engine) -> list[str]:
+    return [str(state) for (state,) in rows(database, "SELECT state FROM corrections ORDER BY id")]
+
+
+def fill(pages: Pages, database: Engine) -> None:
+    """Four corrections of which the model is sure that they are wrong."""
+    store = Store(database, Pseudonymiser(load_key(pages.settings)))
+    for number, text in enumerate((EVIL, *SAID), 101):
+        store.set_consent(number, True)
+        made = store.save_prediction(
+            Incoming(number, number, number, text),
+            Scores(0.01, 0.02, 0.97),
+            model_version="tiny-1",
+            prompt_version="p1",
+            latency_ms=1.0,
+        )
+        store.correct(number, made.id, Label.NEGATIVE)
+
+
+def test_the_queue_is_worked_off_and_words_are_taken_back(
+    page: "Page", pages: Pages, database: Engine, picture: Callable[[str], None]
+) -> None:
+    fill(pages, database)
+    page.goto(f"{pages.url}/yonetim/")
+    page.get_by_label("Parola").fill("correct-horse-battery")
+    page.keyboard.press("Enter")
+    page.get_by_role("tab", name="İnceleme").click()
+    item, said = page.locator("#review-item"), page.locator("#review-said")
+    item.get_by_text(f"“{EVIL}”").wait_for()
+    assert item.locator("b, script").count() == 0
+
+    page.keyboard.press("k")
+    item.get_by_text(f"“{SAID[0]}”").wait_for()
+    assert states(database) == ["accepted", "pending", "pending", "pending"]
+    page.keyboard.press("r")
+    item.get_by_text(f"“{SAID[1]}”").wait_for()
+    assert states(database) == ["accepted", "rejected", "pending", "pending"]
+    page.keyboard.press("g")
+    item.get_by_text(f"“{SAID[0]}”").wait_for()
+    said.get_by_text("Geri aldım").wait_for()
+    assert states(database) == ["accepted", "pending", "pending", "pending"]
+    page.keyboard.press("a")
+    item.get_by_text(f"“{SAID[1]}”").wait_for()
+
+    page.locator("#bulk").get_by_text("Toplu karar").click()
+    for text in (SAID[0], SAID[2]):
+        page.get_by_label(f"“{text}”").check()
+    picture("inceleme")
+    page.locator("#bulk-reject").click()
+    said.get_by_text("2 düzeltmeyi reddettim.").wait_for()
+    assert states(database) == ["accepted", "rejected", "pending", "rejected"]
+    page.locator("#review-undo").click()
+    said.get_by_text("Geri aldım").wait_for()
+    assert states(database) == ["accepted", "pending", "pending", "pending"]

@@ -1,0 +1,143 @@
+"""Dene in a browser: a text, its words, a correction, consent, a file, and what goes wrong."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from sqlalchemy import Engine, text
+
+from tests.tweetsent.ui.conftest import Pages
+from tweetsent.records import OWNER_ID
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+EVIL = '<img src=x onerror=alert(1)> harika <script>alert(2)</script> & "oldu"'
+
+
+def ask(page: "Page", pages: Pages, written: str) -> None:
+    page.goto(pages.url)
+    page.get_by_label("Metin", exact=True).fill(written)
+    page.get_by_role("button", name="Duygusunu söyle").click()
+
+
+def rows(database: Engine, query: str) -> list[tuple[object, ...]]:
+    with database.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def test_a_text_is_labelled_corrected_and_consented_to(
+    page: "Page", pages: Pages, database: Engine, picture: Callable[[str], None]
+) -> None:
+    ask(page, pages, "Film harika ama sonu biraz uzun geldi")
+    page.locator("#result").get_by_text("😊 Olumlu · %93").wait_for()
+    assert page.get_by_role("img", name="Olumlu %93").is_visible()
+    assert page.locator("#result").get_by_text("Model: tiny-1").is_visible()
+    decisive = page.locator("#words mark", has_text="harika")
+    decisive.wait_for()
+    assert decisive.get_attribute("title") == "+73 puan"
+
+    page.get_by_role("button", name="✏️ 😞 Olumsuz").click()
+    page.get_by_text("✏️ Düzelttim: 😊 Olumlu → 😞 Olumsuz. Teşekkürler!").wait_for()
+    page.locator("#consent").get_by_role("button", name="Evet, kullan").click()
+    page.locator("#consent").wait_for(state="hidden")
+    made = rows(
+        database,
+        "SELECT p.label, c.label, c.state, c.reason, u.consent FROM corrections c "
+        "JOIN predictions p ON p.id = c.prediction_id JOIN users u ON u.id = c.user_id",
+    )
+    assert made[-1] == ("positive", "negative", "pending", "anonymous", "granted")
+    page.locator("#privacy").get_by_text("Gizlilik ve eğitim izni").click()
+    page.get_by_text("Eğitim izni: verdin").wait_for()
+    picture("dene")
+
+    page.locator("#erase").click()
+    page.locator("#erase-yes").click()
+    page.get_by_text("yazdığın her şeyi sildim").wait_for()
+    assert rows(database, "SELECT id FROM predictions WHERE text LIKE 'Film%'") == []
+
+
+def test_html_in_a_text_is_shown_as_text(page: "Page", pages: Pages) -> None:
+    ask(page, pages, EVIL)
+    page.locator("#words mark", has_text="harika").wait_for()
+    assert page.locator("#words .ts-words").inner_text() == EVIL
+    assert page.locator("#words img, #words script").count() == 0
+
+
+def test_the_keyboard_is_enough(page: "Page", pages: Pages) -> None:
+    page.goto(pages.url)
+    page.get_by_label("Metin", exact=True).press_sequentially("berbat bir gün")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.locator("#words mark", has_text="berbat").wait_for()
+    page.locator("#to-positive").focus()
+    page.keyboard.press("Enter")
+    page.get_by_text("Düzelttim: 😞 Olumsuz → 😊 Olumlu").wait_for()
+
+
+def test_a_list_shows_its_lines_and_an_unread_text_why(page: "Page", pages: Pages) -> None:
+    ask(page, pages, "1. harika bir yer\n2. berbat servis\n3. yarın açık")
+    page.locator("#words").get_by_text("😞 %88 berbat servis").wait_for()
+    page.get_by_label("Metin", exact=True).fill("😍😍")
+    page.get_by_role("button", name="Duygusunu söyle").click()
+    page.get_by_text("değerlendirebileceğim bir söz bulamadım").wait_for()
+
+
+def test_a_failing_model_is_one_sentence(page: "Page", pages: Pages) -> None:
+    ask(page, pages, "bu metin bozuk çöktü")
+    page.get_by_text("Şu an mesajları değerlendiremiyorum").wait_for()
+    assert "bu metin" not in pages.log.read_text("utf-8")
+
+
+def test_a_file_comes_back_labelled(page: "Page", pages: Pages, tmp_path: Path) -> None:
+    path = tmp_path / "anket.csv"
+    path.write_text(
+        "görüş,yorum\nürün harika çıktı,kargo berbat bir halde\n,kargo geldi bugün\n", "utf-8"
+    )
+    page.goto(pages.url)
+    page.locator("#file-part").get_by_text("Bir dosyayı etiketle").click()
+    page.locator("#file input[type=file]").set_input_files(path)
+    page.get_by_label("Metinlerin sütunu").click()
+    page.get_by_role("option", name="yorum").click()
+    page.get_by_role("button", name="Etiketle", exact=True).click()
+    page.get_by_text("😞 Olumsuz: 1 (%50)").wait_for()
+    assert page.get_by_role("img", name="2 metnin duygusu").is_visible()
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    assert download.value.suggested_filename == "anket-duygu.csv"
+    labelled = pd.read_csv(download.value.path())
+    assert list(labelled["Duygu"]) == ["Olumsuz", "Tarafsız"]
+    folder = pages.settings.tweetsent_data_dir / "ui"
+    kept = [one for one in folder.rglob("*") if one.is_file() and one.stat().st_size]
+    assert [one.name for one in kept] == ["anket-duygu.csv"]
+
+
+def test_an_unreadable_file_says_why(page: "Page", pages: Pages, tmp_path: Path) -> None:
+    page.goto(pages.url)
+    page.locator("#file-part").get_by_text("Bir dosyayı etiketle").click()
+    for name, said in (
+        ("tablo.xlsx", "Adı .xlsx ama Excel dosyası değil"),
+        ("resim.png", "Bu tür dosyaları okuyamıyorum"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(b"no workbook")
+        page.locator("#file input[type=file]").set_input_files(path)
+        page.get_by_text(said).wait_for()
+        page.reload()
+        page.locator("#file-part").get_by_text("Bir dosyayı etiketle").click()
+
+
+def test_the_owner_writes_as_the_terminal_does(
+    owner: "Page", pages: Pages, database: Engine
+) -> None:
+    from tweetsent.pseudonyms import Pseudonymiser, load_key
+
+    ask(owner, pages, "sahibinden harika bir söz")
+    owner.locator("#words mark", has_text="harika").wait_for()
+    pseudonym = Pseudonymiser(load_key(pages.settings)).user(OWNER_ID)
+    assert rows(
+        database,
+        "SELECT p.text FROM predictions p JOIN users u ON u.id = p.user_id "
+        f"WHERE u.pseudonym = '{pseudonym}'",
+    ) == [("sahibinden harika bir söz",)]

@@ -1,0 +1,128 @@
+"""Pieces of HTML that several tabs show; every text in them is escaped here."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+from bot.texts.wording import name, percent
+from tweetsent.labels import LABELS, Label, Scores
+from tweetsent.occlusion import Effect
+from tweetsent.ui import texts
+
+CSS = """
+.gradio-container { width: 100%; max-width: 60rem !important; margin: 0 auto !important }
+.gradio-container .main { padding: 1rem !important }
+.gradio-container .column { --layout-gap: .6rem }
+.gradio-container * { letter-spacing: normal }
+footer { display: none !important }
+.ts-label { font-size: 1.6rem; font-weight: 650; margin: .2rem 0 .6rem }
+.ts-bars { display: grid; grid-template-columns: max-content 1fr 3.2rem; gap: .45rem .8rem;
+  align-items: center }
+.ts-track { height: .85rem; border-radius: .5rem; background: var(--background-fill-secondary);
+  border: 1px solid var(--border-color-primary); overflow: hidden }
+.ts-fill { height: 100%; min-width: 2px }
+.ts-negative { background: #d9822b } .ts-neutral { background: #9a9a9a }
+.ts-positive { background: #2f6fb0 }
+.ts-note { color: var(--body-text-color); opacity: .75; font-size: .9rem; margin: .6rem 0 0 }
+.ts-words { font-size: 1.15rem; line-height: 2.1; overflow-wrap: anywhere; margin: .3rem 0 }
+.ts-words mark { color: inherit; border-radius: .3rem; padding: .12rem .22rem;
+  background: rgb(47 111 176 / var(--ts)) }
+.ts-words mark.ts-against { background: rgb(217 130 43 / var(--ts));
+  border-bottom: 2px dotted #d9822b }
+.ts-list { padding: 0; margin: .6rem 0; list-style: none } .ts-list li { margin: .25rem 0;
+  overflow-wrap: anywhere }
+.ts-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr));
+  gap: 1rem }
+.ts-figure { margin: 0; border: 1px solid var(--border-color-primary); border-radius: .6rem;
+  padding: .5rem; background: #fff }
+.ts-figure img { width: 100%; height: auto; display: block }
+.ts-figure a { display: inline-block; color: #1d4f86; font-size: .9rem; padding: .3rem }
+.ts-top { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem;
+  flex-wrap: wrap } .ts-top h1 { margin: 0; font-size: 1.35rem }
+.ts-top nav { display: flex; gap: 1rem; flex-wrap: wrap }
+.ts-top form { margin: 0 } .ts-top button { all: unset; text-decoration: underline;
+  cursor: pointer } .ts-top button:focus-visible { outline: 2px solid }
+.ts-numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr));
+  gap: .6rem; margin: .4rem 0 } .ts-numbers div { border: 1px solid var(--border-color-primary);
+  border-radius: .6rem; padding: .5rem .7rem } .ts-numbers dt { font-size: .85rem;
+  opacity: .75 } .ts-numbers dd { margin: 0; font-size: 1.25rem;
+  font-weight: 600; overflow-wrap: anywhere }
+"""
+_STRONGEST = 0.75
+"""How opaque the colour of a word is that decides alone."""
+
+
+def result(scores: Scores, version: str) -> str:
+    """Label, confidence and the three scores as bars."""
+    bars = "".join(_bar(label, scores.of(label)) for label in LABELS)
+    return (
+        f'<p class="ts-label">{name(scores.label)} · {percent(scores.confidence)}</p>'
+        f'<div class="ts-bars">{bars}</div>{note(texts.model(version))}'
+    )
+
+
+def note(text: str) -> str:
+    """A line in small letters."""
+    return f'<p class="ts-note">{escape(text)}</p>'
+
+
+def paragraph(text: str) -> str:
+    """A line in letters as large as the rest."""
+    return f"<p>{escape(text)}</p>"
+
+
+def lines(entries: Sequence[str]) -> str:
+    """Some lines below each other."""
+    return f'<ul class="ts-list">{"".join(f"<li>{escape(one)}</li>" for one in entries)}</ul>'
+
+
+def words(label: Label, effects: Sequence[Effect]) -> str:
+    """A text whose words are coloured by what they did for its label."""
+    marked = " ".join(_word(effect) for effect in effects)
+    return (
+        f"<h3>{escape(texts.words_title(label.turkish))}</h3>"
+        f'<p class="ts-words">{marked}</p>{note(texts.words_legend(label.turkish))}'
+    )
+
+
+def figure(png: bytes, title: str, file_name: str) -> str:
+    """A picture that can be downloaded; it is part of the page, so no file of it is served."""
+    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return (
+        f'<figure class="ts-figure"><img src="{source}" alt="{escape(title)}">'
+        f'<figcaption><a href="{source}" download="{escape(file_name)}.png">'
+        f"{texts.DOWNLOAD}</a></figcaption></figure>"
+    )
+
+
+def figures(drawn: Sequence[str]) -> str:
+    """Pictures beside each other where there is room."""
+    return f'<div class="ts-figures">{"".join(drawn)}</div>'
+
+
+def numbers(entries: Sequence[tuple[str, str]]) -> str:
+    """Figures with their names."""
+    cells = "".join(
+        f"<div><dt>{escape(title)}</dt><dd>{escape(value)}</dd></div>" for title, value in entries
+    )
+    return f'<dl class="ts-numbers">{cells}</dl>'
+
+
+def _bar(label: Label, share: float) -> str:
+    return (
+        f'<span>{name(label)}</span><div class="ts-track" role="img" '
+        f'aria-label="{label.turkish} {percent(share)}"><div class="ts-fill ts-{label}" '
+        f'style="width:{100 * share:.1f}%"></div></div><span>{percent(share)}</span>'
+    )
+
+
+def _word(effect: Effect) -> str:
+    word = escape(effect.word)
+    if effect.change is None:
+        return word
+    kind = ' class="ts-against"' if effect.change < 0 else ""
+    strength = min(abs(effect.change), 1.0) ** 0.5 * _STRONGEST  # small effects are seen, too
+    return (
+        f'<mark{kind} style="--ts:{strength:.2f}" title="{texts.word_effect(effect.change)}">'
+        f"{word}</mark>"
+    )

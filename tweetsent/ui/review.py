@@ -1,0 +1,130 @@
+"""The tab İnceleme: the corrections that wait, one by one with the keyboard or many at once."""
+
+from typing import Any
+
+import gradio as gr
+
+from bot import texts as bot_texts
+from bot.texts.wording import shortened
+from tweetsent.records import OWNER_ID, ReviewItem
+from tweetsent.ui import fragments, texts
+from tweetsent.ui.page import Page, refusal, telling
+
+_MOST_LISTED = 100
+_LONGEST_LISTED = 160
+_KEYS = {"k": "review-accept", "r": "review-reject", "a": "review-skip", "g": "review-undo"}
+_SHORTCUTS = f"""() => document.addEventListener("keydown", event => {{
+  const id = {_KEYS}[event.key.toLowerCase()];
+  if (!id || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const button = document.getElementById(id);
+  if (button && button.offsetParent) button.click();
+}})"""
+
+Words = list[list[ReviewItem]]
+"""What the owner decided since the page was opened; each entry is one click, the last one last."""
+
+
+def build(page: Page) -> None:
+    """Adds what is on the tab to the open `gr.Blocks`."""
+    current: gr.State = gr.State(None)
+    words: gr.State = gr.State([])
+    shown = gr.HTML(elem_id="review-item")
+    with gr.Row():
+        accept = gr.Button(texts.ACCEPT, elem_id="review-accept", min_width=120)
+        reject = gr.Button(texts.REJECT, elem_id="review-reject", min_width=120)
+        skip = gr.Button(texts.SKIP, elem_id="review-skip", min_width=120)
+        undo = gr.Button(texts.UNDO, elem_id="review-undo", min_width=120)
+    said = gr.HTML(elem_id="review-said")
+    gr.HTML(fragments.note(texts.REVIEW_KEYS))
+    with gr.Accordion(texts.BULK, open=False, elem_id="bulk"):
+        chosen = gr.CheckboxGroup([], label=texts.WAITING_ONES, elem_id="bulk-items")
+        with gr.Row():
+            accept_all = gr.Button(texts.BULK_ACCEPT, elem_id="bulk-accept", min_width=120)
+            reject_all = gr.Button(texts.BULK_REJECT, elem_id="bulk-reject", min_width=120)
+    outputs = [current, words, shown, said, chosen]
+
+    async def queue(after: int, message: str, done: Words) -> dict[Any, Any]:
+        """The first item behind one, and what waits in all."""
+        waiting = await page.service.review_queue()
+        following = [item for item in waiting if item.correction_id > after]
+        item = following[0] if following else None
+        text = (
+            bot_texts.review.item(item, left=len(following))
+            if item
+            else bot_texts.review.end(skipped=len(waiting))
+        )
+        return {
+            current: item,
+            words: done,
+            shown: fragments.lines([line for line in text.splitlines() if line]),
+            said: fragments.paragraph(message) if message else "",
+            chosen: gr.CheckboxGroup(
+                [(_listed(one), one.correction_id) for one in waiting[:_MOST_LISTED]], value=[]
+            ),
+        }
+
+    async def on_load() -> dict[Any, Any]:
+        with telling(page):
+            return await queue(0, "", [])
+
+    def on_word(accepted: bool) -> Any:
+        async def handler(item: ReviewItem | None, done: Words) -> dict[Any, Any]:
+            with telling(page):
+                if item is None:
+                    return await queue(0, "", done)
+                number = item.correction_id
+                if not await page.service.review(OWNER_ID, number, accept=accepted):
+                    return await queue(number, bot_texts.review.TOO_LATE, done)
+                message = texts.ACCEPTED if accepted else texts.REJECTED
+                return await queue(number, message, [*done, [item]])
+
+        return handler
+
+    async def on_skip(item: ReviewItem | None, done: Words) -> dict[Any, Any]:
+        with telling(page):
+            return await queue(item.correction_id if item else 0, texts.SKIPPED, done)
+
+    async def on_undo(done: Words) -> dict[Any, Any]:
+        with telling(page):
+            if not done:
+                raise refusal(texts.NOTHING_TO_UNDO)
+            back = [
+                item for item in done[-1] if await page.service.take_back_review(OWNER_ID, item)
+            ]
+            if not back:
+                return await queue(0, texts.TOO_LATE_TO_UNDO, done[:-1])
+            return await queue(back[0].correction_id - 1, texts.TAKEN_BACK, done[:-1])
+
+    def on_words(accepted: bool) -> Any:
+        async def handler(numbers: list[int], done: Words) -> dict[Any, Any]:
+            with telling(page):
+                if not numbers:
+                    raise refusal(texts.NONE_CHOSEN)
+                items = [
+                    item
+                    for item in await page.service.review_queue()
+                    if item.correction_id in set(numbers)
+                    and await page.service.review(OWNER_ID, item.correction_id, accept=accepted)
+                ]
+                message = texts.decided(accepted, len(items), len(numbers) - len(items))
+                return await queue(0, message, [*done, items])
+
+        return handler
+
+    for trigger, handler, inputs in (
+        (accept, on_word(True), [current, words]),
+        (reject, on_word(False), [current, words]),
+        (skip, on_skip, [current, words]),
+        (undo, on_undo, [words]),
+        (accept_all, on_words(True), [chosen, words]),
+        (reject_all, on_words(False), [chosen, words]),
+    ):
+        trigger.click(handler, inputs, outputs, api_visibility="private")
+    gr.on(None, on_load, None, outputs, api_visibility="private")
+    gr.on(None, None, js=_SHORTCUTS)
+
+
+def _listed(item: ReviewItem) -> str:
+    model, user = item.scores.label.emoji, item.label.emoji
+    return f"🤖 {model} → 👤 {user} “{shortened(item.text, _LONGEST_LISTED)}”"

@@ -1,0 +1,159 @@
+"""What only the pages say, in Turkish; what the bot says too comes from its texts."""
+
+from bot.texts.wording import count, percent
+
+# Everywhere
+TITLE = "tweetsent: Türkçe mesajların duygusu"
+TROUBLE = "Olmadı"
+DOWNLOAD = "⬇️ İndir"
+
+# Login
+LOGIN = "Yönetim girişi"
+LOG_IN = "Giriş yap"
+LOG_OUT = "Çıkış yap"
+PASSWORD = "Parola"
+WRONG_PASSWORD = "Parola yanlış. Yeniden dene."
+TOO_MANY_LOGINS = "Çok fazla deneme oldu. Birkaç dakika sonra yeniden dene."
+NO_OWNER_PAGES = "Yönetim sayfaları kapalı: açmak için TWEETSENT_UI_PASSWORD ayarını yap."
+TO_FRONT = "Deneme sayfası"
+OWNER_TITLE = "tweetsent: yönetim"
+OWNER_LINK = "Yönetim"
+
+# Dene
+TRY_TITLE = "Bu mesaj nasıl bir duygu taşıyor?"
+TEXT = "Metin"
+TEXT_PLACEHOLDER = "Türkçe bir mesaj ya da tweet yaz…"
+ASK = "Duygusunu söyle"
+EXAMPLES = "Örnekler"
+EXAMPLE_TEXTS = (
+    "Yeni telefonum bugün geldi, bayıldım 😍",
+    "Kargo üç gündür gelmedi, kimse telefona bakmıyor.",
+    "Toplantı yarın saat ikide başlıyor.",
+)
+WAITING = "Kelimelerin etkisi hesaplanıyor…"
+CORRECT = "Doğrusu hangisi?"
+FILE = "📄 Bir dosyayı etiketle"
+FILE_HINT = ".xlsx, .csv ya da .txt. Metinleri saklanmaz; sonuç on dakika sonra silinir."
+CHOOSE_FILE = "Dosya"
+COLUMN = "Metinlerin sütunu"
+LABEL_FILE = "Etiketle"
+DOWNLOAD_FILE = "⬇️ Etiketlenmiş dosyayı indir"
+READING = "Dosya okunuyor…"
+NO_FILE = "Önce bir dosya seç."
+OTHER_FILE = "Bu tür dosyaları okuyamıyorum. Excel'de açıp .xlsx ya da .csv olarak kaydet."
+PRIVACY = "🔒 Gizlilik ve eğitim izni"
+PRIVACY_TEXT = (
+    "Yazdığın metin, sonucu ve düzeltmen, tarayıcındaki rastgele bir koda bağlı olarak bu "
+    "sunucunun veritabanında durur; adın ya da adresin saklanmaz, metinler başka bir hizmete "
+    "gönderilmez. Düzeltmelerin yalnızca izin verdiysen eğitimde kullanılır."
+)
+CONSENT_QUESTION = (
+    "🎓 Düzeltmelerini, metinleriyle birlikte, modeli eğitmek için kullanabilir miyim? Gerekirse "
+    "bir yönetici metne bakıp düzeltmeyi onaylar; kimin yazdığını görmez. Kararını aşağıdaki "
+    "“Gizlilik” bölümünde dilediğin an değiştirebilirsin; hayır dersen de her şey aynı şekilde "
+    "çalışır."
+)
+CONSENT_YES = "✅ Evet, kullan"
+CONSENT_NO = "Hayır, kullanma"
+GRANTED = "Eğitim izni: verdin ✅"
+NOT_GRANTED = "Eğitim izni: yok"
+ERASE = "🗑 Yazdıklarımı sil"
+ERASE_YES = "Evet, hepsini sil"
+ERASE_NO = "Vazgeç"
+ERASED = "Bu tarayıcıdan yazdığın her şeyi sildim."
+# Durum
+OVERVIEW = "📊 Durum"
+PERIOD = "Dönem"
+PERIODS = (("Tüm zamanlar", 0), ("Son 7 gün", 7), ("Son 30 gün", 30), ("Son 90 gün", 90))
+ALL_MODELS = "Tüm sürümler"
+MODEL = "Model sürümü"
+REFRESH = "Yenile"
+NOTHING_YET = "Bu seçimde henüz tahmin yok."
+USERS = "Kullanıcı"
+PREDICTIONS = "Tahmin"
+LAST_DAY = "Son 24 saatte"
+CORRECTIONS = "Düzeltme"
+TRAINABLE = "Eğitim izni olan"
+ACCURACY = "Doğruluk"
+MACRO_F1 = "Makro-F1"
+SHARES = "Etiketlerin payı"
+CONFIDENCES = "Modelin güveni"
+RELIABILITY = "Güven ve doğruluk"
+NO_CORRECTIONS = (
+    "Bu seçimde henüz düzeltme yok; doğruluk, karışıklık matrisi ve güvenilirlik için düzeltme "
+    "gerekiyor."
+)
+
+# İnceleme
+REVIEW = "🗂 İnceleme"
+ACCEPT = "✅ Kabul (K)"
+REJECT = "❌ Ret (R)"
+SKIP = "⏭ Atla (A)"
+UNDO = "↩️ Geri al (G)"
+REVIEW_KEYS = "Klavyeden de olur: K kabul, R ret, A atla, G geri al."
+BULK = "Toplu karar"
+WAITING_ONES = "Bekleyen düzeltmeler (en çok 100'ü)"
+BULK_ACCEPT = "✅ Seçilenleri kabul et"
+BULK_REJECT = "❌ Seçilenleri reddet"
+NONE_CHOSEN = "Önce en az birini seç."
+ACCEPTED = "Kabul ettim."
+REJECTED = "Reddettim."
+SKIPPED = "Atladım."
+TAKEN_BACK = "Geri aldım; yeniden bekliyor."
+NOTHING_TO_UNDO = "Geri alınacak bir karar yok."
+TOO_LATE_TO_UNDO = "Bu karar artık geri alınamıyor: kullanıcı düzeltmesini değiştirmiş olabilir."
+
+
+def too_long(most: int) -> str:
+    """A text is longer than any message."""
+    return f"Metin çok uzun; en çok {count(most)} karakter okurum. Daha uzununu dosyayla gönder."
+
+
+def too_fast(rate: int) -> str:
+    """To an address from which more is asked than the limit a minute."""
+    return f"Sana yetişemiyorum 😅 Dakikada en çok {rate} kez sorabilirsin. Birazdan yeniden dene."
+
+
+def model(version: str) -> str:
+    """Which version answered."""
+    return f"Model: {version}"
+
+
+def words_title(label: str) -> str:
+    """What the coloured words show."""
+    return f"“{label}” puanını hangi kelimeler etkiledi?"
+
+
+def words_legend(label: str) -> str:
+    """How to read the colours."""
+    return (
+        f"Mavi kelimeler “{label}” puanını artırdı, altı noktalı turuncular azalttı; "
+        "renk ne kadar koyuysa etki o kadar büyük."
+    )
+
+
+def word_effect(change: float) -> str:
+    """What a word did, in points of a hundred."""
+    points = f"{abs(100 * change):.0f}"
+    return f"{'+' if change >= 0 else '−'}{points} puan"
+
+
+def decided(accepted: bool, done: int, late: int) -> str:
+    """What became of several corrections at once."""
+    said = f"{count(done)} düzeltmeyi {'kabul ettim' if accepted else 'reddettim'}."
+    return f"{said} {count(late)} tanesi artık beklemiyordu." if late else said
+
+
+def latency(percentile: int) -> str:
+    """The name of a percentile of the latency."""
+    return f"Süre, %{percentile}"
+
+
+def milliseconds(number: float) -> str:
+    """A latency."""
+    return f"{count(round(number))} ms"
+
+
+def progress(done: int, total: int) -> str:
+    """How much of a file is labelled."""
+    return f"{percent(done / total)} · {count(done)} / {count(total)} farklı metin"
