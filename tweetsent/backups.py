@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,10 +29,21 @@ from tweetsent.database import (
     upgrade,
 )
 from tweetsent.errors import DataError, StoreError
+from tweetsent.inbox import Inbox
 from tweetsent.sessions import READ_ONLY, readable_errors, show, sqlite_path
 
 _SQLITE_MAGIC, _POSTGRES_MAGIC = b"SQLite format 3\0", b"PGDMP"
 _PROGRAMS = ("pg_dump", "pg_restore", "psql")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore left behind."""
+
+    replaced: Path | None
+    """The backup that was taken of the replaced database; None where there was none."""
+    given_up: int
+    """Updates that waited when the backup was taken."""
 
 
 def default_target(url: str, data_dir: Path) -> Path:
@@ -90,12 +102,12 @@ def check_backup(url: str, backup: Path) -> str:
     return revision
 
 
-def restore(url: str, backup: Path) -> Path | None:
+def restore(url: str, backup: Path) -> Restored:
     """Put a backup in the place of a database, at this code's revision.
 
-    Returns the backup that was taken of the replaced database; None where there was none. All of it
-    happens or nothing. Raises DataError or StoreError as `check_backup`, and StoreError while
-    anybody uses the database.
+    What waited in its inbox is given up: most of it was answered since. All of it happens or
+    nothing. Raises DataError or StoreError as `check_backup`, and StoreError while anybody uses the
+    database.
     """
     check_backup(url, backup)
     engine = create_engine_for(url, foreign_keys=False)
@@ -114,7 +126,11 @@ def restore(url: str, backup: Path) -> Path | None:
     finally:
         engine.dispose()
     upgrade(url)
-    return replaced
+    engine = create_engine_for(url)
+    try:
+        return Restored(replaced, Inbox(engine).give_up_all("Restored"))
+    finally:
+        engine.dispose()
 
 
 def _now() -> str:

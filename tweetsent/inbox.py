@@ -115,6 +115,17 @@ class Inbox:
         with writing(self._engine) as session:
             _note_failure(session, update_id, error, failed_at=utc_now())
 
+    def give_up_all(self, error: str) -> int:
+        """Give up whatever is pending; returns how many updates that were."""
+        given_up = (
+            update(InboxRow)
+            .where(InboxRow.failed_at.is_(None))
+            .values(failed_at=utc_now(), error=error)
+            .returning(InboxRow.update_id)
+        )
+        with writing(self._engine) as session:
+            return len(session.scalars(given_up).all())
+
 
 def _pending(row: InboxRow) -> PendingUpdate:
     return PendingUpdate(

@@ -57,7 +57,7 @@ def test_what_was_stored_since_is_gone_after_a_restore_and_kept_beside(
 ) -> None:
     save(2)
     engine.dispose()
-    replaced = restore(url_of(engine), backup)
+    replaced = restore(url_of(engine), backup).replaced
 
     check_revision(engine)
     assert messages(engine) == [1]
@@ -68,13 +68,32 @@ def test_what_was_stored_since_is_gone_after_a_restore_and_kept_beside(
     assert messages(engine) == [1, 2]
 
 
+def test_what_waited_when_the_backup_was_taken_is_given_up_and_not_lost(
+    engine: Engine, store: Store, tmp_path: Path
+) -> None:
+    store.inbox.add([(1, 5, "{}"), (2, 5, "{}"), (3, 6, "{}")])
+    store.inbox.failed(1, "ValueError")
+    store.inbox.sending(2, True)
+    back_up(url_of(engine), tmp_path / "backup")
+    engine.dispose()
+
+    assert restore(url_of(engine), tmp_path / "backup").given_up == 2
+    assert store.inbox.pending(9) == []
+    assert store.inbox.add([(3, 6, "{}")]) == [], "Telegram may deliver it again"
+    with reading(engine) as session:
+        rows = session.execute(
+            text("SELECT update_id, error FROM inbox WHERE failed_at IS NOT NULL ORDER BY 1")
+        ).all()
+    assert rows == [(1, "ValueError"), (2, "Restored"), (3, "Restored")]
+
+
 def test_two_restores_of_one_moment_keep_what_was_replaced(
     engine: Engine, backup: Path, save: Saver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backups, "_now", lambda: "now")
     save(2)
     engine.dispose()
-    replaced = restore(url_of(engine), backup)
+    replaced = restore(url_of(engine), backup).replaced
     assert replaced is not None
     kept = replaced.read_bytes()
     with pytest.raises(DataError, match="exists already"):
@@ -153,7 +172,7 @@ def test_a_missing_database_is_restored(engine: Engine, backup: Path, store: Sto
             connection.execute(text("CREATE SCHEMA public"))
         engine.dispose()
 
-    assert restore(url_of(engine), backup) is None
+    assert restore(url_of(engine), backup).replaced is None
     assert predictions(store) == 1
 
 

@@ -75,6 +75,8 @@ def restore(
 
     Refuses a damaged or newer backup, and while a bot or another process uses the database. What is
     replaced is kept as a .bak beside the database, or on PostgreSQL as a .dump beside the backup.
+    Updates that waited when the backup was taken are marked as failed, so that nobody is answered
+    twice.
     """
     from tweetsent.backups import check_backup
     from tweetsent.backups import restore as put_back
@@ -93,9 +95,14 @@ def restore(
             raise ConfigError("this replaces the database: --yes says that it may")
         typer.confirm(f"Replace the database by this backup of revision {revision}?", abort=True)
     require_key_of(settings, file)
-    replaced = put_back(settings.database_url, file)
-    if replaced:
-        report(f"what was replaced is in {replaced}")
+    restored = put_back(settings.database_url, file)
+    if restored.replaced:
+        report(f"what was replaced is in {restored.replaced}")
+    if restored.given_up:
+        report(
+            f"{restored.given_up:,} updates waited when the backup was taken; they are marked as "
+            "failed, since most were answered after it"
+        )
     upgrade_database(settings)
     report("the backup is restored and up to date")
 
