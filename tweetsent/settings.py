@@ -4,9 +4,9 @@ import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tweetsent.errors import ConfigError
@@ -18,6 +18,8 @@ _SHORTEST_SECRET = 8
 _TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
 _TOKEN_IN_TEXT = re.compile(r"\d+:[\w-]{30,}", re.ASCII)
 Precision = Literal["auto", "nf4", "bf16"]
+_TELEGRAM = "https://api.telegram.org"
+_WEBHOOK_PORTS = {None, 443, 80, 88, 8443}
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})", re.ASCII)
 
 
@@ -36,7 +38,7 @@ class Settings(BaseSettings):
     telegram_bot_token: SecretStr | None = None
     """Token from @BotFather; without one `make run` chats in the terminal."""
 
-    telegram_api_base_url: str = "https://api.telegram.org"
+    telegram_api_base_url: str = _TELEGRAM
     """Bot API server, when you host one yourself."""
 
     telegram_webhook_url: str | None = None
@@ -174,11 +176,15 @@ class Settings(BaseSettings):
 
     @field_validator("telegram_webhook_url")
     @classmethod
-    def _public_path(cls, value: str | None) -> str | None:
+    def _public_path(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value and not re.fullmatch(r"https://[^/\s]+(/\S*)?", value):
             raise ValueError("must be an address that starts with https://, as Telegram demands")
         if value and (_TOKEN_IN_TEXT.search(unquote(value)) or re.search("[?#]", value)):
             raise ValueError("must hold neither the bot's token, nor ? or #: proxies log it")
+        # A server of one's own may take any port.
+        is_telegram = info.data.get("telegram_api_base_url", _TELEGRAM) == _TELEGRAM
+        if value and is_telegram and urlsplit(value).port not in _WEBHOOK_PORTS:
+            raise ValueError("must use a port that Telegram sends to: 443, 80, 88 or 8443")
         return value and value.rstrip("/")
 
     @field_validator("telegram_webhook_secret")

@@ -36,6 +36,8 @@ def test_defaults_need_nothing(tmp_path: Path) -> None:
         ("TELEGRAM_WEBHOOK_URL", "https://bot.example.org/x?secret=1"),
         ("TELEGRAM_WEBHOOK_URL", "https://x.org/bot123456789:AAabcdefghijklmnopqrstuvwxyz012345"),
         ("TELEGRAM_WEBHOOK_URL", "https://x.org/123456789%3AAAabcdefghijklmnopqrstuvwxyz012345"),
+        ("TELEGRAM_WEBHOOK_URL", "https://bot.example.org:8080/x"),
+        ("TELEGRAM_WEBHOOK_URL", "https://bot.example.org:port/x"),
         ("TELEGRAM_WEBHOOK_LISTEN", "localhost"),
         ("TELEGRAM_WEBHOOK_LISTEN", "localhost:0"),
         ("TELEGRAM_WEBHOOK_LISTEN", "localhost:65536"),
@@ -88,6 +90,14 @@ def test_the_webhook_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert settings.telegram_webhook_url == "https://10.0.0.1:8443/duygu"
     assert "A-z_0" not in repr(settings)
+
+
+def test_a_server_of_ones_own_may_send_to_any_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEGRAM_WEBHOOK_URL", "https://bot.example.org:8080/x")
+    with pytest.raises(ConfigError, match=r"URL must use a port .*: 443, 80, 88 or 8443$"):
+        Settings.load()
+    monkeypatch.setenv("TELEGRAM_API_BASE_URL", "http://127.0.0.1:8081")
+    assert Settings.load().telegram_webhook_url == "https://bot.example.org:8080/x"
 
 
 def test_all_wrong_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
