@@ -24,8 +24,10 @@ from tweetsent.database import (
     copy_sqlite,
     create_engine_for,
     file_lock,
+    in_use,
     known_revision,
     require_known,
+    take_sqlite,
     upgrade,
 )
 from tweetsent.errors import DataError, StoreError
@@ -115,7 +117,7 @@ def restore(url: str, backup: Path) -> Restored:
     try:
         if path is not None:
             with file_lock(engine.url):
-                replaced = _restore_sqlite(path, backup)
+                replaced = _restore_sqlite(engine.url, path, backup)
         else:
             with (
                 readable_errors(engine.url),
@@ -197,16 +199,12 @@ def _postgres_revision(backup: Path) -> str:
     return next(lines)
 
 
-def _restore_sqlite(path: Path, backup: Path) -> Path | None:
+def _restore_sqlite(url: URL, path: Path, backup: Path) -> Path | None:
     kept = path.with_name(f"{path.name}.replaced.{_now()}.bak") if path.exists() else None
     path.touch(mode=0o600)
     try:
-        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as target:
-            # Asked for so before anything is read, the lock is of the whole file, which everybody
-            # who has the database open shares; it is held until the connection is closed.
-            target.execute("PRAGMA locking_mode=EXCLUSIVE")
-            target.execute("BEGIN EXCLUSIVE")
-            target.execute("COMMIT")
+        with closing(sqlite3.connect(path, isolation_level=None)) as target:
+            take_sqlite(target)
             if kept is not None:
                 with _scratch(kept) as scratch:
                     copy_sqlite(target, scratch)
@@ -215,7 +213,7 @@ def _restore_sqlite(path: Path, backup: Path) -> Path | None:
                 source.backup(target)
     except sqlite3.Error as error:
         if "locked" in str(error):
-            raise StoreError(f"database {path} is in use: stop the bot first") from error
+            raise in_use(url) from error
         raise StoreError(
             f"can't replace the database {path}: {error}; move it, its -wal and its -shm away"
         ) from error
@@ -225,7 +223,7 @@ def _restore_sqlite(path: Path, backup: Path) -> Path | None:
 def _restore_postgres(connection: Connection, backup: Path) -> Path | None:
     url = connection.engine.url
     if connection.scalar(OTHERS):
-        raise StoreError(f"database {show(url)} is in use: stop the bot first")
+        raise in_use(url)
     tables = inspect(connection).get_table_names()
     connection.rollback()
     kept = backup.with_name(f"{url.database}.replaced.{_now()}.dump") if tables else None

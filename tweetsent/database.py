@@ -123,6 +123,21 @@ def require_known(revision: str, holder: str) -> None:
         )
 
 
+def in_use(url: URL) -> StoreError:
+    """What to raise when others use a database that must be left alone meanwhile."""
+    return StoreError(f"database {show(url)} is in use: stop the bot first")
+
+
+def take_sqlite(connection: sqlite3.Connection) -> None:
+    """Lock the whole file until the connection is closed; an error where anybody has it open."""
+    # Asked for so before anything is read, the lock is of the whole file, which everybody who has
+    # the database open shares.
+    connection.execute("PRAGMA busy_timeout=0")
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("BEGIN EXCLUSIVE")
+    connection.execute("COMMIT")
+
+
 def copy_sqlite(source: sqlite3.Connection, target: Path) -> None:
     """Write a database as it is at this moment into a new file, whoever else writes to it."""
     # Copying the file would miss what is still in the write-ahead log.

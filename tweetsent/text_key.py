@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from tweetsent.database import OTHERS, check_revision, create_engine_for
+from tweetsent.database import OTHERS, check_revision, create_engine_for, in_use, take_sqlite
 from tweetsent.encryption import EncryptedJson, EncryptedText, TextCipher, split_keys, use_cipher
 from tweetsent.errors import ConfigError, StoreError
 from tweetsent.sessions import empty_log, readable_errors, reading, show, sqlite_path
@@ -159,15 +159,16 @@ def _encrypt(connection: Connection, column: Column[object], before: TextCipher 
 
 def _require_alone(connection: Connection) -> None:
     """StoreError where others are in; on SQLite none gets in until the connection closes."""
-    if connection.dialect.name == "sqlite":
-        # The next transaction fails as long as anybody else has the file open.
-        connection.exec_driver_sql("PRAGMA locking_mode=EXCLUSIVE")
-        connection.rollback()
+    raw = connection.connection.driver_connection
+    if isinstance(raw, sqlite3.Connection):
+        try:
+            take_sqlite(raw)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            raise in_use(connection.engine.url) from error
         return
     others = connection.scalar(OTHERS)
     connection.rollback()
     if others:
-        raise StoreError(
-            f"database {show(connection.engine.url)}: {others} other connections are open: "
-            "stop the bot first"
-        )
+        raise in_use(connection.engine.url)
