@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,21 +49,16 @@ class Restored:
 
 
 def default_target(url: str, data_dir: Path) -> Path:
-    """A file of this moment's name in the data folder's `backups`, which is made."""
+    """A file of this moment's name in the data folder's `backups`."""
     suffix = "db" if sqlite_path(make_url(url)) else "dump"
-    folder = data_dir / "backups"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"can't make {folder}: {error.strerror}") from error
-    return folder / f"tweetsent-{_now()}.{suffix}"
+    return data_dir / "backups" / f"tweetsent-{_now()}.{suffix}"
 
 
 def back_up(url: str, target: Path) -> str:
     """Write what a database holds at this moment into a new file; returns its revision.
 
-    The file appears when it is complete and checked. Raises DataError where one is already there,
-    StoreError when anything fails, and then there is none.
+    The file appears when it is complete and checked, and so does its folder. Raises DataError where
+    one is already there, StoreError when anything fails, and then there is none.
     """
     if target.exists():
         raise DataError(f"{target} exists already: a backup replaces no file")
@@ -78,6 +73,12 @@ def back_up(url: str, target: Path) -> str:
                 raise StoreError(f"database {show(engine.url)} has no tables to back up")
         with _scratch(target) as scratch:
             _copy(engine.url, scratch)
+            if path is not None and (
+                flaw := _flaw(scratch)
+            ):  # the copy has the flaws of the original
+                raise StoreError(
+                    f"database {path} is damaged: {flaw}: restore the last good backup"
+                )
             revision = check_backup(url, scratch)
             _publish(scratch, target)
     finally:
@@ -150,8 +151,13 @@ def _publish(scratch: Path, target: Path) -> None:
 
 @contextmanager
 def _scratch(target: Path) -> Iterator[Path]:
-    """A place beside a file to write it to, for nobody else to read; what is left there goes."""
+    """A place beside a file to write it to, for nobody else to read; what is left there goes.
+
+    The file's folder is made; where nothing came into it, it goes as well.
+    """
+    is_new = not target.parent.exists()
     try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     except OSError as error:
         raise StoreError(f"can't write to {target.parent}: {error.strerror}") from error
@@ -161,6 +167,9 @@ def _scratch(target: Path) -> Iterator[Path]:
         raise StoreError(f"can't write {target}: {error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):  # it holds the backup
+                target.parent.rmdir()
 
 
 def _copy(url: URL, target: Path) -> None:
@@ -174,15 +183,24 @@ def _copy(url: URL, target: Path) -> None:
 
 
 def _sqlite_revision(backup: Path) -> str:
+    if flaw := _flaw(backup):
+        raise StoreError(f"backup {backup} is damaged: {flaw}")
     try:
         with closing(_opened(backup)) as connection:
-            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            if found != "ok":
-                raise StoreError(f"backup {backup} is damaged: {' '.join(found.split())}")
             (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except (sqlite3.Error, TypeError) as error:
         raise StoreError(f"backup {backup} is damaged: {error}") from error
     return str(revision)
+
+
+def _flaw(copy: Path) -> str:
+    """What is damaged in a database in one file; empty where all is well."""
+    try:
+        with closing(_opened(copy)) as connection:
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        return str(error)
+    return "" if found == "ok" else " ".join(found.split())
 
 
 def _opened(backup: Path) -> sqlite3.Connection:

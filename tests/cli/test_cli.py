@@ -188,13 +188,13 @@ def test_a_restored_backup_fits_the_key_of_the_texts(
     plain = tweetsent("db", "backup", "plain").out.strip()
     monkeypatch.setenv("TWEETSENT_TEXT_KEY", key)
     assert tweetsent("db", "upgrade").code == 0
-    made = tweetsent("db", "backup", "encrypted")
+    made = tweetsent("db", "backup", "a/folder/encrypted")
     assert "TWEETSENT_TEXT_KEY" in made.err
     assert tweetsent("db", "restore", plain, "--yes").code == 0
     assert tweetsent("stats").code == 0, "the plain texts were encrypted"
 
     monkeypatch.delenv("TWEETSENT_TEXT_KEY")
-    line = failing("db", "restore", "encrypted", "--yes", code=2)
+    line = failing("db", "restore", "a/folder/encrypted", "--yes", code=2)
     assert "are encrypted: set TWEETSENT_TEXT_KEY" in line
 
 
@@ -205,7 +205,7 @@ def test_what_can_not_be_backed_up_or_restored_is_one_line(
     tweetsent("db", "upgrade")
     (empty_home / "notes").write_text("my notes")
     assert "exists already" in failing("db", "backup", "notes")
-    assert "can't write to" in failing("db", "backup", "no/folder", code=1)
+    assert "can't write to" in failing("db", "backup", "notes/x", code=1)
     assert "notes is no backup of an SQLite database" in failing("db", "restore", "notes")
     assert "can't read the backup nothing" in failing("db", "restore", "nothing")
 

@@ -278,3 +278,24 @@ def test_without_the_programs_of_postgresql_a_backup_says_what_is_missing(
     with pytest.raises(StoreError, match=r"pg_dump is not installed: .*client programs"):
         back_up(migrated_postgres, tmp_path / "backup")
     assert not (tmp_path / "backup").exists()
+
+
+def test_a_damaged_database_is_named_and_leaves_no_folder(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    path = tmp_path / "tweetsent.db"
+    sqlite_engine.dispose()
+    with closing(sqlite3.connect(path)) as connection:
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'model_faults'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+
+    with pytest.raises(StoreError) as caught:
+        back_up(url_of(sqlite_engine), tmp_path / "backups" / "backup")
+    assert str(caught.value).startswith(f"database {path} is damaged: ")
+    assert str(caught.value).endswith(": restore the last good backup")
+    assert not (tmp_path / "backups").exists()
