@@ -98,8 +98,7 @@ def check_backup(url: str, backup: Path) -> str:
     except OSError as error:
         raise DataError(f"can't read the backup {backup}: {error.strerror}") from error
     if not start.startswith(_SQLITE_MAGIC if is_sqlite else _POSTGRES_MAGIC):
-        kind = "SQLite" if is_sqlite else "PostgreSQL"
-        raise DataError(f"{backup} is no backup of an {kind} database of tweetsent")
+        raise _foreign(backup, "an SQLite" if is_sqlite else "a PostgreSQL")
     revision = _sqlite_revision(backup) if is_sqlite else _postgres_revision(backup)
     require_known(revision, f"backup {backup}")
     return revision
@@ -182,14 +181,18 @@ def _copy(url: URL, target: Path) -> None:
         copy_sqlite(source, target)
 
 
+def _foreign(backup: Path, kind: str) -> DataError:
+    return DataError(f"{backup} is no backup of {kind} database of tweetsent")
+
+
 def _sqlite_revision(backup: Path) -> str:
     if flaw := _flaw(backup):
         raise StoreError(f"backup {backup} is damaged: {flaw}")
     try:
         with closing(_opened(backup)) as connection:
             (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except (sqlite3.Error, TypeError) as error:
-        raise StoreError(f"backup {backup} is damaged: {error}") from error
+    except (sqlite3.Error, TypeError):  # it is whole, but another program's
+        raise _foreign(backup, "an SQLite") from None
     return str(revision)
 
 
@@ -213,7 +216,7 @@ def _postgres_revision(backup: Path) -> str:
     rows = _run("pg_restore", "--data-only", "--table=alembic_version", "--file=-", str(backup))
     lines = iter(rows.splitlines())
     if not any(line.startswith("COPY ") for line in lines):
-        raise DataError(f"{backup} is no backup of a PostgreSQL database of tweetsent")
+        raise _foreign(backup, "a PostgreSQL")
     return next(lines)
 
 

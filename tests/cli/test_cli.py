@@ -5,7 +5,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -207,6 +207,9 @@ def test_what_can_not_be_backed_up_or_restored_is_one_line(
     assert "exists already" in failing("db", "backup", "notes")
     assert "can't write to" in failing("db", "backup", "notes/x", code=1)
     assert "notes is no backup of an SQLite database" in failing("db", "restore", "notes")
+    with closing(sqlite3.connect("music.db")) as other:
+        other.execute("CREATE TABLE songs (title TEXT)")
+    assert "music.db is no backup of an SQLite database" in failing("db", "restore", "music.db")
     assert "can't read the backup nothing" in failing("db", "restore", "nothing")
 
 
