@@ -5,6 +5,7 @@ A known word, encrypted beside them, says whether they are and with which key.
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import (
@@ -29,6 +30,15 @@ from tweetsent.tables import Base, TextKeyRow
 
 _WORD = "tweetsent"
 _ROWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Encrypted:
+    """The texts that were encrypted anew."""
+
+    count: int
+    were_plain: bool
+    """Whether they had no key before."""
 
 
 def cipher_of(settings: Settings) -> TextCipher | None:
@@ -60,12 +70,12 @@ def open_database(settings: Settings) -> Engine:
     return engine
 
 
-def encrypt_texts(settings: Settings) -> int:
-    """Encrypt all texts with the first key of TWEETSENT_TEXT_KEY; returns how many.
+def encrypt_texts(settings: Settings) -> Encrypted | None:
+    """Encrypt all texts with the first key of TWEETSENT_TEXT_KEY; None when that is how they are.
 
-    In one transaction: all of them or, after any error, none. Does nothing when that is how they
-    are. Raises StoreError while another process uses the database, whose texts it could not read
-    any more; ConfigError when none of the keys is that of the texts.
+    In one transaction: all of them or, after any error, none. Raises StoreError while another
+    process uses the database, whose texts it could not read any more; ConfigError when none of the
+    keys is that of the texts.
     """
     engine = create_engine_for(settings.database_url)
     try:
@@ -73,7 +83,7 @@ def encrypt_texts(settings: Settings) -> int:
         cipher, sample = cipher_of(settings), _sample(engine)
         _require_key(show(engine.url), cipher, sample)
         if cipher is None or (sample is not None and cipher.is_newest(sample)):
-            return 0
+            return None
         use_cipher(engine, cipher)
         with readable_errors(engine.url), engine.connect() as connection:
             _require_alone(connection)
@@ -87,7 +97,7 @@ def encrypt_texts(settings: Settings) -> int:
                 # Plain words may lie in free pages. SQLAlchemy would begin a transaction for it.
                 connection.connection.cursor().execute("VACUUM")
         empty_log(engine)
-        return count
+        return Encrypted(count, were_plain=sample is None)
     finally:
         engine.dispose()
 

@@ -179,6 +179,33 @@ def test_a_backup_is_named_on_stdout_and_restored_with_a_word(
     assert tweetsent("stats").code == 0
 
 
+def test_what_becomes_of_older_backups_is_said_when_the_key_changes(
+    tweetsent: Running, monkeypatch: pytest.MonkeyPatch, empty_home: Path
+) -> None:
+    old, new = f"{'A' * 43}=", f"{'B' * 42}A="
+    tweetsent("db", "upgrade")
+    tweetsent("stats")  # which makes a key of the pseudonyms
+    with closing(sqlite3.connect(empty_home / "data" / "tweetsent.db")) as database, database:
+        database.execute(
+            "INSERT INTO inbox (update_id, payload, received_at, attempts) "
+            "VALUES (1, '{}', '2026-01-01', 0)"
+        )
+    tweetsent("db", "backup", "plain")
+    monkeypatch.setenv("TWEETSENT_TEXT_KEY", old)
+    first = tweetsent("db", "upgrade").err
+    assert (
+        "1 texts are encrypted now; every older backup still holds them in plain: delete it"
+        in first
+    )
+    tweetsent("db", "backup", "by-old")
+    monkeypatch.setenv("TWEETSENT_TEXT_KEY", f"{new},{old}")
+    assert "every older backup still needs the old one" in tweetsent("db", "upgrade").err
+
+    restored = tweetsent("db", "restore", "by-old", "--yes").err
+    assert "with the new key now; by-old still needs the old one" in restored
+    assert "plain still holds them in plain" in tweetsent("db", "restore", "plain", "--yes").err
+
+
 def test_a_restored_backup_fits_the_key_of_the_texts(
     tweetsent: Running, failing: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

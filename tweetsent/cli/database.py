@@ -32,17 +32,20 @@ def upgrade() -> None:
     report("the database is up to date")
 
 
-def upgrade_database(settings: Settings) -> None:
-    """Bring the database to what this version and the settings ask for."""
+def upgrade_database(settings: Settings, older: str = "every older backup") -> None:
+    """Bring the database to what this version and the settings ask for; `older` stays as it is."""
     from tweetsent import database
     from tweetsent.text_key import encrypt_texts
 
     database.upgrade(settings.database_url)
-    if count := encrypt_texts(settings):
-        report(
-            f"{count:,} texts are encrypted now; backups made before hold them as they were: "
-            "delete these"
+    done = encrypt_texts(settings)
+    if done and done.count:
+        how, rest = (
+            ("encrypted", "holds them in plain: delete it")
+            if done.were_plain
+            else ("encrypted with the new key", "needs the old one: keep that as long as it")
         )
+        report(f"{done.count:,} texts are {how} now; {older} still {rest}")
 
 
 @group.command()
@@ -103,7 +106,7 @@ def restore(
             f"{restored.given_up:,} updates waited when the backup was taken; they are marked as "
             "failed, since most were answered after it"
         )
-    upgrade_database(settings)
+    upgrade_database(settings, str(file))
     report("the backup is restored and up to date")
 
 
