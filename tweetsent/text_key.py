@@ -15,6 +15,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    inspect,
     make_url,
     select,
     type_coerce,
@@ -98,6 +99,17 @@ def encrypt_texts(settings: Settings) -> Encrypted | None:
                 connection.connection.cursor().execute("VACUUM")
         empty_log(engine)
         return Encrypted(count, were_plain=sample is None)
+    finally:
+        engine.dispose()
+
+
+def is_encrypted(url: str) -> bool:
+    """Whether the texts in a database of any revision are encrypted; needs no key."""
+    engine = create_engine_for(url)
+    try:
+        with reading(engine) as session:
+            has_table = inspect(session.connection()).has_table(TextKeyRow.__tablename__)
+        return has_table and _sample(engine) is not None
     finally:
         engine.dispose()
 

@@ -161,6 +161,8 @@ def test_a_backup_is_named_on_stdout_and_restored_with_a_word(
     tweetsent: Running, failing: Failing, empty_home: Path
 ) -> None:
     tweetsent("db", "upgrade")
+    assert str(empty_home / "data" / "models") not in tweetsent("db", "backup", "first").err
+    (empty_home / "data" / "models").mkdir()
     made = tweetsent("db", "backup")
     assert made.code == 0
     backup = Path(made.out.strip())
@@ -168,6 +170,8 @@ def test_a_backup_is_named_on_stdout_and_restored_with_a_word(
     assert backup.stat().st_mode & 0o777 == 0o600
     assert "pseudonym.key" in made.err
     assert str(empty_home / "data" / "models") in made.err
+    assert "snapshots" not in made.err
+    assert "TWEETSENT_TEXT_KEY" not in made.err
 
     assert "put pseudonym.key back" in failing("db", "restore", str(backup))
     tweetsent("stats")  # which makes a key
@@ -215,7 +219,9 @@ def test_a_restored_backup_fits_the_key_of_the_texts(
     plain = tweetsent("db", "backup", "plain").out.strip()
     monkeypatch.setenv("TWEETSENT_TEXT_KEY", key)
     assert tweetsent("db", "upgrade").code == 0
-    made = tweetsent("db", "backup", "a/folder/encrypted")
+    with monkeypatch.context() as patch:
+        patch.delenv("TWEETSENT_TEXT_KEY")
+        made = tweetsent("db", "backup", "a/folder/encrypted")
     assert "TWEETSENT_TEXT_KEY" in made.err
     assert tweetsent("db", "restore", plain, "--yes").code == 0
     assert tweetsent("stats").code == 0, "the plain texts were encrypted"

@@ -112,12 +112,15 @@ def restore(
 
 def _beside(settings: Settings) -> str:
     """What belongs to the bot's state but not to its database."""
+    from tweetsent.text_key import is_encrypted
+
     folder = settings.tweetsent_data_dir
     key = "TWEETSENT_PSEUDONYM_KEY" if settings.tweetsent_pseudonym_key else folder / KEY_FILE
     keys = f"{key} (in another place: it tells who is who)"
-    if settings.tweetsent_text_key:
+    if is_encrypted(settings.database_url):  # whether this shell has the key or not
         keys += ", TWEETSENT_TEXT_KEY (the texts can't be read without it)"
-    return f"{keys}, {folder / 'models'}, {settings.snapshots}"
+    folders = [path for path in (folder / "models", settings.snapshots) if path.exists()]
+    return ", ".join([keys, *map(str, folders)])
 
 
 def stats(
