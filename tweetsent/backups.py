@@ -21,6 +21,7 @@ from sqlalchemy import URL, Connection, inspect, make_url
 from tweetsent.database import (
     OTHERS,
     advisory_lock,
+    connect_sqlite,
     copy_sqlite,
     create_engine_for,
     file_lock,
@@ -177,7 +178,7 @@ def _copy(url: URL, target: Path) -> None:
         _run("pg_dump", "--format=custom", "--no-owner", f"--file={target}", url=url)
         target.chmod(0o600)
         return
-    with readable_errors(url), closing(sqlite3.connect(path)) as source:
+    with readable_errors(url), closing(connect_sqlite(path)) as source:
         copy_sqlite(source, target)
 
 
