@@ -579,12 +579,10 @@ def test_bots_that_end_amid_messages_answer_each_of_them_once(
     last.terminate()
     last.communicate(timeout=60)
     replies = answered()
-    interrupted = {
-        json.loads(payload)["message"]["message_id"]
-        for payload, *_ in inbox_rows(settings, "error = 'InterruptedSending'")
-    }
+    interrupted = inbox_rows(settings, "error = 'InterruptedSending'")
 
     assert set(replies.values()) == {1}
-    assert set(replies) | interrupted == set(sent)
+    assert set(replies) <= set(sent)
+    assert len(set(sent) - set(replies)) <= len(interrupted)
     # A kill leaves nobody who knows whether what was being sent has arrived.
     assert not interrupted or number == signal.SIGKILL
