@@ -3,7 +3,7 @@
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -304,14 +304,31 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             problems = [
-                f"{str(item['loc'][0]).upper()} {item['msg'].removeprefix('Value error, ')}"
+                f"{name.upper()} {_demand(name) or item['msg'].removeprefix('Value error, ')}"
                 for item in error.errors(include_input=False, include_url=False)
+                for name in [str(item["loc"][0])]
             ]
             raise ConfigError(f"wrong setting: {'; '.join(problems)}") from None
         except UnicodeDecodeError:
             raise ConfigError("wrong setting: .env is not UTF-8 text") from None
         except OSError as error:
             raise ConfigError(f"wrong setting: .env can't be read: {error.strerror}") from None
+
+
+def _demand(name: str) -> str:
+    """What a number must be, in words; empty for a setting without limits."""
+    field = Settings.model_fields[name]
+    words = {"ge": "at least", "gt": "above", "le": "at most"}
+    limits = [
+        f"{word} {getattr(limit, key):,}"
+        for key, word in words.items()
+        for limit in field.metadata
+        if hasattr(limit, key)
+    ]
+    if not limits:
+        return ""
+    is_whole = int in {field.annotation, *get_args(field.annotation)}
+    return f"must be a {'whole ' if is_whole else ''}number, {' and '.join(limits)}"
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -100,6 +100,27 @@ def test_a_server_of_ones_own_may_send_to_any_port(monkeypatch: pytest.MonkeyPat
     assert Settings.load().telegram_webhook_url == "https://bot.example.org:8080/x"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "demand"),
+    [
+        ("TWEETSENT_KEEP_DAYS", "0", "a whole number, at least 1 and at most 36,500"),
+        ("TWEETSENT_KEEP_DAYS", "ten", "a whole number, at least 1 and at most 36,500"),
+        ("TWEETSENT_FILE_ROWS", "x", "a whole number, at least 1 and at most 1,000,000"),
+        ("TWEETSENT_USER_RATE", "1.5", "a whole number, at least 1"),
+        ("TWEETSENT_RETRAIN_MEMORY_GB", "0", "a number, above 0"),
+        ("TWEETSENT_CORRECTION_WEIGHT", "x", "a number, above 0 and at most 100"),
+        ("TWEETSENT_BUSY_SECONDS", "nan", "a number, at least 1 and at most 120"),
+    ],
+)
+def test_a_wrong_number_is_told_what_it_must_be(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, demand: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        Settings.load()
+    assert str(caught.value) == f"wrong setting: {name} must be {demand}"
+
+
 def test_all_wrong_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWEETSENT_DEVICE", "tpu")
     monkeypatch.setenv("TWEETSENT_LOG_LEVEL", "loud")
