@@ -214,7 +214,9 @@ class Inbox:
                 if failure is None:
                     await self._service.inbox_done(update_id)
                 else:
-                    await self._service.inbox_failed(update_id, failure.kind)
+                    await self._service.inbox_failed(
+                        update_id, failure.kind, is_answered=failure is _INTERRUPTED
+                    )
                 break
             except Exception as error:  # noqa: BLE001 - forgotten, it would be handled again
                 failures += 1

@@ -11,7 +11,8 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,36 +21,45 @@ from sqlalchemy import URL, Connection, inspect, make_url
 from tweetsent.database import (
     OTHERS,
     advisory_lock,
+    connect_sqlite,
     copy_sqlite,
     create_engine_for,
     file_lock,
+    in_use,
     known_revision,
     require_known,
+    take_sqlite,
     upgrade,
 )
 from tweetsent.errors import DataError, StoreError
+from tweetsent.inbox import Inbox
 from tweetsent.sessions import READ_ONLY, readable_errors, show, sqlite_path
 
 _SQLITE_MAGIC, _POSTGRES_MAGIC = b"SQLite format 3\0", b"PGDMP"
 _PROGRAMS = ("pg_dump", "pg_restore", "psql")
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore left behind."""
+
+    replaced: Path | None
+    """The backup that was taken of the replaced database; None where there was none."""
+    given_up: int
+    """Updates that waited when the backup was taken."""
+
+
 def default_target(url: str, data_dir: Path) -> Path:
-    """A file of this moment's name in the data folder's `backups`, which is made."""
+    """A file of this moment's name in the data folder's `backups`."""
     suffix = "db" if sqlite_path(make_url(url)) else "dump"
-    folder = data_dir / "backups"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"can't make {folder}: {error.strerror}") from error
-    return folder / f"tweetsent-{_now()}.{suffix}"
+    return data_dir / "backups" / f"tweetsent-{_now()}.{suffix}"
 
 
 def back_up(url: str, target: Path) -> str:
     """Write what a database holds at this moment into a new file; returns its revision.
 
-    The file appears when it is complete and checked. Raises DataError where one is already there,
-    StoreError when anything fails, and then there is none.
+    The file appears when it is complete and checked, and so does its folder. Raises DataError where
+    one is already there, StoreError when anything fails, and then there is none.
     """
     if target.exists():
         raise DataError(f"{target} exists already: a backup replaces no file")
@@ -64,6 +74,12 @@ def back_up(url: str, target: Path) -> str:
                 raise StoreError(f"database {show(engine.url)} has no tables to back up")
         with _scratch(target) as scratch:
             _copy(engine.url, scratch)
+            if path is not None and (
+                flaw := _flaw(scratch)
+            ):  # the copy has the flaws of the original
+                raise StoreError(
+                    f"database {path} is damaged: {flaw}: restore the last good backup"
+                )
             revision = check_backup(url, scratch)
             _publish(scratch, target)
     finally:
@@ -83,19 +99,18 @@ def check_backup(url: str, backup: Path) -> str:
     except OSError as error:
         raise DataError(f"can't read the backup {backup}: {error.strerror}") from error
     if not start.startswith(_SQLITE_MAGIC if is_sqlite else _POSTGRES_MAGIC):
-        kind = "SQLite" if is_sqlite else "PostgreSQL"
-        raise DataError(f"{backup} is no backup of an {kind} database of tweetsent")
+        raise _foreign(backup, "an SQLite" if is_sqlite else "a PostgreSQL")
     revision = _sqlite_revision(backup) if is_sqlite else _postgres_revision(backup)
     require_known(revision, f"backup {backup}")
     return revision
 
 
-def restore(url: str, backup: Path) -> Path | None:
+def restore(url: str, backup: Path) -> Restored:
     """Put a backup in the place of a database, at this code's revision.
 
-    Returns the backup that was taken of the replaced database; None where there was none. All of it
-    happens or nothing. Raises DataError or StoreError as `check_backup`, and StoreError while
-    anybody uses the database.
+    What waited in its inbox is given up: most of it was answered since. All of it happens or
+    nothing. Raises DataError or StoreError as `check_backup`, and StoreError while anybody uses the
+    database.
     """
     check_backup(url, backup)
     engine = create_engine_for(url, foreign_keys=False)
@@ -103,7 +118,7 @@ def restore(url: str, backup: Path) -> Path | None:
     try:
         if path is not None:
             with file_lock(engine.url):
-                replaced = _restore_sqlite(path, backup)
+                replaced = _restore_sqlite(engine.url, path, backup)
         else:
             with (
                 readable_errors(engine.url),
@@ -114,7 +129,11 @@ def restore(url: str, backup: Path) -> Path | None:
     finally:
         engine.dispose()
     upgrade(url)
-    return replaced
+    engine = create_engine_for(url)
+    try:
+        return Restored(replaced, Inbox(engine).give_up_all("Restored"))
+    finally:
+        engine.dispose()
 
 
 def _now() -> str:
@@ -132,8 +151,13 @@ def _publish(scratch: Path, target: Path) -> None:
 
 @contextmanager
 def _scratch(target: Path) -> Iterator[Path]:
-    """A place beside a file to write it to, for nobody else to read; what is left there goes."""
+    """A place beside a file to write it to, for nobody else to read; what is left there goes.
+
+    The file's folder is made; where nothing came into it, it goes as well.
+    """
+    is_new = not target.parent.exists()
     try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     except OSError as error:
         raise StoreError(f"can't write to {target.parent}: {error.strerror}") from error
@@ -143,6 +167,9 @@ def _scratch(target: Path) -> Iterator[Path]:
         raise StoreError(f"can't write {target}: {error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):  # it holds the backup
+                target.parent.rmdir()
 
 
 def _copy(url: URL, target: Path) -> None:
@@ -151,20 +178,33 @@ def _copy(url: URL, target: Path) -> None:
         _run("pg_dump", "--format=custom", "--no-owner", f"--file={target}", url=url)
         target.chmod(0o600)
         return
-    with readable_errors(url), closing(sqlite3.connect(path)) as source:
+    with readable_errors(url), closing(connect_sqlite(path)) as source:
         copy_sqlite(source, target)
 
 
+def _foreign(backup: Path, kind: str) -> DataError:
+    return DataError(f"{backup} is no backup of {kind} database of tweetsent")
+
+
 def _sqlite_revision(backup: Path) -> str:
+    if flaw := _flaw(backup):
+        raise StoreError(f"backup {backup} is damaged: {flaw}")
     try:
         with closing(_opened(backup)) as connection:
-            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-            if found != "ok":
-                raise StoreError(f"backup {backup} is damaged: {' '.join(found.split())}")
             (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except (sqlite3.Error, TypeError) as error:
-        raise StoreError(f"backup {backup} is damaged: {error}") from error
+    except (sqlite3.Error, TypeError):  # it is whole, but another program's
+        raise _foreign(backup, "an SQLite") from None
     return str(revision)
+
+
+def _flaw(copy: Path) -> str:
+    """What is damaged in a database in one file; empty where all is well."""
+    try:
+        with closing(_opened(copy)) as connection:
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        return str(error)
+    return "" if found == "ok" else " ".join(found.split())
 
 
 def _opened(backup: Path) -> sqlite3.Connection:
@@ -177,20 +217,16 @@ def _postgres_revision(backup: Path) -> str:
     rows = _run("pg_restore", "--data-only", "--table=alembic_version", "--file=-", str(backup))
     lines = iter(rows.splitlines())
     if not any(line.startswith("COPY ") for line in lines):
-        raise DataError(f"{backup} is no backup of a PostgreSQL database of tweetsent")
+        raise _foreign(backup, "a PostgreSQL")
     return next(lines)
 
 
-def _restore_sqlite(path: Path, backup: Path) -> Path | None:
+def _restore_sqlite(url: URL, path: Path, backup: Path) -> Path | None:
     kept = path.with_name(f"{path.name}.replaced.{_now()}.bak") if path.exists() else None
     path.touch(mode=0o600)
     try:
-        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as target:
-            # Asked for so before anything is read, the lock is of the whole file, which everybody
-            # who has the database open shares; it is held until the connection is closed.
-            target.execute("PRAGMA locking_mode=EXCLUSIVE")
-            target.execute("BEGIN EXCLUSIVE")
-            target.execute("COMMIT")
+        with closing(sqlite3.connect(path, isolation_level=None)) as target:
+            take_sqlite(target)
             if kept is not None:
                 with _scratch(kept) as scratch:
                     copy_sqlite(target, scratch)
@@ -199,7 +235,7 @@ def _restore_sqlite(path: Path, backup: Path) -> Path | None:
                 source.backup(target)
     except sqlite3.Error as error:
         if "locked" in str(error):
-            raise StoreError(f"database {path} is in use: stop the bot first") from error
+            raise in_use(url) from error
         raise StoreError(
             f"can't replace the database {path}: {error}; move it, its -wal and its -shm away"
         ) from error
@@ -209,7 +245,7 @@ def _restore_sqlite(path: Path, backup: Path) -> Path | None:
 def _restore_postgres(connection: Connection, backup: Path) -> Path | None:
     url = connection.engine.url
     if connection.scalar(OTHERS):
-        raise StoreError(f"database {show(url)} is in use: stop the bot first")
+        raise in_use(url)
     tables = inspect(connection).get_table_names()
     connection.rollback()
     kept = backup.with_name(f"{url.database}.replaced.{_now()}.dump") if tables else None

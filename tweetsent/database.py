@@ -5,12 +5,15 @@ settings are made here, so no alembic.ini is needed.
 """
 
 import io
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -19,6 +22,7 @@ from alembic.script import ScriptDirectory
 from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
 
 from tweetsent.errors import ConfigError, StoreError
 from tweetsent.sessions import DURABLE, READ_ONLY, readable_errors, reading, show, sqlite_path
@@ -51,6 +55,7 @@ def create_engine_for(url: str, *, foreign_keys: bool = True) -> Engine:
             hide_parameters=True,
             pool_pre_ping=path is None,  # a file doesn't hang up
             connect_args={} if path else {"connect_timeout": 10},
+            **_file_options(path) if path else {},
         )
     except ModuleNotFoundError as error:
         raise StoreError(
@@ -123,6 +128,31 @@ def require_known(revision: str, holder: str) -> None:
         )
 
 
+def in_use(url: URL) -> StoreError:
+    """What to raise when others use a database that must be left alone meanwhile."""
+    return StoreError(f"database {show(url)} is in use: stop the bot first")
+
+
+def connect_sqlite(path: Path) -> sqlite3.Connection:
+    """A connection for any thread; it only reads where nothing can be written beside the file."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() or os.access(path.parent, os.W_OK):
+        return sqlite3.connect(path, check_same_thread=False)
+    # Otherwise SQLite would want to make the log, even to read.
+    uri = f"{path.resolve().as_uri()}?immutable=1"
+    return sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+
+def take_sqlite(connection: sqlite3.Connection) -> None:
+    """Lock the whole file until the connection is closed; an error where anybody has it open."""
+    # Asked for so before anything is read, the lock is of the whole file, which everybody who has
+    # the database open shares.
+    connection.execute("PRAGMA busy_timeout=0")
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("BEGIN EXCLUSIVE")
+    connection.execute("COMMIT")
+
+
 def copy_sqlite(source: sqlite3.Connection, target: Path) -> None:
     """Write a database as it is at this moment into a new file, whoever else writes to it."""
     # Copying the file would miss what is still in the write-ahead log.
@@ -167,6 +197,12 @@ def _make_folder(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"can't make the folder of the database {path}: {error}") from error
+
+
+def _file_options(path: Path) -> dict[str, Any]:
+    # Once a read-only file system is no more, the next connection is an ordinary one.
+    pool = {} if os.access(path.parent, os.W_OK) else {"poolclass": NullPool}
+    return {"creator": partial(connect_sqlite, path), **pool}
 
 
 def _set_up_sqlite(engine: Engine, foreign_keys: bool) -> None:

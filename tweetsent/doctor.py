@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 from packaging.requirements import Requirement
-from sqlalchemy import delete, false
+from sqlalchemy import delete
 
 from tweetsent import embedded
 from tweetsent.adapter import Manifest, choose_adapter, read_manifest
@@ -41,7 +41,7 @@ from tweetsent.records import Trigger
 from tweetsent.registry import Registry
 from tweetsent.runs import Runs
 from tweetsent.sealed import is_intact
-from tweetsent.sessions import show, writing
+from tweetsent.sessions import insert_new, show, writing
 from tweetsent.settings import Settings
 from tweetsent.store import Store
 from tweetsent.tables import HandledUpdate
@@ -55,6 +55,7 @@ _CONVERTED_GB = 2.6
 _DATA_GB = 1.0
 _HARDLY_ANY_GB = 0.1
 _MANY_UPDATES = 100
+_NO_UPDATE = -1
 _LACKS_THAT_CORRECTIONS_FILL = {Lack.CORRECTIONS, Lack.NEW_CORRECTIONS}
 _SENTENCE = "Bugün harika bir gün."
 
@@ -229,8 +230,9 @@ def _check_admins(settings: Settings) -> Iterator[Finding]:
 def _check_database(settings: Settings) -> Iterator[Finding]:
     engine = open_database(settings)
     try:
-        with writing(engine) as session:
-            session.execute(delete(HandledUpdate).where(false()))
+        with writing(engine, durable=True) as session:  # a commit, which needs room
+            insert_new(session, HandledUpdate, update_id=_NO_UPDATE)
+            session.execute(delete(HandledUpdate).where(HandledUpdate.update_id == _NO_UPDATE))
         yield Finding("database", Level.OK, f"{show(engine.url)}, up to date and writable")
     finally:
         engine.dispose()

@@ -29,6 +29,12 @@ _SENDING = (
     .values(may_have_sent=bindparam("noted"))
 )
 
+_EMPTY = (
+    update(_INBOX)
+    .where(_INBOX.c.update_id == bindparam("empty_id"))
+    .values(chat_id=None, payload="{}")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PendingUpdate:
@@ -114,10 +120,26 @@ class Inbox:
         with writing(self._engine) as session:
             _note_failure(session, update_id, error, failed_at=None)
 
-    def failed(self, update_id: int, error: str) -> None:
-        """Give an update up: it is pending no more, and kept for some days to be looked at."""
+    def failed(self, update_id: int, error: str, *, is_answered: bool = False) -> None:
+        """Give an update up: it is pending no more, and kept for some days to be looked at.
+
+        Of one that was answered, as far as anybody knows, nothing stays that says whose it was.
+        """
         with writing(self._engine) as session:
             _note_failure(session, update_id, error, failed_at=utc_now())
+            if is_answered:
+                session.execute(_EMPTY, {"empty_id": update_id})
+
+    def give_up_all(self, error: str) -> int:
+        """Give up whatever is pending; returns how many updates that were."""
+        given_up = (
+            update(InboxRow)
+            .where(InboxRow.failed_at.is_(None))
+            .values(failed_at=utc_now(), error=error)
+            .returning(InboxRow.update_id)
+        )
+        with writing(self._engine) as session:
+            return len(session.scalars(given_up).all())
 
 
 def _pending(row: InboxRow | Row[Any]) -> PendingUpdate:

@@ -68,11 +68,12 @@ def has_key(settings: Settings) -> bool:
 
 
 def _read_or_make(path: Path) -> bytes:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            _write(path, secrets.token_hex(32).encode())
-        key = path.read_bytes().strip()
+    if not path.exists():  # reading it must do on a read-only file system, too
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                _write(path, secrets.token_hex(32).encode())
+    key = path.read_bytes().strip()
     if len(key) < _MIN_KEY_BYTES:
         raise StoreError(f"the pseudonym key {path} is damaged: restore it from a backup")
     return key

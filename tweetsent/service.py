@@ -477,9 +477,9 @@ class SentimentService:
         """Note that handling an update failed, and keep it for another try."""
         await self._sql(self._store.inbox.put_off, update_id, error)
 
-    async def inbox_failed(self, update_id: int, error: str) -> None:
-        """Give an update up, for good."""
-        await self._sql(self._store.inbox.failed, update_id, error)
+    async def inbox_failed(self, update_id: int, error: str, *, is_answered: bool = False) -> None:
+        """Give an update up, for good; of one that was answered its words and whose go at once."""
+        await self._sql(self._store.inbox.failed, update_id, error, is_answered=is_answered)
 
     async def close(self) -> None:
         """Finish the SQL that was begun and close the database."""

@@ -151,7 +151,7 @@ def _hint(reason: str) -> str:
     if "is full" in reason or "No space left" in reason:
         return ": free some space, and it goes on"
     if "readonly" in reason or "unable to open" in reason:
-        return ": check the permissions of the file and its folder"
+        return ": check the permissions of the file and its folder, and for a read-only file system"
     return ""
 
 

@@ -3,10 +3,10 @@
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import quote, unquote
+from typing import Annotated, Literal, get_args
+from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tweetsent.errors import ConfigError
@@ -19,6 +19,8 @@ _SHORTEST_PASSWORD = 12
 _TOKEN = re.compile(r"\d+:[\w-]+", re.ASCII)
 _TOKEN_IN_TEXT = re.compile(r"\d+:[\w-]{30,}", re.ASCII)
 Precision = Literal["auto", "nf4", "bf16"]
+_TELEGRAM = "https://api.telegram.org"
+_WEBHOOK_PORTS = {None, 443, 80, 88, 8443}
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})", re.ASCII)
 
 
@@ -37,7 +39,7 @@ class Settings(BaseSettings):
     telegram_bot_token: SecretStr | None = None
     """Token from @BotFather; without one `make run` chats in the terminal."""
 
-    telegram_api_base_url: str = "https://api.telegram.org"
+    telegram_api_base_url: str = _TELEGRAM
     """Bot API server, when you host one yourself."""
 
     telegram_webhook_url: str | None = None
@@ -178,11 +180,15 @@ class Settings(BaseSettings):
 
     @field_validator("telegram_webhook_url")
     @classmethod
-    def _public_path(cls, value: str | None) -> str | None:
+    def _public_path(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value and not re.fullmatch(r"https://[^/\s]+(/\S*)?", value):
             raise ValueError("must be an address that starts with https://, as Telegram demands")
         if value and (_TOKEN_IN_TEXT.search(unquote(value)) or re.search("[?#]", value)):
             raise ValueError("must hold neither the bot's token, nor ? or #: proxies log it")
+        # A server of one's own may take any port.
+        is_telegram = info.data.get("telegram_api_base_url", _TELEGRAM) == _TELEGRAM
+        if value and is_telegram and urlsplit(value).port not in _WEBHOOK_PORTS:
+            raise ValueError("must use a port that Telegram sends to: 443, 80, 88 or 8443")
         return value and value.rstrip("/")
 
     @field_validator("telegram_webhook_secret")
@@ -310,14 +316,31 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             problems = [
-                f"{str(item['loc'][0]).upper()} {item['msg'].removeprefix('Value error, ')}"
+                f"{name.upper()} {_demand(name) or item['msg'].removeprefix('Value error, ')}"
                 for item in error.errors(include_input=False, include_url=False)
+                for name in [str(item["loc"][0])]
             ]
             raise ConfigError(f"wrong setting: {'; '.join(problems)}") from None
         except UnicodeDecodeError:
             raise ConfigError("wrong setting: .env is not UTF-8 text") from None
         except OSError as error:
             raise ConfigError(f"wrong setting: .env can't be read: {error.strerror}") from None
+
+
+def _demand(name: str) -> str:
+    """What a number must be, in words; empty for a setting without limits."""
+    field = Settings.model_fields[name]
+    words = {"ge": "at least", "gt": "above", "le": "at most"}
+    limits = [
+        f"{word} {getattr(limit, key):,}"
+        for key, word in words.items()
+        for limit in field.metadata
+        if hasattr(limit, key)
+    ]
+    if not limits:
+        return ""
+    is_whole = int in {field.annotation, *get_args(field.annotation)}
+    return f"must be a {'whole ' if is_whole else ''}number, {' and '.join(limits)}"
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -5,6 +5,7 @@ A known word, encrypted beside them, says whether they are and with which key.
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import (
@@ -14,13 +15,14 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    inspect,
     make_url,
     select,
     type_coerce,
     update,
 )
 
-from tweetsent.database import OTHERS, check_revision, create_engine_for
+from tweetsent.database import OTHERS, check_revision, create_engine_for, in_use, take_sqlite
 from tweetsent.encryption import EncryptedJson, EncryptedText, TextCipher, split_keys, use_cipher
 from tweetsent.errors import ConfigError, StoreError
 from tweetsent.sessions import empty_log, readable_errors, reading, show, sqlite_path
@@ -29,6 +31,15 @@ from tweetsent.tables import Base, TextKeyRow
 
 _WORD = "tweetsent"
 _ROWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Encrypted:
+    """The texts that were encrypted anew."""
+
+    count: int
+    were_plain: bool
+    """Whether they had no key before."""
 
 
 def cipher_of(settings: Settings) -> TextCipher | None:
@@ -60,12 +71,12 @@ def open_database(settings: Settings) -> Engine:
     return engine
 
 
-def encrypt_texts(settings: Settings) -> int:
-    """Encrypt all texts with the first key of TWEETSENT_TEXT_KEY; returns how many.
+def encrypt_texts(settings: Settings) -> Encrypted | None:
+    """Encrypt all texts with the first key of TWEETSENT_TEXT_KEY; None when that is how they are.
 
-    In one transaction: all of them or, after any error, none. Does nothing when that is how they
-    are. Raises StoreError while another process uses the database, whose texts it could not read
-    any more; ConfigError when none of the keys is that of the texts.
+    In one transaction: all of them or, after any error, none. Raises StoreError while another
+    process uses the database, whose texts it could not read any more; ConfigError when none of the
+    keys is that of the texts.
     """
     engine = create_engine_for(settings.database_url)
     try:
@@ -73,7 +84,7 @@ def encrypt_texts(settings: Settings) -> int:
         cipher, sample = cipher_of(settings), _sample(engine)
         _require_key(show(engine.url), cipher, sample)
         if cipher is None or (sample is not None and cipher.is_newest(sample)):
-            return 0
+            return None
         use_cipher(engine, cipher)
         with readable_errors(engine.url), engine.connect() as connection:
             _require_alone(connection)
@@ -87,7 +98,18 @@ def encrypt_texts(settings: Settings) -> int:
                 # Plain words may lie in free pages. SQLAlchemy would begin a transaction for it.
                 connection.connection.cursor().execute("VACUUM")
         empty_log(engine)
-        return count
+        return Encrypted(count, were_plain=sample is None)
+    finally:
+        engine.dispose()
+
+
+def is_encrypted(url: str) -> bool:
+    """Whether the texts in a database of any revision are encrypted; needs no key."""
+    engine = create_engine_for(url)
+    try:
+        with reading(engine) as session:
+            has_table = inspect(session.connection()).has_table(TextKeyRow.__tablename__)
+        return has_table and _sample(engine) is not None
     finally:
         engine.dispose()
 
@@ -159,15 +181,16 @@ def _encrypt(connection: Connection, column: Column[object], before: TextCipher 
 
 def _require_alone(connection: Connection) -> None:
     """StoreError where others are in; on SQLite none gets in until the connection closes."""
-    if connection.dialect.name == "sqlite":
-        # The next transaction fails as long as anybody else has the file open.
-        connection.exec_driver_sql("PRAGMA locking_mode=EXCLUSIVE")
-        connection.rollback()
+    raw = connection.connection.driver_connection
+    if isinstance(raw, sqlite3.Connection):
+        try:
+            take_sqlite(raw)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            raise in_use(connection.engine.url) from error
         return
     others = connection.scalar(OTHERS)
     connection.rollback()
     if others:
-        raise StoreError(
-            f"database {show(connection.engine.url)}: {others} other connections are open: "
-            "stop the bot first"
-        )
+        raise in_use(connection.engine.url)

@@ -215,7 +215,8 @@ def test_what_a_killed_process_may_have_answered_is_not_handled_again(
     with_inbox(service_settings, handle, killed)
     with_inbox(service_settings, handle, next_start)
     assert seen == [2, 3]
-    assert row_of(service_settings, "update_id, error") == (1, "InterruptedSending")
+    columns = "update_id, error, chat_id, payload"
+    assert row_of(service_settings, columns) == (1, "InterruptedSending", None, "{}")
 
 
 def test_what_waits_at_the_stop_is_done_after_the_next_start(service_settings: Settings) -> None:

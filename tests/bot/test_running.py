@@ -1,7 +1,6 @@
 """Starting, stopping, and what happens when Telegram misbehaves."""
 
 import asyncio
-import json
 import os
 import random
 import signal
@@ -508,7 +507,7 @@ def test_a_kill_while_an_answer_is_being_sent_leaves_it_the_only_one(
 
     assert [answer["text"][0] for answer in answers] == ["😊", "😞"]
     ((payload, error, _),) = inbox_rows(settings, "failed_at IS NOT NULL")
-    assert json.loads(payload)["message"]["text"] == "harika"
+    assert payload == "{}"
     assert error == "InterruptedSending"
     with closing(sqlite3.connect(settings.tweetsent_data_dir / "tweetsent.db")) as database:
         assert database.execute("SELECT count(*) FROM predictions").fetchone() == (2,)
@@ -579,12 +578,10 @@ def test_bots_that_end_amid_messages_answer_each_of_them_once(
     last.terminate()
     last.communicate(timeout=60)
     replies = answered()
-    interrupted = {
-        json.loads(payload)["message"]["message_id"]
-        for payload, *_ in inbox_rows(settings, "error = 'InterruptedSending'")
-    }
+    interrupted = inbox_rows(settings, "error = 'InterruptedSending'")
 
     assert set(replies.values()) == {1}
-    assert set(replies) | interrupted == set(sent)
+    assert set(replies) <= set(sent)
+    assert len(set(sent) - set(replies)) <= len(interrupted)
     # A kill leaves nobody who knows whether what was being sent has arrived.
     assert not interrupted or number == signal.SIGKILL

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -167,6 +167,8 @@ def test_a_backup_is_named_on_stdout_and_restored_with_a_word(
     tweetsent: Running, failing: Failing, empty_home: Path
 ) -> None:
     tweetsent("db", "upgrade")
+    assert str(empty_home / "data" / "models") not in tweetsent("db", "backup", "first").err
+    (empty_home / "data" / "models").mkdir()
     made = tweetsent("db", "backup")
     assert made.code == 0
     backup = Path(made.out.strip())
@@ -174,6 +176,8 @@ def test_a_backup_is_named_on_stdout_and_restored_with_a_word(
     assert backup.stat().st_mode & 0o777 == 0o600
     assert "pseudonym.key" in made.err
     assert str(empty_home / "data" / "models") in made.err
+    assert "snapshots" not in made.err
+    assert "TWEETSENT_TEXT_KEY" not in made.err
 
     assert "put pseudonym.key back" in failing("db", "restore", str(backup))
     tweetsent("stats")  # which makes a key
@@ -185,6 +189,33 @@ def test_a_backup_is_named_on_stdout_and_restored_with_a_word(
     assert tweetsent("stats").code == 0
 
 
+def test_what_becomes_of_older_backups_is_said_when_the_key_changes(
+    tweetsent: Running, monkeypatch: pytest.MonkeyPatch, empty_home: Path
+) -> None:
+    old, new = f"{'A' * 43}=", f"{'B' * 42}A="
+    tweetsent("db", "upgrade")
+    tweetsent("stats")  # which makes a key of the pseudonyms
+    with closing(sqlite3.connect(empty_home / "data" / "tweetsent.db")) as database, database:
+        database.execute(
+            "INSERT INTO inbox (update_id, payload, received_at, attempts) "
+            "VALUES (1, '{}', '2026-01-01', 0)"
+        )
+    tweetsent("db", "backup", "plain")
+    monkeypatch.setenv("TWEETSENT_TEXT_KEY", old)
+    first = tweetsent("db", "upgrade").err
+    assert (
+        "1 texts are encrypted now; every older backup still holds them in plain: delete it"
+        in first
+    )
+    tweetsent("db", "backup", "by-old")
+    monkeypatch.setenv("TWEETSENT_TEXT_KEY", f"{new},{old}")
+    assert "every older backup still needs the old one" in tweetsent("db", "upgrade").err
+
+    restored = tweetsent("db", "restore", "by-old", "--yes").err
+    assert "with the new key now; by-old still needs the old one" in restored
+    assert "plain still holds them in plain" in tweetsent("db", "restore", "plain", "--yes").err
+
+
 def test_a_restored_backup_fits_the_key_of_the_texts(
     tweetsent: Running, failing: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,13 +225,15 @@ def test_a_restored_backup_fits_the_key_of_the_texts(
     plain = tweetsent("db", "backup", "plain").out.strip()
     monkeypatch.setenv("TWEETSENT_TEXT_KEY", key)
     assert tweetsent("db", "upgrade").code == 0
-    made = tweetsent("db", "backup", "encrypted")
+    with monkeypatch.context() as patch:
+        patch.delenv("TWEETSENT_TEXT_KEY")
+        made = tweetsent("db", "backup", "a/folder/encrypted")
     assert "TWEETSENT_TEXT_KEY" in made.err
     assert tweetsent("db", "restore", plain, "--yes").code == 0
     assert tweetsent("stats").code == 0, "the plain texts were encrypted"
 
     monkeypatch.delenv("TWEETSENT_TEXT_KEY")
-    line = failing("db", "restore", "encrypted", "--yes", code=2)
+    line = failing("db", "restore", "a/folder/encrypted", "--yes", code=2)
     assert "are encrypted: set TWEETSENT_TEXT_KEY" in line
 
 
@@ -211,8 +244,11 @@ def test_what_can_not_be_backed_up_or_restored_is_one_line(
     tweetsent("db", "upgrade")
     (empty_home / "notes").write_text("my notes")
     assert "exists already" in failing("db", "backup", "notes")
-    assert "can't write to" in failing("db", "backup", "no/folder", code=1)
+    assert "can't write to" in failing("db", "backup", "notes/x", code=1)
     assert "notes is no backup of an SQLite database" in failing("db", "restore", "notes")
+    with closing(sqlite3.connect("music.db")) as other:
+        other.execute("CREATE TABLE songs (title TEXT)")
+    assert "music.db is no backup of an SQLite database" in failing("db", "restore", "music.db")
     assert "can't read the backup nothing" in failing("db", "restore", "nothing")
 
 
@@ -233,7 +269,7 @@ def read_only(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.mark.parametrize("command", [["stats"], ["db", "upgrade"], ["db", "backup"]])
+@pytest.mark.parametrize("command", [["db", "upgrade"], ["db", "backup"]])
 def test_a_folder_that_can_not_be_written_to_is_one_line(
     tweetsent: Running, failing: Failing, empty_home: Path, command: list[str]
 ) -> None:
@@ -241,6 +277,27 @@ def test_a_folder_that_can_not_be_written_to_is_one_line(
     with read_only(empty_home / "data"):
         line = failing(*command, code=1)
     assert str(empty_home / "data") in line
+
+
+@pytest.mark.parametrize("has_log", [False, True])
+def test_what_only_reads_works_on_a_read_only_file_system(
+    tweetsent: Running, empty_home: Path, has_log: bool
+) -> None:
+    tweetsent("db", "upgrade")
+    tweetsent("stats")  # which makes a key of the pseudonyms
+    path = empty_home / "data" / "tweetsent.db"
+    with closing(sqlite3.connect(path)) as bot:
+        with bot:
+            bot.execute("INSERT INTO handled_updates VALUES (1, '2026-01-01')")
+        if not has_log:
+            bot.close()
+        with read_only(empty_home / "data"):
+            stats = tweetsent("stats")
+            backup = tweetsent("db", "backup", "copy.db")
+            listed = tweetsent("models", "list")
+    assert (stats.code, backup.code, listed.code) == (0, 0, 0), stats.err + backup.err + listed.err
+    with closing(sqlite3.connect("copy.db")) as copy:
+        assert copy.execute("SELECT count(*) FROM handled_updates").fetchone() == (1,)
 
 
 def test_stats_of_an_empty_database_in_json(tweetsent: Running) -> None:

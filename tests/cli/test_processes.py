@@ -66,6 +66,7 @@ def test_the_bot_without_a_database_asks_for_the_upgrade(
         (["predict"], 2),
         (["predict", ""], 2),
         (["bot"], 2),
+        (["chat"], 1),
         (["db", "upgrade"], 0),
         (["stats", "--json"], 0),
         (["models", "list", "--json"], 0),

@@ -57,7 +57,7 @@ def test_what_was_stored_since_is_gone_after_a_restore_and_kept_beside(
 ) -> None:
     save(2)
     engine.dispose()
-    replaced = restore(url_of(engine), backup)
+    replaced = restore(url_of(engine), backup).replaced
 
     check_revision(engine)
     assert messages(engine) == [1]
@@ -68,13 +68,32 @@ def test_what_was_stored_since_is_gone_after_a_restore_and_kept_beside(
     assert messages(engine) == [1, 2]
 
 
+def test_what_waited_when_the_backup_was_taken_is_given_up_and_not_lost(
+    engine: Engine, store: Store, tmp_path: Path
+) -> None:
+    store.inbox.add([(1, 5, "{}"), (2, 5, "{}"), (3, 6, "{}")])
+    store.inbox.failed(1, "ValueError")
+    store.inbox.sending(2, True)
+    back_up(url_of(engine), tmp_path / "backup")
+    engine.dispose()
+
+    assert restore(url_of(engine), tmp_path / "backup").given_up == 2
+    assert store.inbox.pending(9) == []
+    assert store.inbox.add([(3, 6, "{}")]) == [], "Telegram may deliver it again"
+    with reading(engine) as session:
+        rows = session.execute(
+            text("SELECT update_id, error FROM inbox WHERE failed_at IS NOT NULL ORDER BY 1")
+        ).all()
+    assert rows == [(1, "ValueError"), (2, "Restored"), (3, "Restored")]
+
+
 def test_two_restores_of_one_moment_keep_what_was_replaced(
     engine: Engine, backup: Path, save: Saver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backups, "_now", lambda: "now")
     save(2)
     engine.dispose()
-    replaced = restore(url_of(engine), backup)
+    replaced = restore(url_of(engine), backup).replaced
     assert replaced is not None
     kept = replaced.read_bytes()
     with pytest.raises(DataError, match="exists already"):
@@ -153,7 +172,7 @@ def test_a_missing_database_is_restored(engine: Engine, backup: Path, store: Sto
             connection.execute(text("CREATE SCHEMA public"))
         engine.dispose()
 
-    assert restore(url_of(engine), backup) is None
+    assert restore(url_of(engine), backup).replaced is None
     assert predictions(store) == 1
 
 
@@ -259,3 +278,24 @@ def test_without_the_programs_of_postgresql_a_backup_says_what_is_missing(
     with pytest.raises(StoreError, match=r"pg_dump is not installed: .*client programs"):
         back_up(migrated_postgres, tmp_path / "backup")
     assert not (tmp_path / "backup").exists()
+
+
+def test_a_damaged_database_is_named_and_leaves_no_folder(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    path = tmp_path / "tweetsent.db"
+    sqlite_engine.dispose()
+    with closing(sqlite3.connect(path)) as connection:
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'model_faults'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+
+    with pytest.raises(StoreError) as caught:
+        back_up(url_of(sqlite_engine), tmp_path / "backups" / "backup")
+    assert str(caught.value).startswith(f"database {path} is damaged: ")
+    assert str(caught.value).endswith(": restore the last good backup")
+    assert not (tmp_path / "backups").exists()

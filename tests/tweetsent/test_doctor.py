@@ -1,5 +1,6 @@
 """What the doctor finds, against the loopback Bot API server and a real database."""
 
+import resource
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -151,6 +152,27 @@ def test_a_database_that_can_not_be_written(settings: Settings) -> None:
 
     assert level == "error"
     assert "database is locked" in message
+
+
+def test_a_database_without_room_for_more_is_not_called_writable(settings: Settings) -> None:
+    path = settings.tweetsent_data_dir / "tweetsent.db"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with closing(sqlite3.connect(path)) as other:  # whose open log is what grows
+        with other:
+            other.execute(
+                "INSERT INTO inbox (update_id, payload, received_at, attempts) "
+                "VALUES (1, zeroblob(200000), '2026-01-01', 0)"
+            )
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        try:
+            level, message = only(settings, "database")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        handled = other.execute("SELECT count(*) FROM handled_updates").fetchone()
+
+    assert level == "error"
+    assert str(path) in message
+    assert handled == (0,)
 
 
 def test_the_adapter_that_serves_is_verified(settings: Settings, tmp_path: Path) -> None:

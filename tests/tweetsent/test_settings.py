@@ -36,6 +36,8 @@ def test_defaults_need_nothing(tmp_path: Path) -> None:
         ("TELEGRAM_WEBHOOK_URL", "https://bot.example.org/x?secret=1"),
         ("TELEGRAM_WEBHOOK_URL", "https://x.org/bot123456789:AAabcdefghijklmnopqrstuvwxyz012345"),
         ("TELEGRAM_WEBHOOK_URL", "https://x.org/123456789%3AAAabcdefghijklmnopqrstuvwxyz012345"),
+        ("TELEGRAM_WEBHOOK_URL", "https://bot.example.org:8080/x"),
+        ("TELEGRAM_WEBHOOK_URL", "https://bot.example.org:port/x"),
         ("TELEGRAM_WEBHOOK_LISTEN", "localhost"),
         ("TELEGRAM_WEBHOOK_LISTEN", "localhost:0"),
         ("TELEGRAM_WEBHOOK_LISTEN", "localhost:65536"),
@@ -89,6 +91,35 @@ def test_the_webhook_may_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert settings.telegram_webhook_url == "https://10.0.0.1:8443/duygu"
     assert "A-z_0" not in repr(settings)
+
+
+def test_a_server_of_ones_own_may_send_to_any_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEGRAM_WEBHOOK_URL", "https://bot.example.org:8080/x")
+    with pytest.raises(ConfigError, match=r"URL must use a port .*: 443, 80, 88 or 8443$"):
+        Settings.load()
+    monkeypatch.setenv("TELEGRAM_API_BASE_URL", "http://127.0.0.1:8081")
+    assert Settings.load().telegram_webhook_url == "https://bot.example.org:8080/x"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "demand"),
+    [
+        ("TWEETSENT_KEEP_DAYS", "0", "a whole number, at least 1 and at most 36,500"),
+        ("TWEETSENT_KEEP_DAYS", "ten", "a whole number, at least 1 and at most 36,500"),
+        ("TWEETSENT_FILE_ROWS", "x", "a whole number, at least 1 and at most 1,000,000"),
+        ("TWEETSENT_USER_RATE", "1.5", "a whole number, at least 1"),
+        ("TWEETSENT_RETRAIN_MEMORY_GB", "0", "a number, above 0"),
+        ("TWEETSENT_CORRECTION_WEIGHT", "x", "a number, above 0 and at most 100"),
+        ("TWEETSENT_BUSY_SECONDS", "nan", "a number, at least 1 and at most 120"),
+    ],
+)
+def test_a_wrong_number_is_told_what_it_must_be(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, demand: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        Settings.load()
+    assert str(caught.value) == f"wrong setting: {name} must be {demand}"
 
 
 def test_all_wrong_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

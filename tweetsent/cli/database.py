@@ -32,17 +32,20 @@ def upgrade() -> None:
     report("the database is up to date")
 
 
-def upgrade_database(settings: Settings) -> None:
-    """Bring the database to what this version and the settings ask for."""
+def upgrade_database(settings: Settings, older: str = "every older backup") -> None:
+    """Bring the database to what this version and the settings ask for; `older` stays as it is."""
     from tweetsent import database
     from tweetsent.text_key import encrypt_texts
 
     database.upgrade(settings.database_url)
-    if count := encrypt_texts(settings):
-        report(
-            f"{count:,} texts are encrypted now; backups made before hold them as they were: "
-            "delete these"
+    done = encrypt_texts(settings)
+    if done and done.count:
+        how, rest = (
+            ("encrypted", "holds them in plain: delete it")
+            if done.were_plain
+            else ("encrypted with the new key", "needs the old one: keep that as long as it")
         )
+        report(f"{done.count:,} texts are {how} now; {older} still {rest}")
 
 
 @group.command()
@@ -75,6 +78,8 @@ def restore(
 
     Refuses a damaged or newer backup, and while a bot or another process uses the database. What is
     replaced is kept as a .bak beside the database, or on PostgreSQL as a .dump beside the backup.
+    Updates that waited when the backup was taken are marked as failed, so that nobody is answered
+    twice.
     """
     from tweetsent.backups import check_backup
     from tweetsent.backups import restore as put_back
@@ -93,21 +98,29 @@ def restore(
             raise ConfigError("this replaces the database: --yes says that it may")
         typer.confirm(f"Replace the database by this backup of revision {revision}?", abort=True)
     require_key_of(settings, file)
-    replaced = put_back(settings.database_url, file)
-    if replaced:
-        report(f"what was replaced is in {replaced}")
-    upgrade_database(settings)
+    restored = put_back(settings.database_url, file)
+    if restored.replaced:
+        report(f"what was replaced is in {restored.replaced}")
+    if restored.given_up:
+        report(
+            f"{restored.given_up:,} updates waited when the backup was taken; they are marked as "
+            "failed, since most were answered after it"
+        )
+    upgrade_database(settings, str(file))
     report("the backup is restored and up to date")
 
 
 def _beside(settings: Settings) -> str:
     """What belongs to the bot's state but not to its database."""
+    from tweetsent.text_key import is_encrypted
+
     folder = settings.tweetsent_data_dir
     key = "TWEETSENT_PSEUDONYM_KEY" if settings.tweetsent_pseudonym_key else folder / KEY_FILE
     keys = f"{key} (in another place: it tells who is who)"
-    if settings.tweetsent_text_key:
+    if is_encrypted(settings.database_url):  # whether this shell has the key or not
         keys += ", TWEETSENT_TEXT_KEY (the texts can't be read without it)"
-    return f"{keys}, {folder / 'models'}, {settings.snapshots}"
+    folders = [path for path in (folder / "models", settings.snapshots) if path.exists()]
+    return ", ".join([keys, *map(str, folders)])
 
 
 def stats(

@@ -95,10 +95,16 @@ def _serve_terminal(settings: Settings) -> None:
 
 def _serve(settings: Settings, transport: "Transport") -> None:
     """Build classifier, store and services, hand these to a transport, close all after it."""
+    from tweetsent.cli.database import open_engine, open_store
+
+    engine = open_engine(settings)  # before the model's libraries, which take seconds
+    for warning in exposed(settings):
+        log.warning("%s", warning)
+    store = open_store(settings, engine)
+
     from tweetsent import language
     from tweetsent.batching import BatchingClassifier
     from tweetsent.classifier import load_classifier
-    from tweetsent.cli.database import open_engine, open_store
     from tweetsent.registry import Registry
     from tweetsent.retention import sweep_daily
     from tweetsent.retrainer import Retrainer
@@ -106,11 +112,6 @@ def _serve(settings: Settings, transport: "Transport") -> None:
     from tweetsent.runs import Runs
     from tweetsent.service import SentimentService
     from tweetsent.watcher import Watcher
-
-    engine = open_engine(settings)  # first, since it fails fast
-    for warning in exposed(settings):
-        log.warning("%s", warning)
-    store = open_store(settings, engine)
 
     def load(adapter: Path | None) -> "Classifier":
         changes = {"tweetsent_adapter": str(adapter)} if adapter else {}
