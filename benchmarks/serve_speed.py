@@ -60,7 +60,7 @@ from tweetsent.records import Quantization
 from tweetsent.settings import Settings
 
 ALONE = 60
-OF_32 = 5
+OF_32 = {"cuda": 60, "cpu": 5}
 SLOW_TEXTS = {"cuda": 128, "cpu": 60}
 """Texts in bulk for the ways that would take minutes."""
 PADDED_BATCH = {"cuda": 512, "cpu": 32}
@@ -238,7 +238,7 @@ def measure(way: str, model: Model, texts: list[str], started: float) -> dict[st
     result: dict[str, Any] = {"way": way, "ready_s": time.time() - started}
     answer(texts[:32])
     result["alone_ms"] = 1e3 * _median(answer, [[text] for text in _about(model, texts)])
-    batches = [texts[n * 32 : (n + 1) * 32] for n in range(OF_32)]
+    batches = [texts[n * 32 : (n + 1) * 32] for n in range(OF_32[model.device.type])]
     is_slow = way in _ONE_BY_ONE
     result["of_32_ms"] = None if is_slow else 1e3 * _median(answer, [b for b in batches if b])
     bulk = texts[: SLOW_TEXTS[model.device.type]] if is_slow else texts

@@ -21,9 +21,9 @@ def limit_this_process(threads: int | None) -> int:
     cores.
     """
     count = threads or max(1, (os.cpu_count() or 1) // 2)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(count)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false" if count == 1 else "true"
+    libraries = ("OMP", "MKL", "OPENBLAS", "RAYON")  # the last one's threads tokenise
+    for library in libraries:
+        os.environ[f"{library}_NUM_THREADS"] = str(count)
     os.nice(_NICENESS)
     return count
 

@@ -6,6 +6,7 @@ switched off, so no text can close the prompt, open another or speak for the mod
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,10 @@ from tweetsent.text import clean, mask
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+_MANY = 64
+"""From so many texts on, more threads save more time than it takes to wake them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class PromptEncoder:
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         if not texts:
             return []
+        # The library looks at each call whether to wake its threads.
+        os.environ["TOKENIZERS_PARALLELISM"] = "true" if len(texts) >= _MANY else "false"
         # split_special_tokens: "<end_of_turn>" typed by a user is just characters.
         ids: list[list[int]] = self._tokenizer(
             texts,
