@@ -45,6 +45,7 @@ TEXTS = [
     "Toplantı yarın saat 10'da başlayacak.",
     "Yine üç saat rötar yaptılar, bıktım artık 😡😡",
 ]
+"""Each is sent behind other numbers: a text that was asked before costs the model nothing."""
 
 
 class Server(BotApi):
@@ -136,16 +137,15 @@ def write(api: Server, users: int, rate: float, seconds: float) -> None:
     began = time.monotonic()
     for number in range(round(rate * seconds)):
         time.sleep(max(0.0, began + number / rate - time.monotonic()))
-        # Each is another text: what was asked before is remembered, and costs the model nothing.
         api.write(f"{number} {next(texts_in_turn)}", FIRST_USER + 1 + number % users)
 
 
 def write_at_once(api: Server, users: int, rounds: int) -> None:
     """The users' messages, of each one at a time."""
     texts_in_turn = cycle(TEXTS)
-    for _ in range(rounds):
+    for number in range(rounds):
         for user in range(users):
-            api.write(next(texts_in_turn), FIRST_USER + 1 + user)
+            api.write(f"{number} {user} {next(texts_in_turn)}", FIRST_USER + 1 + user)
         api.wait(lambda: api.begun.keys() <= api.answered.keys(), DRAIN_SECONDS)
 
 
