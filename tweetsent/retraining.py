@@ -59,7 +59,7 @@ class RetrainingService:
             await asyncio.wait([process], timeout=_POLL_SECONDS)
 
     async def start_or_find(self) -> Run:
-        """The run that is at work, whichever process began it, else a new one; errors as `start`."""
+        """The run at work, whichever process began it, else a new one; errors as `start`."""
         run = await self._at_work()
         if run is None:
             try:

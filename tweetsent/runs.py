@@ -2,9 +2,9 @@
 
 A run holds a lease that its process renews. When the lease runs out, or the process is seen to be
 gone, the next run takes its place and the old one is written down as failed, as is one that an
-admin stops; should it still be alive, its next sign of life is refused and it must stop. On the run's own machine the lease is
-measured by a clock that nobody sets: one may put the wall clock forwards or back. Synchronous;
-every call is one transaction and may raise StoreError.
+admin stops; should it still be alive, its next sign of life is refused and it must stop. On the
+run's own machine the lease is measured by a clock that nobody sets: one may put the wall clock
+forwards or back. Synchronous; every call is one transaction and may raise StoreError.
 """
 
 import os
@@ -89,8 +89,8 @@ class Lease:
         row = session.get(RunRow, self.run_id, with_for_update=True)
         if row is None or row.state is not RunState.RUNNING or row.token != self._token:
             raise RunError(
-                f"run {self.run_id} gave no sign of life for too long and another may have taken its "
-                "place, or an admin stopped it: it stops here, and the model that serves stays"
+                f"run {self.run_id} gave no sign of life for too long and another may have taken "
+                "its place, or an admin stopped it: it stops here, and the model that serves stays"
             )
         row.lease_until, row.heartbeat = utc_now() + LEASE, time.monotonic()
         return row

@@ -1,6 +1,7 @@
 """What only the pages say, in Turkish; what the bot says too comes from its texts."""
 
 from bot.texts.wording import count, percent
+from tweetsent.records import ModelState, RunState
 
 # Everywhere
 TITLE = "tweetsent: Türkçe mesajların duygusu"
@@ -103,6 +104,66 @@ TAKEN_BACK = "Geri aldım; yeniden bekliyor."
 NOTHING_TO_UNDO = "Geri alınacak bir karar yok."
 TOO_LATE_TO_UNDO = "Bu karar artık geri alınamıyor: kullanıcı düzeltmesini değiştirmiş olabilir."
 
+# Modeller
+MODELS = "🤖 Modeller"
+ANSWERING = "Yanıt veren"
+SERVING = "Etkin sürüm"
+SHIPPED = "kurulumla gelen"
+PINNED = "Modeli ayarlar belirliyor (TWEETSENT_ADAPTER); sürümler kullanılmıyor."
+SINCE = "Ne zamandan beri"
+BY = "Nasıl"
+PREVIOUS = "Önceki sürüm"
+NO_PREVIOUS = "yok"
+NOT_LOADED = "Etkin sürüm henüz yüklenmedi; yüklenene kadar eskisi yanıt veriyor."
+VERSIONS = "Sürümler"
+NO_VERSIONS = "Henüz kayıtlı sürüm yok; kurulumla gelen model yanıt veriyor."
+VERSION_COLUMNS = ("Sürüm", "Durum", "Eklendi")
+STATES = {
+    ModelState.CANDIDATE: "aday",
+    ModelState.ACTIVE: "etkin",
+    ModelState.RETIRED: "eski",
+    ModelState.REFUSED: "geçemedi",
+}
+DELETED = "silindi"
+CHOOSE_VERSION = "Sürüme yakından bak"
+PROMOTE = "Devreye al"
+ROLL_BACK = "Önceki sürüme dön"
+CONFIRM = "Evet"
+CANCEL = "Vazgeç"
+CANCELLED = "Tamam, her şey olduğu gibi kaldı."
+SERVES_ALREADY = "Bu sürüm zaten etkin."
+IS_DELETED = "Bu sürümün dosyaları silinmiş; devreye alınamaz."
+MOVED_ON = "Olmadı: bu arada başka bir sürüm etkinleşmiş ya da dosyaları silinmiş. Yenile ve bak."
+DAMAGED = "Olmadı: bu sürümün dosyaları bozuk. Model olduğu gibi çalışmaya devam ediyor."
+COMPARISON = "Ölçümler yan yana"
+NOT_MEASURED = "Bu sürüm eklenirken ölçülmemiş."
+MEASURED = "Ölçüm"
+DIFFERENCE = "Fark"
+CALIBRATION = "Kalibrasyon hatası (ECE)"
+LIFE = "Bu sürümün hikâyesi"
+GATE = "Otomatik karar"
+GATE_PASSED = "✅ Geçti: ölçümlerin hiçbiri devreye alınmasına engel değil."
+GATE_REFUSED = "🟡 Geçemedi; nedenleri:"
+GATE_UNKNOWN = "Bu sürümü bir yeniden eğitim getirmedi; otomatik karar yok."
+GATE_UNREADABLE = "Kararın ayrıntıları okunamadı."
+PICTURE_TITLES = {"learning-curves": "Öğrenme eğrileri", "gate": "Öncesi ve sonrası"}
+NO_CURVES = "Bu sürümün öğrenme eğrileri yok."
+RETRAINING = "🎓 Yeniden eğitim"
+NO_RUN_YET = "Henüz yeniden eğitim yapılmadı."
+START_RUN = "Eğitimi başlat"
+STOP_RUN = "Eğitimi durdur"
+NO_RUN_TO_STOP = "Şu an çalışan bir eğitim yok."
+RUN_ENDED_BEFORE = "Eğitim bu arada kendiliğinden bitmiş."
+RUN_STOPPED = "Eğitimi durdurdum; şimdiki model çalışmaya devam ediyor."
+RUNS = "Son eğitimler"
+RUN_COLUMNS = ("#", "Başladı", "Sonuç", "Sürüm", "Ayrıntı")
+RUN_STATES = {
+    RunState.RUNNING: "⏳ sürüyor",
+    RunState.PROMOTED: "✅ devrede",
+    RunState.REFUSED: "🟡 geçemedi",
+    RunState.FAILED: "⚠️ yarıda kaldı",
+}
+
 
 def too_long(most: int) -> str:
     """A text is longer than any message."""
@@ -157,3 +218,41 @@ def milliseconds(number: float) -> str:
 def progress(done: int, total: int) -> str:
     """How much of a file is labelled."""
     return f"{percent(done / total)} · {count(done)} / {count(total)} farklı metin"
+
+
+def score(number: float, *, signed: bool = False) -> str:
+    """A measure of 0 to 1, or a difference of two."""
+    return f"{number:{'+' if signed else ''}.3f}".replace(".", ",").replace("-", "−")
+
+
+def recall(label: str) -> str:
+    """The share of a label's texts that is found."""
+    return f"Bulunan {label.lower()}"
+
+
+def promote_question(version: str, serving: str, *, was_refused: bool) -> str:
+    """Asks whether a version shall serve."""
+    warning = " Otomatik karar onu geçirmemişti." if was_refused else ""
+    return f"Şu an {serving} çalışıyor. Yerine {version} devreye alınsın mı?{warning}"
+
+
+def promoted(version: str) -> str:
+    """A version serves; the bots load it."""
+    return f"{version} etkin. Birkaç saniye içinde yanıtlar ondan gelir."
+
+
+def stop_question(run_id: int) -> str:
+    """Asks whether to stop a run."""
+    return (
+        f"Eğitim #{run_id} durdurulsun mu? Yaptığı iş kaybolur; şimdiki model çalışmaya devam eder."
+    )
+
+
+def run_title(run_id: int) -> str:
+    """The name of a run."""
+    return f"Eğitim #{run_id}"
+
+
+def run_detail(reason: str) -> str:
+    """Why a run ended, which is technical, and English."""
+    return f"Ayrıntı: {reason}"

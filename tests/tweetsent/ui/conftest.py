@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 PASSWORD = "correct-horse-battery"
 PICTURES = ROOT / "docs" / "pictures"
+BASE_DATA = """text,label
+Kargo bugün geldi ve çok memnun kaldım,positive
+Kargo bugün geldi ve çok mutlu kaldım,negative
+=1+1 formülü ile ilgisi yok,neutral
+Toplantı yarın saat ikide başlıyor,neutral
+"""
+"""What runs of the pages would train on."""
 _START_SECONDS = 60.0
 _DESKTOP, _PHONE = (1100, 900), (390, 844)
 
@@ -51,11 +58,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Ite
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     pages = Pages(f"http://127.0.0.1:{port}", settings, folder / "log")
+    base = folder / "base.csv"
+    base.write_text(BASE_DATA, encoding="utf-8")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TWEETSENT")},
         "TWEETSENT_DATA_DIR": str(settings.tweetsent_data_dir),
         "TWEETSENT_UI_PASSWORD": PASSWORD,
         "TWEETSENT_USER_RATE": "60",
+        "TWEETSENT_BASE_DATA": str(base),
         "PYTHONPATH": str(ROOT),
     }
     with pages.log.open("wb") as log:
