@@ -7,19 +7,21 @@ here first. Knows nothing of what the pages hold.
 import hashlib
 import hmac
 import ipaddress
-import itertools
+import logging
 import secrets
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.limits import RateLimiter
+from bot.redaction import describe
 from tweetsent.records import OWNER_ID
 
 OWNER_PATH = "/yonetim"
@@ -39,6 +41,8 @@ _POLICY = (
 )
 """Gradio's own page needs inline scripts; nothing may come from, or go to, another host."""
 
+log = logging.getLogger(__name__)
+
 
 @dataclass
 class Access:
@@ -54,7 +58,6 @@ class Access:
     _tries: RateLimiter = field(
         default_factory=lambda: RateLimiter(_MOST_TRIES, _TRIES_SECONDS), repr=False
     )
-    _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
     def answers_to(self, host: str) -> bool:
         """Whether a Host header names these pages, and no name that was pointed at them."""
@@ -66,7 +69,7 @@ class Access:
 
     def may_try(self, address: str) -> bool:
         """Whether an address has not tried too often lately; each question counts as a try."""
-        return self._tries.allows(address, next(self._numbers), time.monotonic())
+        return self._tries.allows(address, time.monotonic_ns(), time.monotonic())
 
     def log_in(self, password: str) -> str | None:
         """The token of a new login; None for a wrong password."""
@@ -127,7 +130,13 @@ class Guard:
                     headers.append("set-cookie", carrier.headers["set-cookie"])
             await send(message)
 
-        await (refusal or self._app)(scope, receive, harden)
+        try:
+            await (refusal or self._app)(scope, receive, harden)
+        except Exception as error:  # noqa: BLE001 - the server would log a user's words with it
+            if isinstance(error.__cause__, HTTPException):  # its page was closed, says Gradio
+                await harden({"type": "http.response.body"})
+            else:
+                log.error("a request failed: %s", describe(error))
 
     def _refusal(self, request: Request) -> Response | None:
         if not self._access.answers_to(request.headers.get("host", "")):

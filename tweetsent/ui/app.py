@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from bot.limits import RateLimiter
 from bot.stopping import stop_on_signals
 from tweetsent.errors import ConfigError
 from tweetsent.retraining import RetrainingService
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _MOST_WAITING = 64
 """How many requests of all browsers may wait."""
 _STOP_SECONDS = 3
+_MINUTE = 60.0
 _UPLOADS_LOOKED_AT_SECONDS, _UPLOADS_KEPT_SECONDS = 60, 600
 _NO_DOCS: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
 _HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
@@ -81,7 +83,8 @@ async def run_ui(
             any_address=not _is_loopback(host),
             password=password.get_secret_value() if password else None,
         )
-        page = Page.of(settings, service, retraining, access, temporary)
+        asked = RateLimiter(settings.tweetsent_user_rate, _MINUTE)
+        page = Page(settings, service, retraining, access, temporary, asked)
         config = uvicorn.Config(
             _build(page),
             access_log=False,  # it would hold the addresses of visitors

@@ -1,11 +1,10 @@
 """What every tab gets, and how its errors reach the user."""
 
-import itertools
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
@@ -24,9 +23,6 @@ from tweetsent.ui.access import Access
 log = logging.getLogger(__name__)
 
 
-_SECONDS = 60.0
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
     """The services that all tabs share."""
@@ -39,20 +35,6 @@ class Page:
     """Folder of uploads and results, each for some minutes; all that Gradio serves files of."""
     asked: RateLimiter
     """How often visitors of an address asked for something to be classified."""
-    _numbers: Iterator[int] = field(default_factory=itertools.count)
-
-    @classmethod
-    def of(
-        cls,
-        settings: Settings,
-        service: SentimentService,
-        retraining: RetrainingService,
-        access: Access,
-        temporary: Path,
-    ) -> "Page":
-        """With the rate of the settings."""
-        asked = RateLimiter(settings.tweetsent_user_rate, _SECONDS)
-        return cls(settings, service, retraining, access, temporary, asked)
 
     def user_id(self, request: gr.Request) -> int:
         """Whose words a request brings."""
@@ -62,7 +44,7 @@ class Page:
         """Count what costs the model's time; an address that asks too often is refused."""
         host = request.client.host if request.client else ""
         if not self.access.is_owner(request.cookies) and not self.asked.allows(
-            host, next(self._numbers), time.monotonic()
+            host, time.monotonic_ns(), time.monotonic()
         ):
             raise refusal(texts.too_fast(self.settings.tweetsent_user_rate))
 

@@ -73,6 +73,13 @@ def test_the_page_serves_no_files_and_no_description_of_itself(pages: Pages) -> 
     assert VISITOR_COOKIE in str(page.getheader("Set-Cookie"))
 
 
+def test_who_asks_for_nothing_gets_nothing(pages: Pages) -> None:
+    """As a page that was closed and comes back; the fixture looks for a traceback in the log."""
+    answer = ask(pages, "/gradio_api/queue/data?session_hash=nobody")
+    assert answer.status == 200
+    assert ask(pages, "/").status == 200
+
+
 def test_wrong_passwords_are_refused_and_soon_not_heard(pages: Pages) -> None:
     answers = [log_in(pages, f"guess-{number}") for number in range(10)]
     assert [answer.status for answer in answers] == [401] * 9 + [429]

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.requests import Request
 
+from bot.limits import RateLimiter
 from tests.bot.tiny import TinyClassifier, open_services, settings_for
 from tweetsent.errors import DataError, Flaw, StoreError
 from tweetsent.ui.access import OWNER_COOKIE, Access
@@ -21,7 +22,8 @@ def shared(tmp_path: Path, empty_database: Path) -> Iterator[Page]:
         update={"tweetsent_user_rate": 2, "tweetsent_ui_password": SecretStr("x" * 12)}
     )
     services = open_services(settings, TinyClassifier())
-    yield Page.of(settings, *services, Access(password="x" * 12), tmp_path)
+    access = Access(password="x" * 12)
+    yield Page(settings, *services, access, tmp_path, RateLimiter(2, 60.0))
     services[0]._store.close()
 
 

@@ -15,6 +15,7 @@ from tweetsent.store import Store
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+SAID = "Fena değil ama pahalı", "Kargo üç günde anca geldi", "Bir daha mı, asla"
 EVIL = "<b>kalın</b><script>alert(1)</script>"
 
 
@@ -25,7 +26,7 @@ def states(database: Engine) -> list[str]:
 def fill(pages: Pages, database: Engine) -> None:
     """Four corrections of which the model is sure that they are wrong."""
     store = Store(database, Pseudonymiser(load_key(pages.settings)))
-    for number, text in enumerate((EVIL, "ikinci söz", "üçüncü söz", "dördüncü söz"), 101):
+    for number, text in enumerate((EVIL, *SAID), 101):
         store.set_consent(number, True)
         made = store.save_prediction(
             Incoming(number, number, number, text),
@@ -48,24 +49,24 @@ def test_the_queue_is_worked_off_and_words_are_taken_back(
     item, said = page.locator("#review-item"), page.locator("#review-said")
     item.get_by_text(f"“{EVIL}”").wait_for()
     assert item.locator("b, script").count() == 0
-    picture("inceleme")
 
     page.keyboard.press("k")
-    item.get_by_text("“ikinci söz”").wait_for()
+    item.get_by_text(f"“{SAID[0]}”").wait_for()
     assert states(database) == ["accepted", "pending", "pending", "pending"]
     page.keyboard.press("r")
-    item.get_by_text("“üçüncü söz”").wait_for()
+    item.get_by_text(f"“{SAID[1]}”").wait_for()
     assert states(database) == ["accepted", "rejected", "pending", "pending"]
     page.keyboard.press("g")
-    item.get_by_text("“ikinci söz”").wait_for()
+    item.get_by_text(f"“{SAID[0]}”").wait_for()
     said.get_by_text("Geri aldım").wait_for()
     assert states(database) == ["accepted", "pending", "pending", "pending"]
     page.keyboard.press("a")
-    item.get_by_text("“üçüncü söz”").wait_for()
+    item.get_by_text(f"“{SAID[1]}”").wait_for()
 
     page.locator("#bulk").get_by_text("Toplu karar").click()
-    for text in ("ikinci", "dördüncü"):
-        page.get_by_label(f"“{text} söz”").check()
+    for text in (SAID[0], SAID[2]):
+        page.get_by_label(f"“{text}”").check()
+    picture("inceleme")
     page.locator("#bulk-reject").click()
     said.get_by_text("2 düzeltmeyi reddettim.").wait_for()
     assert states(database) == ["accepted", "rejected", "pending", "rejected"]
