@@ -49,14 +49,16 @@ footer { display: none !important }
   font-weight: 600; overflow-wrap: anywhere }
 .ts-scroll { overflow-x: auto; margin: .6rem 0 } .ts-scroll:focus-visible { outline: 2px solid }
 .ts-scroll table { border-collapse: collapse; width: 100%; font-size: .92rem }
-.ts-scroll th, .ts-scroll td { padding: .4rem .6rem; text-align: left; vertical-align: top;
-  border-bottom: 1px solid var(--border-color-primary) }
-.ts-scroll td { min-width: 4.5rem; overflow-wrap: anywhere }
-.ts-scroll td.ts-wide { min-width: 16rem }
+.ts-scroll :is(th, td) { padding: .4rem .6rem; text-align: left; vertical-align: top; border: 0;
+  border-bottom: 1px solid var(--border-color-primary); white-space: nowrap }
+.ts-scroll td.ts-wide { min-width: 16rem; white-space: normal; overflow-wrap: anywhere }
 .ts-scroll tr.ts-marked { background: var(--background-fill-secondary); font-weight: 600 }
 .ts-steps { list-style: none; padding: 0; margin: .6rem 0 } .ts-steps li { margin: .3rem 0 }
 .ts-steps [aria-current] { font-weight: 600 } .ts-steps progress { width: 100%; max-width: 24rem;
   display: block; margin-top: .3rem; accent-color: #2f6fb0 }
+.ts-question { position: fixed; inset: auto 0 0 0; z-index: 20; padding: 1rem; max-width: 60rem;
+  margin: 0 auto; border-radius: .6rem .6rem 0 0; background: var(--background-fill-primary);
+  border: 1px solid var(--border-color-primary); box-shadow: 0 0 1.5rem rgb(0 0 0 / .35) }
 """
 _STRONGEST = 0.75
 """How opaque the colour of a word is that decides alone."""

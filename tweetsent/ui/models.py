@@ -15,6 +15,7 @@ from tweetsent.ui.page import Page, refusal, telling
 _WATCH_SECONDS = 2.0
 _RUNS_LISTED = 10
 _RUNS_SEARCHED = 1000
+_TO_QUESTION = "() => setTimeout(() => document.getElementById('models-no')?.focus(), 100)"
 
 Update = dict[Any, Any]
 """New values by component."""
@@ -51,42 +52,54 @@ class _Tab:
         self.asked: gr.State = gr.State(None)
         self.refresh = gr.Button(texts.REFRESH, elem_id="models-refresh", size="sm")
         self.serving = gr.HTML(elem_id="serving")
-        self.roll_back = gr.Button(texts.ROLL_BACK, elem_id="roll-back")
         self.listed = gr.HTML(elem_id="versions")
         self.chosen = gr.Dropdown([], label=texts.CHOOSE_VERSION, elem_id="chosen-version")
-        self.promote = gr.Button(texts.PROMOTE, variant="primary", elem_id="promote")
-        with gr.Column(visible=False, elem_id="models-question") as self.question:
-            self.words = gr.HTML()
-            with gr.Row():
-                self.yes = gr.Button(texts.CONFIRM, variant="stop", elem_id="models-yes")
-                self.no = gr.Button(texts.CANCEL, elem_id="models-no")
-        self.said = gr.HTML(elem_id="models-said")
+        with gr.Row():
+            self.promote = gr.Button(
+                texts.PROMOTE, variant="primary", elem_id="promote", min_width=120
+            )
+            self.roll_back = gr.Button(texts.ROLL_BACK, elem_id="roll-back", min_width=120)
         self.detail = gr.HTML(elem_id="version-detail")
         gr.HTML(f"<h2>{texts.RETRAINING}</h2>")
         self.run = gr.HTML(elem_id="run")
         with gr.Row():
-            self.start = gr.Button(texts.START_RUN, variant="primary", elem_id="run-start")
-            self.stop = gr.Button(texts.STOP_RUN, elem_id="run-stop")
+            self.start = gr.Button(
+                texts.START_RUN, variant="primary", elem_id="run-start", min_width=120
+            )
+            self.stop = gr.Button(texts.STOP_RUN, elem_id="run-stop", min_width=120)
         self.runs = gr.HTML(elem_id="runs")
+        with gr.Column(
+            visible=False, elem_id="models-question", elem_classes="ts-question"
+        ) as self.question:
+            self.words = gr.HTML()
+            with gr.Row():
+                self.yes = gr.Button(
+                    texts.CONFIRM, variant="stop", elem_id="models-yes", min_width=120
+                )
+                self.no = gr.Button(texts.CANCEL, elem_id="models-no", min_width=120)
         self.watch = gr.Timer(_WATCH_SECONDS, active=False)
 
     def listen(self) -> None:
         """Say which event does what."""
-        of_question = [self.asked, self.question, self.words, self.said]
+        of_question = [self.asked, self.question, self.words]
         of_version = [self.detail, self.promote]
         of_run = [self.run, self.start, self.stop, self.watch, self.runs]
         shown = [self.serving, self.listed, self.chosen, self.roll_back, *of_version, *of_run]
         everything = [*of_question, *shown]
         for trigger, handler, inputs, outputs in (
             (self.refresh, self.on_show, [self.chosen], shown),
-            (self.promote, self.on_promote, [self.chosen], of_question),
-            (self.roll_back, self.on_roll_back, [], of_question),
-            (self.stop, self.on_stop, [], of_question),
             (self.no, self.on_no, [], of_question),
             (self.yes, self.on_yes, [self.asked, self.chosen], everything),
             (self.start, self.on_start, [], of_run),
         ):
             trigger.click(handler, inputs, outputs, api_visibility="private")
+        for trigger, handler, inputs in (
+            (self.promote, self.on_promote, [self.chosen]),
+            (self.roll_back, self.on_roll_back, []),
+            (self.stop, self.on_stop, []),
+        ):
+            asking = trigger.click(handler, inputs, of_question, api_visibility="private")
+            asking.success(None, js=_TO_QUESTION)
         gr.on(None, self.on_show, self.chosen, shown, api_visibility="private")
         self.chosen.input(self.on_choose, self.chosen, of_version, api_visibility="private")
         self.watch.tick(
@@ -162,45 +175,42 @@ class _Tab:
 
     def on_no(self) -> Update:
         """Nothing is done."""
-        return self._tell(texts.CANCELLED)
+        return self._closed()
 
     async def on_yes(self, asked: _Question | None, chosen: str | None) -> Update:
         """What was asked is done, once."""
         with telling(self.page):
-            told = texts.CANCELLED if asked is None else await self._act(asked)
-            return self._tell(told) | await self._everything(chosen)
+            if asked is not None:
+                await self._act(asked)
+            return self._closed() | await self._everything(chosen)
 
-    async def _act(self, asked: _Question) -> str:
+    async def _act(self, asked: _Question) -> None:
         try:
             match asked.act:
                 case _Act.PROMOTE:
                     model = await self.page.service.promote(asked.version, after=asked.number)
-                    return texts.promoted(model.version)
+                    gr.Info(texts.promoted(model.version), title=texts.DONE)
                 case _Act.ROLL_BACK:
                     model = await self.page.service.roll_back(asked.number)
-                    return bot_texts.models.rolled_back(model.version)
+                    gr.Info(bot_texts.models.rolled_back(model.version), title=texts.DONE)
                 case _Act.STOP:
                     is_stopped = await self.page.retraining.stop(asked.number)
-                    return texts.RUN_STOPPED if is_stopped else texts.RUN_ENDED_BEFORE
+                    told = texts.RUN_STOPPED if is_stopped else texts.RUN_ENDED_BEFORE
+                    gr.Info(told, title=texts.DONE)
         except VersionError:  # another one was activated, or the folder was deleted
-            return texts.MOVED_ON
+            gr.Warning(texts.MOVED_ON, title=texts.TROUBLE)
         except ModelError:
-            return texts.DAMAGED
+            gr.Warning(texts.DAMAGED, title=texts.TROUBLE)
 
     def _ask(self, question: _Question, text: str) -> Update:
         return {
             self.asked: question,
             self.question: gr.Column(visible=True),
             self.words: fragments.paragraph(text),
-            self.said: "",
         }
 
-    def _tell(self, text: str) -> Update:
-        return {
-            self.asked: None,
-            self.question: gr.Column(visible=False),
-            self.said: fragments.paragraph(text),
-        }
+    def _closed(self) -> Update:
+        return {self.asked: None, self.question: gr.Column(visible=False)}
 
     async def _everything(self, chosen: str | None) -> Update:
         info = await self.page.service.model()

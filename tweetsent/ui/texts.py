@@ -130,13 +130,12 @@ PROMOTE = "Devreye al"
 ROLL_BACK = "Önceki sürüme dön"
 CONFIRM = "Evet"
 CANCEL = "Vazgeç"
-CANCELLED = "Tamam, her şey olduğu gibi kaldı."
+DONE = "Tamam"
 SERVES_ALREADY = "Bu sürüm zaten etkin."
 IS_DELETED = "Bu sürümün dosyaları silinmiş; devreye alınamaz."
 MOVED_ON = "Olmadı: bu arada başka bir sürüm etkinleşmiş ya da dosyaları silinmiş. Yenile ve bak."
 DAMAGED = "Olmadı: bu sürümün dosyaları bozuk. Model olduğu gibi çalışmaya devam ediyor."
-COMPARISON = "Ölçümler yan yana"
-NOT_MEASURED = "Bu sürüm eklenirken ölçülmemiş."
+NOT_MEASURED = "Bu sürümün ölçümleri kayıtlı değil."
 MEASURED = "Ölçüm"
 DIFFERENCE = "Fark"
 CALIBRATION = "Kalibrasyon hatası (ECE)"
@@ -223,6 +222,11 @@ def progress(done: int, total: int) -> str:
 def score(number: float, *, signed: bool = False) -> str:
     """A measure of 0 to 1, or a difference of two."""
     return f"{number:{'+' if signed else ''}.3f}".replace(".", ",").replace("-", "−")
+
+
+def comparison(file: str) -> str:
+    """What stands beside each other: the measures on a file."""
+    return f"Ölçümler yan yana: {file}"
 
 
 def recall(label: str) -> str:

@@ -60,27 +60,36 @@ def versions(models: Sequence[ModelVersion]) -> str:
 
 
 def comparison(current: ModelVersion | None, model: ModelVersion) -> str:
-    """Every measure of a version, beside those of the one that serves."""
+    """Every measure of a version, beside those of the one that serves; a table for each file."""
     own = _measures(model)
+    others = _measures(current) if current and current.version != model.version else {}
     if not own:
         return fragments.note(texts.NOT_MEASURED)
-    if current is None or current.version == model.version:
-        rows = [[name, _score(value)] for name, value in own.items()]
-        return fragments.table(texts.COMPARISON, [texts.MEASURED, model.version], rows)
-    others = _measures(current)
-    rows = []
-    for name in {**others, **own}:
-        before, after = others.get(name), own.get(name)
-        is_known = before is not None and after is not None
-        change = texts.score(after - before, signed=True) if is_known else "–"
-        rows.append([name, _score(before), _score(after), change])
-    head = [texts.MEASURED, current.version, model.version, texts.DIFFERENCE]
-    return fragments.table(texts.COMPARISON, head, rows)
+    tables = []
+    for file, measures in own.items():
+        title, beside = texts.comparison(file), others.get(file)
+        if current is None or beside is None:
+            rows = [[name, texts.score(value)] for name, value in measures.items()]
+            tables.append(fragments.table(title, [texts.MEASURED, model.version], rows))
+            continue
+        rows = [
+            [
+                name,
+                texts.score(beside[name]),
+                texts.score(value),
+                texts.score(value - beside[name], signed=True),
+            ]
+            for name, value in measures.items()
+            if name in beside
+        ]
+        head = [texts.MEASURED, current.version, model.version, texts.DIFFERENCE]
+        tables.append(fragments.table(title, head, rows))
+    return "".join(tables)
 
 
-def _measures(model: ModelVersion) -> dict[str, float]:
-    """Numbers by what they measure and on which file; what other versions wrote may be left out."""
-    found: dict[str, float] = {}
+def _measures(model: ModelVersion) -> dict[str, dict[str, float]]:
+    """Numbers by file and what they measure; what no version of this code wrote is left out."""
+    found = {}
     for file, result in model.metrics.items():
         if not isinstance(result, dict):
             continue
@@ -94,9 +103,7 @@ def _measures(model: ModelVersion) -> dict[str, float]:
                 for label in LABELS
             },
         }
-        for name, value in values.items():
-            if isinstance(value, float):
-                found[f"{file}: {name}"] = value
+        found[file] = {name: value for name, value in values.items() if isinstance(value, float)}
     return found
 
 
