@@ -133,7 +133,7 @@ def _build_tabs(page: "Page") -> None:
     """The owner's tabs: each module adds what is on its tab to the open blocks."""
     import gradio as gr
 
-    from tweetsent.ui import models, overview, review, texts
+    from tweetsent.ui import data, models, overview, review, texts
 
     with gr.Tab(texts.OVERVIEW):
         overview.build(page)
@@ -141,6 +141,8 @@ def _build_tabs(page: "Page") -> None:
         review.build(page)
     with gr.Tab(texts.MODELS):
         models.build(page)
+    with gr.Tab(texts.DATA):
+        data.build(page)
 
 
 @contextmanager

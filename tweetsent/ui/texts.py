@@ -1,6 +1,7 @@
 """What only the pages say, in Turkish; what the bot says too comes from its texts."""
 
 from bot.texts.wording import count, percent
+from tweetsent.labels import LABELS
 from tweetsent.records import ModelState, RunState
 
 # Everywhere
@@ -163,6 +164,37 @@ RUN_STATES = {
     RunState.FAILED: "⚠️ yarıda kaldı",
 }
 
+# Veri
+DATA = "📚 Veri"
+SETS = "Veri kümeleri"
+SET_COLUMNS = ("Küme", "Tarih", "Satır", "Temel veri", "Düzeltme")
+NO_SETS = "Henüz veri kümesi yok: her yeniden eğitim bir tane yazar."
+CHOOSE_SET = "Veri kümesi"
+NEW_SET = "Şimdi eğitilse"
+NO_ROWS = "Eğitimde kullanılabilecek bir satır henüz yok."
+SET_GONE = "Bu veri kümesi artık yok. Yenile ve bak."
+TOTAL = "Toplam"
+COUNTS = "Etiketler ve kaynaklar"
+COUNT_COLUMNS = ("Kaynak", *(label.turkish for label in LABELS), TOTAL, "Payı")
+SOURCES: dict[str, str] = {"base": "Temel veri", "correction": "Düzeltmeler"}
+SET_SHARES = "Kümedeki etiketler"
+PREPARE = "Dosya olarak indir"
+PREPARE_XLSX = "Excel hazırla"
+PREPARE_CSV = "CSV hazırla"
+DOWNLOAD_SET = "⬇️ Dosyayı indir"
+INSPECT = "Şüpheli etiketleri ve benzer metinleri bul"
+INSPECTING = "Aranıyor; büyük kümelerde birkaç dakika sürebilir…"
+SUSPICIOUS_COLUMNS = ("Etiketi", "Daha olası", "Kaynak", "Metin")
+SUSPICIOUS_NOTE = (
+    "Metni görmemiş bir kelime sayımı modeli bu etiketlere inanmıyor. Çoğu kez haklı, bazen de "
+    "metin yalnızca zordur: karar bakan kişinin."
+)
+NO_SUSPICIOUS = "Şüpheli etiket bulunmadı."
+TOO_FEW_TO_JUDGE = "Şüpheli etiketleri aramak için veri çok az."
+NEAR_COLUMNS = ("Grup", "Etiketi", "Kaynak", "Metin")
+NEAR_NOTE = "Neredeyse aynı metinler; etiketleri çelişen gruplar başta."
+NO_NEAR = "Birbirine çok benzeyen metin bulunmadı."
+
 
 def too_long(most: int) -> str:
     """A text is longer than any message."""
@@ -260,3 +292,45 @@ def run_title(run_id: int) -> str:
 def run_detail(reason: str) -> str:
     """Why a run ended, which is technical, and English."""
     return f"Ayrıntı: {reason}"
+
+
+def set_name(name: str) -> str:
+    """A data set, which is named by the number of its run."""
+    return f"Eğitim #{int(name)}" if name.isdecimal() else name
+
+
+def set_file(name: str, suffix: str) -> str:
+    """The file of a data set."""
+    return f"veri-{name or 'yeni'}.{suffix}"
+
+
+def prepared(rows: int, hidden: int) -> str:
+    """What is in a file that was made."""
+    said = f"📎 {count(rows)} satır."
+    if hidden:
+        said += f" {hidden_rows(hidden)}"
+    return said
+
+
+def hidden_rows(rows: int) -> str:
+    """Corrections of an older set are left out."""
+    return f"{count(rows)} düzeltme çıkarıldı: artık eğitimde kullanılamıyor."
+
+
+def unreadable_set(detail: str) -> str:
+    """A data set or the base data can't be read; `detail` is technical, and English."""
+    return f"Veriyi okuyamadım. Ayrıntı: {detail}"
+
+
+def suspicious(found: int, shown: int) -> str:
+    """The title of the improbable labels."""
+    return f"Şüpheli etiketler: {count(found)}{_first(found, shown)}"
+
+
+def near_copies(found: int, shown: int) -> str:
+    """The title of the groups of texts that are nearly one."""
+    return f"Benzer metin grupları: {count(found)}{_first(found, shown)}"
+
+
+def _first(found: int, shown: int) -> str:
+    return f" (ilk {count(shown)})" if shown < found else ""

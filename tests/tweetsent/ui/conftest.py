@@ -17,11 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from sqlalchemy import Engine
 
 from tests.bot.tiny import settings_for
+from tests.training.test_screening import wordy
 from tweetsent.database import create_engine_for
+from tweetsent.files import write_table
+from tweetsent.labels import Label
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,12 +34,15 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 PASSWORD = "correct-horse-battery"
 PICTURES = ROOT / "docs" / "pictures"
-BASE_DATA = """text,label
-Kargo bugün geldi ve çok memnun kaldım,positive
-Kargo bugün geldi ve çok mutlu kaldım,negative
-=1+1 formülü ile ilgisi yok,neutral
-Toplantı yarın saat ikide başlıyor,neutral
-"""
+MISLABELLED, *CREDIBLE = sorted(wordy(90), key=lambda row: row.label is not Label.POSITIVE)
+NEAR = "Kargo bugün geldi, her şey sağlam", "Kargo bugün geldi, her şey sapasağlam"
+FORMULA = "=1+1 eder, ara beni: 0532 123 45 67"
+BASE_DATA = [
+    (MISLABELLED.text, Label.NEGATIVE),
+    *((row.text, row.label) for row in CREDIBLE),
+    *zip(NEAR, (Label.POSITIVE, Label.NEUTRAL), strict=True),
+    (FORMULA, Label.NEUTRAL),
+]
 """What runs of the pages would train on."""
 _START_SECONDS = 60.0
 _DESKTOP, _PHONE = (1100, 900), (390, 844)
@@ -59,7 +66,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Ite
         port = unused.getsockname()[1]
     pages = Pages(f"http://127.0.0.1:{port}", settings, folder / "log")
     base = folder / "base.csv"
-    base.write_text(BASE_DATA, encoding="utf-8")
+    write_table(pd.DataFrame(BASE_DATA, columns=["text", "label"]), base)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TWEETSENT")},
         "TWEETSENT_DATA_DIR": str(settings.tweetsent_data_dir),
@@ -138,7 +145,7 @@ def page(browser: "Browser", pages: Pages) -> Iterator["Page"]:
         viewport=dict(zip(("width", "height"), _DESKTOP, strict=True)), locale="tr-TR"
     )
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(15_000)
     asked: list[str] = []
     problems: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
