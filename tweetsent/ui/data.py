@@ -186,7 +186,8 @@ def _suspicious(rows: Sequence[Row], inspection: Inspection) -> str:
     shown = inspection.suspicious[:_MOST_SHOWN]
     title = texts.suspicious(len(inspection.suspicious), len(shown))
     cells = [
-        [name(rows[place].label), name(likelier), *_text(rows[place])] for place, likelier in shown
+        [_text(rows[place]), name(rows[place].label), name(likelier), _source(rows[place])]
+        for place, likelier in shown
     ]
     return fragments.table(title, texts.SUSPICIOUS_COLUMNS, cells) + fragments.note(
         texts.SUSPICIOUS_NOTE
@@ -199,12 +200,16 @@ def _near(rows: Sequence[Row], inspection: Inspection) -> str:
     shown = inspection.near[:_MOST_SHOWN]
     title = texts.near_copies(len(inspection.near), len(shown))
     cells = [
-        [str(number), name(rows[place].label), *_text(rows[place])]
+        [str(number), _text(rows[place]), name(rows[place].label), _source(rows[place])]
         for number, places in enumerate(shown, start=1)
         for place in places
     ]
     return fragments.table(title, texts.NEAR_COLUMNS, cells) + fragments.note(texts.NEAR_NOTE)
 
 
-def _text(row: Row) -> tuple[str, str]:
-    return texts.SOURCES[row.source], shortened(row.text, _LONGEST_SHOWN)
+def _text(row: Row) -> str:
+    return shortened(row.text, _LONGEST_SHOWN)
+
+
+def _source(row: Row) -> str:
+    return texts.SOURCES[row.source]

@@ -33,8 +33,8 @@ footer { display: none !important }
   overflow-wrap: anywhere }
 .ts-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr));
   gap: 1rem }
-.ts-figure { margin: 0; border: 1px solid var(--border-color-primary); border-radius: .6rem;
-  padding: .5rem; background: #fff }
+.ts-figure { margin: 0; max-width: 32rem; border: 1px solid var(--border-color-primary);
+  border-radius: .6rem; padding: .5rem; background: #fff }
 .ts-figure img { width: 100%; height: auto; display: block }
 .ts-figure a { display: inline-block; color: #1d4f86; font-size: .9rem; padding: .3rem }
 .ts-top { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem;
@@ -52,7 +52,7 @@ footer { display: none !important }
 .ts-scroll :is(table, tr, th, td) { border: 0 !important }
 .ts-scroll :is(th, td) { padding: .4rem .6rem; text-align: left; vertical-align: top;
   box-shadow: inset 0 -1px var(--border-color-primary); white-space: nowrap }
-.ts-scroll td.ts-wide { min-width: 16rem; white-space: normal; overflow-wrap: anywhere }
+.ts-scroll td.ts-wide { min-width: 13rem; white-space: normal; overflow-wrap: anywhere }
 .ts-scroll tr.ts-marked { background: var(--background-fill-secondary); font-weight: 600 }
 @media (max-width: 30rem) { .ts-scroll table { font-size: .82rem }
   .ts-scroll :is(th, td) { padding: .35rem .45rem } }
@@ -65,7 +65,7 @@ footer { display: none !important }
 """
 _STRONGEST = 0.75
 """How opaque the colour of a word is that decides alone."""
-_WIDE_CHARACTERS = 40
+_WIDE_CHARACTERS = 28
 """Cells with more get a column that is wide enough to read them."""
 
 

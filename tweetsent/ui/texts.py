@@ -178,20 +178,19 @@ COUNTS = "Etiketler ve kaynaklar"
 COUNT_COLUMNS = ("Kaynak", *(label.turkish for label in LABELS), TOTAL, "Payı")
 SOURCES: dict[str, str] = {"base": "Temel veri", "correction": "Düzeltmeler"}
 SET_SHARES = "Kümedeki etiketler"
-PREPARE = "Dosya olarak indir"
 PREPARE_XLSX = "Excel hazırla"
 PREPARE_CSV = "CSV hazırla"
 DOWNLOAD_SET = "⬇️ Dosyayı indir"
 INSPECT = "Şüpheli etiketleri ve benzer metinleri bul"
 INSPECTING = "Aranıyor; büyük kümelerde birkaç dakika sürebilir…"
-SUSPICIOUS_COLUMNS = ("Etiketi", "Daha olası", "Kaynak", "Metin")
+SUSPICIOUS_COLUMNS = ("Metin", "Etiketi", "Daha olası", "Kaynak")
 SUSPICIOUS_NOTE = (
     "Metni görmemiş bir kelime sayımı modeli bu etiketlere inanmıyor. Çoğu kez haklı, bazen de "
     "metin yalnızca zordur: karar bakan kişinin."
 )
 NO_SUSPICIOUS = "Şüpheli etiket bulunmadı."
 TOO_FEW_TO_JUDGE = "Şüpheli etiketleri aramak için veri çok az."
-NEAR_COLUMNS = ("Grup", "Etiketi", "Kaynak", "Metin")
+NEAR_COLUMNS = ("Grup", "Metin", "Etiketi", "Kaynak")
 NEAR_NOTE = "Neredeyse aynı metinler; etiketleri çelişen gruplar başta."
 NO_NEAR = "Birbirine çok benzeyen metin bulunmadı."
 

@@ -24,7 +24,6 @@ from sqlalchemy import Engine
 from tests.bot.tiny import settings_for
 from tests.training.test_screening import wordy
 from tweetsent.database import create_engine_for
-from tweetsent.files import write_table
 from tweetsent.labels import Label
 from tweetsent.settings import Settings
 
@@ -66,7 +65,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Ite
         port = unused.getsockname()[1]
     pages = Pages(f"http://127.0.0.1:{port}", settings, folder / "log")
     base = folder / "base.csv"
-    write_table(pd.DataFrame(BASE_DATA, columns=["text", "label"]), base)
+    pd.DataFrame(BASE_DATA, columns=["text", "label"]).to_csv(base, index=False)  # as it stands
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TWEETSENT")},
         "TWEETSENT_DATA_DIR": str(settings.tweetsent_data_dir),
@@ -145,7 +144,7 @@ def page(browser: "Browser", pages: Pages) -> Iterator["Page"]:
         viewport=dict(zip(("width", "height"), _DESKTOP, strict=True)), locale="tr-TR"
     )
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     asked: list[str] = []
     problems: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
