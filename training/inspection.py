@@ -50,13 +50,13 @@ def inspect(texts: Sequence[str], labels: Sequence[Label]) -> Inspection:
     from training.label_noise import out_of_sample_probabilities, suspicious_rows
 
     examples = [Example(text, label) for text, label in zip(texts, labels, strict=True)]
+    suspicious: list[tuple[int, Label]] = []
     try:
         probabilities = out_of_sample_probabilities(examples)
     except DataError:
-        suspicious, could_judge = [], False
+        could_judge = False
     else:
         could_judge = True
-        suspicious = []
         for place in suspicious_rows(probabilities, list(labels)):
             others = [label for label in LABELS if label is not labels[place]]
             shares = probabilities[place]

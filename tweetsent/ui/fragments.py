@@ -49,13 +49,13 @@ footer { display: none !important }
   font-weight: 600; overflow-wrap: anywhere }
 .ts-scroll { overflow-x: auto; margin: .6rem 0 } .ts-scroll:focus-visible { outline: 2px solid }
 .ts-scroll table { border-collapse: collapse; width: 100%; font-size: .92rem }
-.ts-scroll :is(table, tr, th, td) { border: 0 !important }
-.ts-scroll :is(th, td) { padding: .4rem .6rem; text-align: left; vertical-align: top;
+.ts-scroll table, .ts-scroll tr, .ts-scroll th, .ts-scroll td { border: 0 !important }
+.ts-scroll th, .ts-scroll td { padding: .4rem .6rem; text-align: left; vertical-align: top;
   box-shadow: inset 0 -1px var(--border-color-primary); white-space: nowrap }
 .ts-scroll td.ts-wide { min-width: 13rem; white-space: normal; overflow-wrap: anywhere }
 .ts-scroll tr.ts-marked { background: var(--background-fill-secondary); font-weight: 600 }
 @media (max-width: 30rem) { .ts-scroll table { font-size: .82rem }
-  .ts-scroll :is(th, td) { padding: .35rem .45rem } }
+  .ts-scroll th, .ts-scroll td { padding: .35rem .45rem } }
 .ts-steps { list-style: none; padding: 0; margin: .6rem 0 } .ts-steps li { margin: .3rem 0 }
 .ts-steps [aria-current] { font-weight: 600 } .ts-steps progress { width: 100%; max-width: 24rem;
   display: block; margin-top: .3rem; accent-color: #2f6fb0 }

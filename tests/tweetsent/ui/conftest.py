@@ -34,7 +34,10 @@ ROOT = Path(__file__).parents[3]
 PASSWORD = "correct-horse-battery"
 PICTURES = ROOT / "docs" / "pictures"
 MISLABELLED, *CREDIBLE = sorted(wordy(90), key=lambda row: row.label is not Label.POSITIVE)
-NEAR = "Kargo bugün geldi, her şey sağlam", "Kargo bugün geldi, her şey sapasağlam"
+NEAR = (
+    "Kargo bugün geldi, kutusu biraz ezilmiş ama içindeki her şey sağlam çıktı, yine alırım",
+    "Kargo bugün geldi, kutusu biraz ezilmiş ama içindeki her şey sapasağlam, yine de alırım",
+)
 FORMULA = "=1+1 eder, ara beni: 0532 123 45 67"
 BASE_DATA = [
     (MISLABELLED.text, Label.NEGATIVE),
