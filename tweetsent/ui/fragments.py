@@ -59,7 +59,7 @@ footer { display: none !important }
 .ts-steps { list-style: none; padding: 0; margin: .6rem 0 } .ts-steps li { margin: .3rem 0 }
 .ts-steps [aria-current] { font-weight: 600 } .ts-steps progress { width: 100%; max-width: 24rem;
   display: block; margin-top: .3rem; accent-color: #2f6fb0 }
-.ts-question { position: fixed; inset: auto 0 0 0; z-index: 20; padding: 1rem; max-width: 60rem;
+.ts-question { position: fixed; inset: auto 0 0 0; z-index: 1000; padding: 1rem; max-width: 60rem;
   margin: 0 auto; border-radius: .6rem .6rem 0 0; background: var(--background-fill-primary);
   border: 1px solid var(--border-color-primary); box-shadow: 0 0 1.5rem rgb(0 0 0 / .35) }
 """
