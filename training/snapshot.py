@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -108,7 +109,7 @@ def write_snapshot(
                 rows=len(rows),
                 rows_sha256=_hash(rows),
                 files={name: sha256_of(draft / name) for name in (PARQUET, XLSX)},
-                counts=_counts(rows),
+                counts=count_rows(rows),
                 policy=dict(policy),
                 base=base,
                 parent=parent.rows_sha256 if parent else None,
@@ -142,6 +143,25 @@ def read_snapshot(folder: Path) -> Snapshot:
     return Snapshot(folder, manifest, rows)
 
 
+def list_snapshots(parent: Path) -> dict[str, SnapshotManifest]:
+    """What the manifests of a folder's snapshots say, by name, the last one first.
+
+    One that can't be read is left out.
+    """
+    found = {}
+    for path in sorted(parent.glob(f"*/{MANIFEST}"), reverse=True):
+        with suppress(OSError, ValueError):
+            found[path.parent.name] = SnapshotManifest.model_validate_json(path.read_bytes())
+    return found
+
+
+def write_rows(rows: Sequence[Row], path: Path) -> None:
+    """Write the rows into a table file of the kind that its suffix says; raises DataError."""
+    import pandas as pd
+
+    write_table(pd.DataFrame([_cells(row) for row in rows], columns=_schema().names), path)
+
+
 def _hash(rows: Iterable[Row]) -> str:
     digest = hashlib.sha256()
     for row in rows:
@@ -153,7 +173,8 @@ def _cells(row: Row) -> tuple[str, str, str, str | None]:
     return row.text, row.label.value, row.source, row.day.isoformat() if row.day else None
 
 
-def _counts(rows: Sequence[Row]) -> dict[Origin, dict[Label, int]]:
+def count_rows(rows: Sequence[Row]) -> dict[Origin, dict[Label, int]]:
+    """How many rows there are of each source and label."""
     counts = Counter((row.source, row.label) for row in rows)
     origins: tuple[Origin, ...] = ("base", "correction")
     return {origin: {label: counts[origin, label] for label in LABELS} for origin in origins}
@@ -190,11 +211,8 @@ def _read_parquet(path: Path) -> list[Row]:
 
 def write_workbook(rows: Sequence[Row], path: Path) -> None:
     """Write the rows to Excel, without the times that openpyxl puts into a workbook."""
-    import pandas as pd
-
     draft = path.with_name(f"draft-{path.name}")
-    table = pd.DataFrame([_cells(row) for row in rows], columns=_schema().names)
-    write_table(table, draft)
+    write_rows(rows, draft)
     with zipfile.ZipFile(draft) as dated, zipfile.ZipFile(path, "w") as undated:
         for name in dated.namelist():
             content = dated.read(name)

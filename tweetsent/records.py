@@ -368,7 +368,7 @@ class ActivatedBy(StrEnum):
     GATE = "gate"
     """A retraining run whose result was better."""
     ADMIN = "admin"
-    """An admin, in a chat."""
+    """An admin, in a chat or on the pages."""
     CLI = "cli"
     """Somebody at the command line."""
 

@@ -123,16 +123,26 @@ class Registry:
 
         Raises VersionError when it was deleted, ModelError when it is damaged or another's.
         """
-        from tweetsent.adapter import WEIGHTS, read_manifest, shipped_adapter
+        from tweetsent.adapter import WEIGHTS, read_manifest
 
         if model.deleted_at is not None:
             raise _deleted(model.version)
-        is_shipped = model.folder == SHIPPED
-        folder = shipped_adapter() if is_shipped else self._data_dir / model.folder
+        folder = self._folder(model)
         manifest = read_manifest(folder)
         if (manifest.version, manifest.files[WEIGHTS]) != (model.version, model.weights_sha256):
             raise ModelError(f"adapter {folder} is {manifest.version} now, not {model.version}")
         return folder
+
+    def pictures(self, version: str) -> dict[str, bytes]:
+        """What was drawn of a version's training and measuring: PNG by name; none when it is gone.
+
+        Raises VersionError for an unknown version, ModelError when one can't be read.
+        """
+        folder = self._folder(self.get(version)) / "evaluation"
+        try:
+            return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+        except OSError as error:
+            raise ModelError(f"{folder} can't be read: {error.strerror or error}") from error
 
     def promote(
         self,
@@ -231,6 +241,11 @@ class Registry:
             for folder in folders:
                 shutil.rmtree(folder, ignore_errors=True)
         return versions
+
+    def _folder(self, model: ModelVersion) -> Path:
+        from tweetsent.adapter import shipped_adapter
+
+        return shipped_adapter() if model.folder == SHIPPED else self._data_dir / model.folder
 
     def _refuse_other_weights(self, manifest: "Manifest") -> None:
         from tweetsent.adapter import WEIGHTS

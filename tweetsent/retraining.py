@@ -1,13 +1,14 @@
-"""What the bot may ask of retraining: start a run, see where it stands, hear how it ended.
+"""What the bot may ask of retraining: start or stop a run, see where it stands, hear how it ended.
 
 Knows nothing of Telegram. The runs themselves are other processes (`tweetsent/retrainer.py`).
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from tweetsent.errors import RunError
 from tweetsent.readiness import require_material, require_ready
-from tweetsent.records import Run, Trigger
+from tweetsent.records import Run, RunState, Trigger
 from tweetsent.retrainer import Retrainer
 from tweetsent.runs import Runs
 from tweetsent.settings import Settings
@@ -57,21 +58,45 @@ class RetrainingService:
                 raise RunError(process.result() or "the run ended without a word")
             await asyncio.wait([process], timeout=_POLL_SECONDS)
 
+    async def start_or_find(self) -> Run:
+        """The run at work, whichever process began it, else a new one; errors as `start`."""
+        run = await self._at_work()
+        if run is None:
+            try:
+                run = await self.start()
+            except RunError:
+                run = await self._at_work()  # another process may have been faster
+                if run is None:
+                    raise
+        return run
+
     async def newest(self) -> Run | None:
         """The run that was begun last, by whichever process; None before the first."""
-        await asyncio.to_thread(self._runs.sweep)
-        runs = await asyncio.to_thread(self._runs.list, 1)
+        runs = await self.recent(1)
         return runs[0] if runs else None
+
+    async def recent(self, count: int) -> Sequence[Run]:
+        """The last so many runs, the newest first."""
+        await asyncio.to_thread(self._runs.sweep)
+        return await asyncio.to_thread(self._runs.list, count)
 
     async def get(self, run_id: int) -> Run | None:
         """One run."""
         await asyncio.to_thread(self._runs.sweep)
         return await asyncio.to_thread(self._runs.get, run_id)
 
+    async def stop(self, run_id: int) -> bool:
+        """End a run on an admin's word, whichever process began it; False when it had ended."""
+        return await asyncio.to_thread(self._runs.stop, run_id)
+
     async def claim_report(self) -> Run | None:
         """An ended run that nobody told the admins of, which the caller must do now; or None."""
         await asyncio.to_thread(self._runs.sweep)
         return await asyncio.to_thread(self._runs.claim_report)
+
+    async def _at_work(self) -> Run | None:
+        run = await self.newest()
+        return run if run and run.state is RunState.RUNNING else None
 
     async def close(self) -> None:
         """Stop the schedule and the runs that this process started."""

@@ -1,10 +1,10 @@
 """Retraining runs in the database: one at a time over all processes, each with its end.
 
 A run holds a lease that its process renews. When the lease runs out, or the process is seen to be
-gone, the next run takes its place and the old one is written down as failed; should it still be
-alive, its next sign of life is refused and it must stop. On the run's own machine the lease is
-measured by a clock that nobody sets: one may put the wall clock forwards or back. Synchronous;
-every call is one transaction and may raise StoreError.
+gone, the next run takes its place and the old one is written down as failed, as is one that an
+admin stops; should it still be alive, its next sign of life is refused and it must stop. On the
+run's own machine the lease is measured by a clock that nobody sets: one may put the wall clock
+forwards or back. Synchronous; every call is one transaction and may raise StoreError.
 """
 
 import os
@@ -90,7 +90,7 @@ class Lease:
         if row is None or row.state is not RunState.RUNNING or row.token != self._token:
             raise RunError(
                 f"run {self.run_id} gave no sign of life for too long and another may have taken "
-                "its place: it stops here, and the model that serves stays"
+                "its place, or an admin stopped it: it stops here, and the model that serves stays"
             )
         row.lease_until, row.heartbeat = utc_now() + LEASE, time.monotonic()
         return row
@@ -118,7 +118,7 @@ class Runs:
                         f"run {other.id} is at work since {other.started_at:%Y-%m-%d %H:%M} UTC "
                         f"({other.step}); only one runs at a time"
                     )
-                _bury(other)
+                _fail(other, _vanished(other))
                 session.flush()  # the index allows one running row
             row = RunRow(
                 trigger=trigger,
@@ -138,7 +138,19 @@ class Runs:
             running = select(RunRow).where(RunRow.state == RunState.RUNNING).with_for_update()
             for row in session.scalars(running):
                 if not _is_alive(row):
-                    _bury(row)
+                    _fail(row, _vanished(row))
+
+    def stop(self, run_id: int) -> bool:
+        """End a run on an admin's word, wherever its process is; False when it had ended.
+
+        The process itself stops when its next sign of life is refused.
+        """
+        with writing(self._engine) as session:
+            row = session.get(RunRow, run_id, with_for_update=True)
+            if row is None or row.state is not RunState.RUNNING:
+                return False
+            _fail(row, f"stopped by an admin during {row.step}")
+            return True
 
     def list(self, count: int = 20) -> Sequence[Run]:
         """The last so many runs, the newest first."""
@@ -187,10 +199,12 @@ def _is_alive(row: RunRow) -> bool:
     return True
 
 
-def _bury(row: RunRow) -> None:
-    row.state = RunState.FAILED
-    row.finished_at = utc_now()
-    row.reason = f"its process ended without a word during {row.step}"
+def _vanished(row: RunRow) -> str:
+    return f"its process ended without a word during {row.step}"
+
+
+def _fail(row: RunRow, reason: str) -> None:
+    row.state, row.finished_at, row.reason = RunState.FAILED, utc_now(), reason
 
 
 def _record(row: RunRow) -> Run:

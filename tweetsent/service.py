@@ -42,6 +42,7 @@ from tweetsent.passages import split
 from tweetsent.records import (
     EVERYTHING,
     ActivatedBy,
+    Activation,
     Analysis,
     Announcement,
     Consent,
@@ -334,6 +335,28 @@ class SentimentService:
         registry = self._registry
         serving = await self._sql(registry.serving) if registry else None
         return ModelInfo(self._classifier.version, is_pinned=registry is None, serving=serving)
+
+    async def versions(self) -> Sequence[ModelVersion]:
+        """All versions, the newest first; none where the settings name the adapter."""
+        return await self._sql(self._registry.list) if self._registry else []
+
+    async def activations(self, version: str) -> Sequence[Activation]:
+        """When a version began to serve, the last time first."""
+        return await self._sql(self._registry.history, version) if self._registry else []
+
+    async def pictures(self, version: str) -> dict[str, bytes]:
+        """What was drawn of a version's training and measuring: PNG by name."""
+        return await self._sql(self._registry.pictures, version) if self._registry else {}
+
+    async def promote(self, version: str, *, after: int) -> ModelVersion:
+        """Let a version serve on an admin's word; `after` is the activation that they saw, or 0.
+
+        Raises VersionError when another one came since, or the version is unknown or deleted,
+        ModelError when it is damaged.
+        """
+        if self._registry is None:
+            raise VersionError("TWEETSENT_ADAPTER names the adapter: no version can serve")
+        return await self._sql(self._registry.promote, version, ActivatedBy.ADMIN, after=after)
 
     async def roll_back(self, from_activation: int) -> ModelVersion:
         """Undo the last activation, which must be this one, on an admin's word.

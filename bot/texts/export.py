@@ -10,13 +10,14 @@ NOTHING = (
 )
 IN_PRIVATE = "Kullanıcı mesajlarını burada göstermeyeyim; /disa_aktar komutunu bana özelden yaz."
 
+MASKED = "Telefon, e-posta gibi kişisel veriler maskelendi; adlar metinlerde kalmış olabilir."
+
 
 def caption(rows: int) -> str:
     """What comes with the file."""
     return (
         f"📎 Eğitimde kullanılabilecek düzeltmeler: {count(rows)} satır.\n"
-        "Telefon, e-posta gibi kişisel veriler maskelendi; adlar metinlerde kalmış olabilir. "
-        "Onaylar geri alınabilir: eski dosyaları saklama."
+        f"{MASKED} Onaylar geri alınabilir: eski dosyaları saklama."
     )
 
 

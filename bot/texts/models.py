@@ -3,7 +3,7 @@
 from bot.texts.wording import count, decimal
 from tweetsent.records import ActivatedBy, FaultKind, ModelFault, ModelInfo
 
-_ACTIVATED_BY = {
+ACTIVATED_BY = {
     ActivatedBy.GATE: "yeniden eğitimde daha iyi çıktı",
     ActivatedBy.ADMIN: "bir yönetici etkinleştirdi",
     ActivatedBy.CLI: "komut satırından etkinleştirildi",
@@ -32,7 +32,7 @@ def model(info: ModelInfo) -> str:
     if serving.model.version != info.version:
         lines.append(f"⏳ Etkin sürüm henüz yüklenmedi: {serving.model.version}")
     began = serving.activation
-    lines.append(f"📅 {began.at:%d.%m.%Y %H:%M} (UTC) · {_ACTIVATED_BY[began.by]}")
+    lines.append(f"📅 {began.at:%d.%m.%Y %H:%M} (UTC) · {ACTIVATED_BY[began.by]}")
     if began.reason:
         lines.append(f"📝 {began.reason}")
     for file, score in serving.model.macro_f1.items():

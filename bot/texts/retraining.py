@@ -7,7 +7,7 @@ from tweetsent.errors import Lack, NotReadyError
 from tweetsent.labels import Label
 from tweetsent.records import Run, RunState, RunStep, Trigger
 
-_STEPS = {
+STEPS = {
     RunStep.EXPORT: "veriler hazırlanıyor",
     RunStep.TRAINING: "eğitiliyor",
     RunStep.EVALUATION: "şimdiki modelle karşılaştırılıyor",
@@ -19,14 +19,14 @@ _STEP_NAMES = {
     RunStep.EVALUATION: "ölçme",
     RunStep.PROMOTION: "kaydetme",
 }
-_ENDS = {
+ENDS = {
     RunState.PROMOTED: "✅ Bitti: yeni model devrede.",
     RunState.REFUSED: "🟡 Bitti: yeni model devreye alınmadı.",
     RunState.FAILED: "⚠️ Yarıda kaldı; şimdiki model çalışmaya devam ediyor.",
 }
 _TRIGGERS = {
     Trigger.SCHEDULE: "zamanlamayla başladı",
-    Trigger.ADMIN: "/egit ile başladı",
+    Trigger.ADMIN: "bir yönetici başlattı",
     Trigger.CLI: "komut satırından başladı",
 }
 _LACKS = {
@@ -62,8 +62,8 @@ def progress(run: Run) -> str:
     """Where a retraining run stands, or that it ended; changes with each twentieth of a step."""
     title = f"🎓 Eğitim #{run.id}"
     if run.state is not RunState.RUNNING:
-        return f"{title}\n{_ENDS[run.state]}"
-    lines = [title, f"⏳ {_STEPS[run.step]}"]
+        return f"{title}\n{ENDS[run.state]}"
+    lines = [title, f"⏳ {STEPS[run.step]}"]
     if run.total:
         share = min(run.done / run.total, 1.0)
         rounded = int(100 * share) // _PROGRESS_STEP * _PROGRESS_STEP
@@ -76,18 +76,18 @@ def report(run: Run) -> str:
 
     What matters most comes first: Telegram cuts captions short.
     """
-    lines = [f"🎓 Eğitim #{run.id}", _ENDS[run.state]]
+    lines = [f"🎓 Eğitim #{run.id}", ENDS[run.state]]
     if run.state is RunState.PROMOTED:
         lines.append("↩️ Geri dönmek için: /geri_al")
     if run.model_version:
         lines.append(f"🤖 {run.model_version}")
-    lines.append(" · ".join(_facts(run)))
+    lines.append(" · ".join(facts(run)))
     if run.state is RunState.FAILED:
         lines += ["", f"Kaldığı adım: {_STEP_NAMES[run.step]}. Ayrıntı: {run.reason}"]
     if run.decision:
         if run.decision["objections"]:
-            lines += ["", "Neden devreye alınmadı?", *map(_objection, run.decision["objections"])]
-        lines += ["", *_measured(run.decision)]
+            lines += ["", "Neden devreye alınmadı?", *objections(run.decision)]
+        lines += ["", *measured(run.decision)]
     return "\n".join(lines)
 
 
@@ -96,7 +96,13 @@ def picture_title(rows: int) -> str:
     return f"{count(rows)} test satırı"
 
 
-def _measured(decision: dict[str, Any]) -> list[str]:
+def objections(decision: dict[str, Any]) -> list[str]:
+    """What spoke against the new version; a line each."""
+    return [_objection(objection) for objection in decision["objections"]]
+
+
+def measured(decision: dict[str, Any]) -> list[str]:
+    """Both versions' macro-F1 on each set; a line each."""
     parts = [*decision["frozen"], *([decision["corrections"]] if decision["corrections"] else [])]
     return [
         f"🎯 {_set_name(part['name'])} ({count(part['rows'])} satır): Makro-F1 "
@@ -132,9 +138,10 @@ def _set_name(name: str) -> str:
     return "son düzeltmeler" if name == "corrections" else name
 
 
-def _facts(run: Run) -> list[str]:
-    facts = [] if run.corrections is None else [f"{count(run.corrections)} düzeltme"]
+def facts(run: Run) -> list[str]:
+    """How many corrections it had, how long it took and what started it."""
+    found = [] if run.corrections is None else [f"{count(run.corrections)} düzeltme"]
     if run.finished_at:
         minutes = (run.finished_at - run.started_at).total_seconds() / 60
-        facts.append(f"{count(round(minutes))} dk" if minutes >= 1 else "1 dakikadan kısa")
-    return [*facts, _TRIGGERS[run.trigger]]
+        found.append(f"{count(round(minutes))} dk" if minutes >= 1 else "1 dakikadan kısa")
+    return [*found, _TRIGGERS[run.trigger]]

@@ -104,7 +104,7 @@ def test_a_run_is_followed_and_reported(telegram: BotApi, settings: Settings, ad
         "✅ Bitti: yeni model devrede.",
         "↩️ Geri dönmek için: /geri_al",
         "🤖 v-2",
-        "31 düzeltme · 1 dakikadan kısa · /egit ile başladı",
+        "31 düzeltme · 1 dakikadan kısa · bir yönetici başlattı",
         "",
         "🎯 trkcetwit.csv (600 satır): Makro-F1 0,90 → 0,90",
         "🎯 son düzeltmeler (40 satır): Makro-F1 0,32 → 0,77",

@@ -361,3 +361,19 @@ def test_a_file_without_a_neutral_has_no_macro_f1(registry: Registry, tmp_path: 
     without = {"n": 6, "macro_f1": 0.3, "two_class_accuracy": 0.9}
     measured = replace(model, metrics=model.metrics | {"pn.csv": without})
     assert measured.macro_f1 == {"v.csv": 0.5}
+
+
+def test_what_was_drawn_of_a_version_is_there_as_long_as_its_folder(
+    registry: Registry, tmp_path: Path
+) -> None:
+    folder = make_adapter(tmp_path / "made", "a-1")
+    (folder / "evaluation").mkdir()
+    (folder / "evaluation" / "learning-curves.png").write_bytes(b"curves")
+    registry.add(folder)
+    registry.add(make_adapter(tmp_path / "made", "b-2"))
+    assert registry.pictures("a-1") == {"learning-curves": b"curves"}
+    assert registry.pictures("b-2") == {}
+    registry.prune(keep=1)
+    assert registry.pictures("a-1") == {}
+    with pytest.raises(VersionError, match="no version c-3"):
+        registry.pictures("c-3")

@@ -92,6 +92,20 @@ async def test_a_service_that_is_closed_ends_its_run_and_the_report_says_where(
 
 
 @in_loop
+async def test_the_run_at_work_is_found_and_stopped_whoever_began_it(bench: Bench) -> None:
+    lease = bench.runs.start(Trigger.CLI)
+    service = bench.service()
+    found = await service.start_or_find()
+    assert (found.id, found.trigger) == (lease.run_id, Trigger.CLI)
+    assert await service.stop(found.id)
+    assert not await service.stop(found.id)
+    other = await service.start_or_find()
+    assert (other.trigger, other.state) == (Trigger.ADMIN, RunState.RUNNING)
+    assert [run.id for run in await service.recent(5)] == [other.id, found.id]
+    await service.close()
+
+
+@in_loop
 async def test_a_schedule_starts_only_where_the_settings_say_so(bench: Bench) -> None:
     for cron, count in ((None, 0), ("0 3 * * *", 1)):
         service = bench.service(cron=cron)

@@ -219,6 +219,22 @@ def test_a_run_that_lost_its_place_can_write_nothing_more(runs: Runs, engine: En
         other.finish(RunState.FAILED)
 
 
+def test_a_run_that_an_admin_stops_has_ended_at_once_and_its_process_hears_of_it(
+    runs: Runs,
+) -> None:
+    lease = runs.start(Trigger.SCHEDULE)
+    lease.progress(RunStep.TRAINING, 1, 9)
+    assert runs.stop(lease.run_id)
+    run = last(runs)
+    assert (run.state, run.reason) == (RunState.FAILED, "stopped by an admin during training")
+    assert run.finished_at is not None
+    with pytest.raises(RunError, match="or an admin stopped it"):
+        lease.finish(RunState.PROMOTED)
+    assert not runs.stop(lease.run_id)
+    assert not runs.stop(lease.run_id + 1)
+    assert runs.start(Trigger.CLI).run_id > lease.run_id
+
+
 def test_each_end_is_reported_once_and_the_oldest_first(runs: Runs, engine: Engine) -> None:
     ids = []
     for state in (RunState.REFUSED, RunState.PROMOTED):

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, QueuePool, event, text
 
+from tests.tweetsent.adapters import make_adapter
 from tweetsent.errors import (
     ModelError,
     NotFoundError,
@@ -16,9 +18,11 @@ from tweetsent.errors import (
     OnlyLinksError,
     OnlyTweetLinkError,
     StoreError,
+    VersionError,
 )
 from tweetsent.labels import Label, Scores
-from tweetsent.records import Analysis, Consent, Incoming, Outcome, Prediction, Scored
+from tweetsent.records import ActivatedBy, Analysis, Consent, Incoming, Outcome, Prediction, Scored
+from tweetsent.registry import Registry
 from tweetsent.service import SentimentService
 from tweetsent.store import Store
 
@@ -411,3 +415,36 @@ def test_a_chat_is_news_once_and_again_after_it_was_forgotten(
         return news
 
     assert run(service, work) == [True, False] * 4
+
+
+def test_a_version_serves_on_an_admins_word_about_what_they_saw(
+    store: Store, classifier: WordClassifier, engine: Engine, tmp_path: Path
+) -> None:
+    registry = Registry(engine, tmp_path / "data", has_shipped=False)
+    for version in ("a-1", "b-2"):
+        registry.add(make_adapter(tmp_path / "made", version))
+    service = SentimentService(store, classifier, registry)
+
+    async def work() -> None:
+        assert [model.version for model in await service.versions()] == ["b-2", "a-1"]
+        assert (await service.promote("a-1", after=0)).version == "a-1"
+        (activation,) = await service.activations("a-1")
+        assert activation.by is ActivatedBy.ADMIN
+        with pytest.raises(VersionError, match="in the meantime"):
+            await service.promote("b-2", after=0)
+        await service.promote("b-2", after=activation.id)
+        assert await service.pictures("b-2") == {}
+
+    run(service, work)
+
+
+def test_where_the_settings_name_the_adapter_no_version_can_serve(
+    service: SentimentService,
+) -> None:
+    async def work() -> None:
+        assert await service.versions() == await service.activations("a-1") == []
+        assert await service.pictures("a-1") == {}
+        with pytest.raises(VersionError, match="TWEETSENT_ADAPTER"):
+            await service.promote("a-1", after=0)
+
+    run(service, work)

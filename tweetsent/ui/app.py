@@ -133,12 +133,16 @@ def _build_tabs(page: "Page") -> None:
     """The owner's tabs: each module adds what is on its tab to the open blocks."""
     import gradio as gr
 
-    from tweetsent.ui import overview, review, texts
+    from tweetsent.ui import data, models, overview, review, texts
 
     with gr.Tab(texts.OVERVIEW):
         overview.build(page)
     with gr.Tab(texts.REVIEW):
         review.build(page)
+    with gr.Tab(texts.MODELS):
+        models.build(page)
+    with gr.Tab(texts.DATA):
+        data.build(page)
 
 
 @contextmanager

@@ -33,8 +33,8 @@ footer { display: none !important }
   overflow-wrap: anywhere }
 .ts-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr));
   gap: 1rem }
-.ts-figure { margin: 0; border: 1px solid var(--border-color-primary); border-radius: .6rem;
-  padding: .5rem; background: #fff }
+.ts-figure { margin: 0; max-width: 32rem; border: 1px solid var(--border-color-primary);
+  border-radius: .6rem; padding: .5rem; background: #fff }
 .ts-figure img { width: 100%; height: auto; display: block }
 .ts-figure a { display: inline-block; color: #1d4f86; font-size: .9rem; padding: .3rem }
 .ts-top { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem;
@@ -47,9 +47,26 @@ footer { display: none !important }
   border-radius: .6rem; padding: .5rem .7rem } .ts-numbers dt { font-size: .85rem;
   opacity: .75 } .ts-numbers dd { margin: 0; font-size: 1.25rem;
   font-weight: 600; overflow-wrap: anywhere }
+.ts-scroll { overflow-x: auto; margin: .6rem 0 } .ts-scroll:focus-visible { outline: 2px solid }
+.ts-scroll table { border-collapse: collapse; width: 100%; font-size: .92rem }
+.ts-scroll table, .ts-scroll tr, .ts-scroll th, .ts-scroll td { border: 0 !important }
+.ts-scroll th, .ts-scroll td { padding: .4rem .6rem; text-align: left; vertical-align: top;
+  box-shadow: inset 0 -1px var(--border-color-primary); white-space: nowrap }
+.ts-scroll td.ts-wide { min-width: 13rem; white-space: normal; overflow-wrap: anywhere }
+.ts-scroll tr.ts-marked { background: var(--background-fill-secondary); font-weight: 600 }
+@media (max-width: 30rem) { .ts-scroll table { font-size: .82rem }
+  .ts-scroll th, .ts-scroll td { padding: .35rem .45rem } }
+.ts-steps { list-style: none; padding: 0; margin: .6rem 0 } .ts-steps li { margin: .3rem 0 }
+.ts-steps [aria-current] { font-weight: 600 } .ts-steps progress { width: 100%; max-width: 24rem;
+  display: block; margin-top: .3rem; accent-color: #2f6fb0 }
+.ts-question { position: fixed; inset: auto 0 0 0; z-index: 1000; padding: 1rem; max-width: 60rem;
+  margin: 0 auto; border-radius: .6rem .6rem 0 0; background: var(--background-fill-primary);
+  border: 1px solid var(--border-color-primary); box-shadow: 0 0 1.5rem rgb(0 0 0 / .35) }
 """
 _STRONGEST = 0.75
 """How opaque the colour of a word is that decides alone."""
+_WIDE_CHARACTERS = 28
+"""Cells with more get a column that is wide enough to read them."""
 
 
 def result(scores: Scores, version: str) -> str:
@@ -106,6 +123,42 @@ def numbers(entries: Sequence[tuple[str, str]]) -> str:
         f"<div><dt>{escape(title)}</dt><dd>{escape(value)}</dd></div>" for title, value in entries
     )
     return f'<dl class="ts-numbers">{cells}</dl>'
+
+
+def table(
+    title: str, head: Sequence[str], rows: Sequence[Sequence[str]], marked: int | None = None
+) -> str:
+    """Rows and columns under a title; what is too wide for a phone is scrolled, by keyboard too."""
+    columns = "".join(f'<th scope="col">{escape(one)}</th>' for one in head)
+    body = "".join(
+        f"<tr{' class=ts-marked' if place == marked else ''}>{''.join(map(_cell, row))}</tr>"
+        for place, row in enumerate(rows)
+    )
+    return (
+        f'<h3>{escape(title)}</h3><div class="ts-scroll" tabindex="0" role="region" '
+        f'aria-label="{escape(title)}"><table><thead><tr>{columns}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def steps(names: Sequence[str], current: int, share: float | None) -> str:
+    """What is done, what goes on and how far it is, and what is to come."""
+    entries = []
+    for place, step in enumerate(names):
+        if place < current:
+            entries.append(f"<li>✓ {escape(step)}</li>")
+        elif place > current:
+            entries.append(f"<li>· {escape(step)}</li>")
+        else:
+            bar = "" if share is None else f'<progress max="1" value="{share:.3f}"></progress>'
+            done = "" if share is None else f" {percent(share)}"
+            entries.append(f'<li aria-current="step">⏳ {escape(step)}{done}{bar}</li>')
+    return f'<ol class="ts-steps">{"".join(entries)}</ol>'
+
+
+def _cell(text: str) -> str:
+    wide = ' class="ts-wide"' if len(text) > _WIDE_CHARACTERS else ""
+    return f"<td{wide}>{escape(text)}</td>"
 
 
 def _bar(label: Label, share: float) -> str:

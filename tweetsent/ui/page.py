@@ -1,6 +1,9 @@
 """What every tab gets, and how its errors reach the user."""
 
+import asyncio
 import logging
+import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +23,8 @@ from tweetsent.settings import Settings
 from tweetsent.ui import texts
 from tweetsent.ui.access import Access
 
+_KEPT_SECONDS = 600.0
+
 log = logging.getLogger(__name__)
 
 
@@ -35,6 +40,13 @@ class Page:
     """Folder of uploads and results, each for some minutes; all that Gradio serves files of."""
     asked: RateLimiter
     """How often visitors of an address asked for something to be classified."""
+
+    def new_file(self, name: str) -> Path:
+        """Where to write what can be downloaded for a while, by nobody who was not told."""
+        folder = self.temporary / secrets.token_urlsafe(16)
+        folder.mkdir()
+        asyncio.get_running_loop().call_later(_KEPT_SECONDS, shutil.rmtree, folder, True)
+        return folder / name
 
     def user_id(self, request: gr.Request) -> int:
         """Whose words a request brings."""

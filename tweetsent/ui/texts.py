@@ -1,6 +1,8 @@
 """What only the pages say, in Turkish; what the bot says too comes from its texts."""
 
 from bot.texts.wording import count, percent
+from tweetsent.labels import LABELS
+from tweetsent.records import ModelState, RunState
 
 # Everywhere
 TITLE = "tweetsent: Türkçe mesajların duygusu"
@@ -103,6 +105,95 @@ TAKEN_BACK = "Geri aldım; yeniden bekliyor."
 NOTHING_TO_UNDO = "Geri alınacak bir karar yok."
 TOO_LATE_TO_UNDO = "Bu karar artık geri alınamıyor: kullanıcı düzeltmesini değiştirmiş olabilir."
 
+# Modeller
+MODELS = "🤖 Modeller"
+ANSWERING = "Yanıt veren"
+SERVING = "Etkin sürüm"
+SHIPPED = "kurulumla gelen"
+PINNED = "Modeli ayarlar belirliyor (TWEETSENT_ADAPTER); sürümler kullanılmıyor."
+SINCE = "Ne zamandan beri"
+BY = "Nasıl"
+PREVIOUS = "Önceki sürüm"
+NO_PREVIOUS = "yok"
+NOT_LOADED = "Etkin sürüm henüz yüklenmedi; yüklenene kadar eskisi yanıt veriyor."
+VERSIONS = "Sürümler"
+NO_VERSIONS = "Henüz kayıtlı sürüm yok; kurulumla gelen model yanıt veriyor."
+VERSION_COLUMNS = ("Sürüm", "Durum", "Eklendi")
+STATES = {
+    ModelState.CANDIDATE: "aday",
+    ModelState.ACTIVE: "etkin",
+    ModelState.RETIRED: "eski",
+    ModelState.REFUSED: "geçemedi",
+}
+DELETED = "silindi"
+CHOOSE_VERSION = "Sürüme yakından bak"
+PROMOTE = "Devreye al"
+ROLL_BACK = "Önceki sürüme dön"
+CONFIRM = "Evet"
+CANCEL = "Vazgeç"
+DONE = "Tamam"
+SERVES_ALREADY = "Bu sürüm zaten etkin."
+IS_DELETED = "Bu sürümün dosyaları silinmiş; devreye alınamaz."
+MOVED_ON = "Olmadı: bu arada başka bir sürüm etkinleşmiş ya da dosyaları silinmiş. Yenile ve bak."
+DAMAGED = "Olmadı: bu sürümün dosyaları bozuk. Model olduğu gibi çalışmaya devam ediyor."
+NOT_MEASURED = "Bu sürümün ölçümleri kayıtlı değil."
+MEASURED = "Ölçüm"
+DIFFERENCE = "Fark"
+CALIBRATION = "Kalibrasyon hatası (ECE)"
+LIFE = "Bu sürümün hikâyesi"
+GATE = "Otomatik karar"
+GATE_PASSED = "✅ Geçti: ölçümlerin hiçbiri devreye alınmasına engel değil."
+GATE_REFUSED = "🟡 Geçemedi; nedenleri:"
+GATE_UNKNOWN = "Bu sürümü bir yeniden eğitim getirmedi; otomatik karar yok."
+GATE_UNREADABLE = "Kararın ayrıntıları okunamadı."
+PICTURE_TITLES = {"learning-curves": "Öğrenme eğrileri", "gate": "Öncesi ve sonrası"}
+NO_CURVES = "Bu sürümün öğrenme eğrileri yok."
+RETRAINING = "🎓 Yeniden eğitim"
+NO_RUN_YET = "Henüz yeniden eğitim yapılmadı."
+START_RUN = "Eğitimi başlat"
+STOP_RUN = "Eğitimi durdur"
+NO_RUN_TO_STOP = "Şu an çalışan bir eğitim yok."
+RUN_ENDED_BEFORE = "Eğitim bu arada kendiliğinden bitmiş."
+RUN_STOPPED = "Eğitimi durdurdum; şimdiki model çalışmaya devam ediyor."
+RUNS = "Son eğitimler"
+RUN_COLUMNS = ("#", "Başladı", "Sonuç", "Sürüm", "Ayrıntı")
+RUN_STATES = {
+    RunState.RUNNING: "⏳ sürüyor",
+    RunState.PROMOTED: "✅ devrede",
+    RunState.REFUSED: "🟡 geçemedi",
+    RunState.FAILED: "⚠️ yarıda kaldı",
+}
+
+# Veri
+DATA = "📚 Veri"
+SETS = "Veri kümeleri"
+SET_COLUMNS = ("Küme", "Tarih", "Satır", "Temel veri", "Düzeltme")
+NO_SETS = "Henüz veri kümesi yok: her yeniden eğitim bir tane yazar."
+CHOOSE_SET = "Veri kümesi"
+NEW_SET = "Şimdi eğitilse"
+NO_ROWS = "Eğitimde kullanılabilecek bir satır henüz yok."
+SET_GONE = "Bu veri kümesi artık yok. Yenile ve bak."
+TOTAL = "Toplam"
+COUNTS = "Etiketler ve kaynaklar"
+COUNT_COLUMNS = ("Kaynak", *(label.turkish for label in LABELS), TOTAL, "Payı")
+SOURCES: dict[str, str] = {"base": "Temel veri", "correction": "Düzeltmeler"}
+SET_SHARES = "Kümedeki etiketler"
+PREPARE_XLSX = "Excel hazırla"
+PREPARE_CSV = "CSV hazırla"
+DOWNLOAD_SET = "⬇️ Dosyayı indir"
+INSPECT = "Şüpheli etiketleri ve benzer metinleri bul"
+INSPECTING = "Aranıyor; büyük kümelerde birkaç dakika sürebilir…"
+SUSPICIOUS_COLUMNS = ("Metin", "Etiketi", "Daha olası", "Kaynak")
+SUSPICIOUS_NOTE = (
+    "Metni görmemiş bir kelime sayımı modeli bu etiketlere inanmıyor. Çoğu kez haklı, bazen de "
+    "metin yalnızca zordur: karar bakan kişinin."
+)
+NO_SUSPICIOUS = "Şüpheli etiket bulunmadı."
+TOO_FEW_TO_JUDGE = "Şüpheli etiketleri aramak için veri çok az."
+NEAR_COLUMNS = ("Grup", "Metin", "Etiketi", "Kaynak")
+NEAR_NOTE = "Neredeyse aynı metinler; etiketleri çelişen gruplar başta."
+NO_NEAR = "Birbirine çok benzeyen metin bulunmadı."
+
 
 def too_long(most: int) -> str:
     """A text is longer than any message."""
@@ -157,3 +248,88 @@ def milliseconds(number: float) -> str:
 def progress(done: int, total: int) -> str:
     """How much of a file is labelled."""
     return f"{percent(done / total)} · {count(done)} / {count(total)} farklı metin"
+
+
+def score(number: float, *, signed: bool = False) -> str:
+    """A measure of 0 to 1, or a difference of two."""
+    return f"{number:{'+' if signed else ''}.3f}".replace(".", ",").replace("-", "−")
+
+
+def comparison(file: str) -> str:
+    """What stands beside each other: the measures on a file."""
+    return f"Ölçümler yan yana: {file}"
+
+
+def recall(label: str) -> str:
+    """The share of a label's texts that is found."""
+    return f"Bulunan {label.lower()}"
+
+
+def promote_question(version: str, serving: str, *, was_refused: bool) -> str:
+    """Asks whether a version shall serve."""
+    warning = " Otomatik karar onu geçirmemişti." if was_refused else ""
+    return f"Şu an {serving} çalışıyor. Yerine {version} devreye alınsın mı?{warning}"
+
+
+def promoted(version: str) -> str:
+    """A version serves; the bots load it."""
+    return f"{version} etkin. Birkaç saniye içinde yanıtlar ondan gelir."
+
+
+def stop_question(run_id: int) -> str:
+    """Asks whether to stop a run."""
+    return (
+        f"Eğitim #{run_id} durdurulsun mu? Yaptığı iş kaybolur; şimdiki model çalışmaya devam eder."
+    )
+
+
+def run_title(run_id: int) -> str:
+    """The name of a run."""
+    return f"Eğitim #{run_id}"
+
+
+def run_detail(reason: str) -> str:
+    """Why a run ended, which is technical, and English."""
+    return f"Ayrıntı: {reason}"
+
+
+def set_name(name: str) -> str:
+    """A data set, which is named by the number of its run."""
+    return f"Eğitim #{int(name)}" if name.isdecimal() else name
+
+
+def set_file(name: str, suffix: str) -> str:
+    """The file of a data set."""
+    return f"veri-{name or 'yeni'}.{suffix}"
+
+
+def prepared(rows: int, hidden: int) -> str:
+    """What is in a file that was made."""
+    said = f"📎 {count(rows)} satır."
+    if hidden:
+        said += f" {hidden_rows(hidden)}"
+    return said
+
+
+def hidden_rows(rows: int) -> str:
+    """Corrections of an older set are left out."""
+    return f"{count(rows)} düzeltme çıkarıldı: artık eğitimde kullanılamıyor."
+
+
+def unreadable_set(detail: str) -> str:
+    """A data set or the base data can't be read; `detail` is technical, and English."""
+    return f"Veriyi okuyamadım. Ayrıntı: {detail}"
+
+
+def suspicious(found: int, shown: int) -> str:
+    """The title of the improbable labels."""
+    return f"Şüpheli etiketler: {count(found)}{_first(found, shown)}"
+
+
+def near_copies(found: int, shown: int) -> str:
+    """The title of the groups of texts that are nearly one."""
+    return f"Benzer metin grupları: {count(found)}{_first(found, shown)}"
+
+
+def _first(found: int, shown: int) -> str:
+    return f" (ilk {count(shown)})" if shown < found else ""

@@ -1,7 +1,6 @@
 """The tab Dene: a text or a file in, labels out, and one click to correct them."""
 
 import asyncio
-import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 4096
 """Characters, as many as a message on Telegram has."""
-KEPT_SECONDS = 600.0
-"""How long a labelled file can be downloaded."""
 
 
 def build(page: Page) -> None:
@@ -149,7 +146,7 @@ def _build_file(page: Page) -> None:
                 scores.update((one, scored.scores) for one, scored in part.items())
                 yield {status: fragments.note(texts.progress(len(scores), len(wanted)))}
             labelled, summary = await asyncio.to_thread(label_table, table, cells, scores)
-            output = _result_path(page, path)
+            output = page.new_file(result_name(PurePath(path).name))
             await asyncio.to_thread(write_labelled, labelled, summary, output)
             title = bot_texts.files.picture_title(summary)
             png = await asyncio.to_thread(distribution_png, summary.by_label, title=title)
@@ -260,11 +257,3 @@ async def _read(page: Page, path: str) -> "pd.DataFrame":
         copy = Path(scratch) / f"file{'.xlsx' if suffix == '.xlsm' else suffix}"
         await asyncio.to_thread(shutil.copy, path, copy)
         return await read_apart(copy, page.settings.tweetsent_file_rows)
-
-
-def _result_path(page: Page, path: str) -> Path:
-    """Where nobody finds it who was not told, for a while."""
-    folder = page.temporary / secrets.token_urlsafe(16)
-    folder.mkdir()
-    asyncio.get_running_loop().call_later(KEPT_SECONDS, shutil.rmtree, folder, True)
-    return folder / result_name(PurePath(path).name)

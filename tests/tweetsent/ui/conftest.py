@@ -17,11 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from sqlalchemy import Engine
 
 from tests.bot.tiny import settings_for
+from tests.training.test_screening import wordy
 from tweetsent.database import create_engine_for
+from tweetsent.labels import Label
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +33,19 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 PASSWORD = "correct-horse-battery"
 PICTURES = ROOT / "docs" / "pictures"
+MISLABELLED, *CREDIBLE = sorted(wordy(90), key=lambda row: row.label is not Label.POSITIVE)
+NEAR = (
+    "Kargo bugün geldi, kutusu biraz ezilmiş ama içindeki her şey sağlam çıktı, yine alırım",
+    "Kargo bugün geldi, kutusu biraz ezilmiş ama içindeki her şey sapasağlam, yine de alırım",
+)
+FORMULA = "=1+1 eder, ara beni: 0532 123 45 67"
+BASE_DATA = [
+    (MISLABELLED.text, Label.NEGATIVE),
+    *((row.text, row.label) for row in CREDIBLE),
+    *zip(NEAR, (Label.POSITIVE, Label.NEUTRAL), strict=True),
+    (FORMULA, Label.NEUTRAL),
+]
+"""What runs of the pages would train on."""
 _START_SECONDS = 60.0
 _DESKTOP, _PHONE = (1100, 900), (390, 844)
 
@@ -51,11 +67,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Ite
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     pages = Pages(f"http://127.0.0.1:{port}", settings, folder / "log")
+    base = folder / "base.csv"
+    pd.DataFrame(BASE_DATA, columns=["text", "label"]).to_csv(base, index=False)  # as it stands
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TWEETSENT")},
         "TWEETSENT_DATA_DIR": str(settings.tweetsent_data_dir),
         "TWEETSENT_UI_PASSWORD": PASSWORD,
         "TWEETSENT_USER_RATE": "60",
+        "TWEETSENT_BASE_DATA": str(base),
         "PYTHONPATH": str(ROOT),
     }
     with pages.log.open("wb") as log:

@@ -1,4 +1,7 @@
-"""A process of the pages with the tiny classifier: `python -m tests.tweetsent.ui.process PORT`."""
+"""A process of the pages with the tiny classifier: `python -m tests.tweetsent.ui.process PORT`.
+
+Its retraining runs are played by `tests/bot/run_process.py`.
+"""
 
 import asyncio
 import logging
@@ -17,7 +20,8 @@ async def main(port: int) -> None:
     settings = Settings.load()
     install_redaction(settings.secrets)
     language.prepare()
-    service, retraining = open_services(settings, TinyClassifier())
+    played = sys.executable, "-m", "tests.bot.run_process", str(settings.tweetsent_data_dir)
+    service, retraining = open_services(settings, TinyClassifier(), played)
     try:
         await run_ui(settings, service, retraining, host="127.0.0.1", port=port)
     finally:

@@ -1,0 +1,195 @@
+"""Modeller in a browser: versions are compared, promoted and taken back; a run is watched."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.training.test_gate import CHAMPION, LEARNT, TRUTH, answers, same
+from tests.tweetsent.adapters import damage, make_adapter
+from tests.tweetsent.ui.conftest import Pages
+from training.gate import decide
+from tweetsent.adapter import read_manifest, shipped_adapter, write_manifest
+from tweetsent.figures import comparison_png, learning_curves_png
+from tweetsent.labels import Label, Scores
+from tweetsent.pseudonyms import Pseudonymiser, load_key
+from tweetsent.records import OWNER_ID, ActivatedBy, Incoming, RunState, Trigger
+from tweetsent.registry import Registry
+from tweetsent.runs import Runs
+from tweetsent.store import Store
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+SHIPPED_VERSION = read_manifest(shipped_adapter()).version
+WORSE = answers(TRUTH, same(40))
+REFUSED = decide({"trkcetwit.csv": CHAMPION}, {"trkcetwit.csv": WORSE}, corrections=LEARNT)
+
+
+def add(registry: Registry, folder: Path, version: str, *, wrong: int) -> None:
+    """A version that was measured, with what a run draws of it."""
+    adapter = make_adapter(folder, version)
+    measured = answers(TRUTH, same(wrong))
+    manifest = read_manifest(adapter)
+    write_manifest(
+        adapter, manifest.model_copy(update={"metrics": {"test.csv": measured.as_dict()}})
+    )
+    (adapter / "evaluation").mkdir()
+    losses = [(step, 1 / (1 + step / 40)) for step in range(1, 200, 10)]
+    scores = {"test.csv": [(66.0, 0.6), (132.0, 0.7), (198.0, 0.72)]}
+    matrices = CHAMPION.metrics.confusion_matrix, measured.metrics.confusion_matrix
+    for name, png in (
+        ("learning-curves", learning_curves_png(losses, scores)),
+        ("gate", comparison_png(*matrices, title="600 satır")),
+    ):
+        (adapter / "evaluation" / f"{name}.png").write_bytes(png)
+    registry.add(adapter)
+
+
+@pytest.fixture(scope="module")
+def registry(pages: Pages, database: Engine, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """Two versions, the second one refused by the run that made it."""
+    registry = Registry.of(pages.settings, database)
+    folder = tmp_path_factory.mktemp("made")
+    add(registry, folder, "embedded-a1", wrong=20)
+    registry.promote("embedded-a1", ActivatedBy.GATE, "run 1")
+    add(registry, folder, "embedded-b2", wrong=40)
+    lease = Runs(database).start(Trigger.SCHEDULE)
+    lease.exported("0" * 64, 31)
+    lease.made("embedded-b2")
+    registry.refuse(
+        "embedded-b2",
+        REFUSED.reason,
+        lambda session: lease.finish_with(
+            session, RunState.REFUSED, REFUSED.reason, json.loads(json.dumps(REFUSED.as_dict()))
+        ),
+    )
+    return registry
+
+
+@pytest.fixture
+def models(owner: "Page", registry: Registry) -> "Page":
+    """The tab, with the refused version chosen."""
+    owner.get_by_role("tab", name="Modeller").click()
+    owner.locator("#version-detail img").first.wait_for()
+    return owner
+
+
+def active(registry: Registry) -> str | None:
+    model = registry.active()
+    return model.version if model else None
+
+
+def test_versions_stand_side_by_side_and_the_gate_says_why(
+    models: "Page", picture: Callable[[str], None]
+) -> None:
+    listed = models.locator("#versions tbody tr")
+    assert [row.split("\t")[:2] for row in listed.all_inner_texts()] == [
+        ["embedded-b2", "geçemedi"],
+        [SHIPPED_VERSION, "eski"],
+        ["embedded-a1", "etkin"],
+    ]
+    detail = models.locator("#version-detail")
+    compared = [row.split("\t") for row in detail.locator("tbody tr").all_inner_texts()]
+    assert compared[0] == ["Makro-F1", "0,900", "0,800", "−0,100"]
+    assert ["Bulunan olumsuz", "0,900", "0,800", "−0,100"] in compared
+    assert detail.get_by_text("Geçemedi; nedenleri:").is_visible()
+    assert detail.get_by_text("trkcetwit.csv: Makro-F1 düştü (0,90 → 0,80)").is_visible()
+    assert detail.get_by_role("img", name="Öğrenme eğrileri").is_visible()
+    with models.expect_download() as download:
+        detail.get_by_role("link", name="İndir").first.click()
+    assert download.value.suggested_filename == "embedded-b2-learning-curves.png"
+    picture("modeller")
+
+    models.get_by_label("Sürüme yakından bak").click()
+    models.get_by_role("option", name=SHIPPED_VERSION).click()
+    detail.get_by_text("Bu sürümü bir yeniden eğitim getirmedi").wait_for()
+    detail.get_by_role("img", name="trkcetwit_valid-reliability").wait_for()
+
+
+def test_a_version_is_promoted_and_taken_back_after_a_confirmation(
+    models: "Page", registry: Registry
+) -> None:
+    question = models.locator("#models-question")
+    models.locator("#promote").click()
+    question.get_by_text("Yerine embedded-b2 devreye alınsın mı?").wait_for()
+    assert question.get_by_text("Otomatik karar onu geçirmemişti.").is_visible()
+    models.locator("#models-no").click()
+    question.wait_for(state="hidden")
+    assert active(registry) == "embedded-a1"
+
+    models.locator("#promote").press("Enter")
+    models.locator("#models-no:focus").wait_for()
+    models.keyboard.press("Shift+Tab")
+    models.keyboard.press("Enter")
+    models.get_by_text("embedded-b2 etkin.").wait_for()
+    assert active(registry) == "embedded-b2"
+    assert registry.history("embedded-b2")[0].by is ActivatedBy.ADMIN
+    models.locator("#serving").get_by_text("bir yönetici etkinleştirdi").wait_for()
+    assert models.locator("#promote").is_disabled()
+
+    models.locator("#roll-back").click()
+    question.get_by_text("Önceki sürüme, embedded-a1, dönülsün mü?").wait_for()
+    models.locator("#models-yes").click()
+    models.get_by_text("embedded-a1 yeniden etkin.").wait_for()
+    assert active(registry) == "embedded-a1"
+
+
+def test_what_changed_since_the_question_is_not_overruled(
+    models: "Page", registry: Registry, pages: Pages
+) -> None:
+    models.locator("#promote").click()
+    models.locator("#models-question").wait_for()
+    registry.promote(SHIPPED_VERSION, ActivatedBy.CLI)
+    models.locator("#models-yes").click()
+    models.get_by_text("bu arada başka bir sürüm etkinleşmiş").wait_for()
+    assert active(registry) == SHIPPED_VERSION
+
+    damage(pages.settings.tweetsent_data_dir / "models" / "embedded-b2")
+    models.locator("#promote").click()
+    models.locator("#models-question").wait_for()
+    models.locator("#models-yes").click()
+    models.get_by_text("bu sürümün dosyaları bozuk").wait_for()
+    assert active(registry) == SHIPPED_VERSION
+
+
+def test_a_run_is_refused_started_watched_stopped_and_followed_to_its_end(
+    models: "Page", pages: Pages, database: Engine
+) -> None:
+    run, start = models.locator("#run"), models.locator("#run-start")
+    start.click()
+    models.get_by_text("Eğitimde kullanılabilecek 0 düzeltme var; en az 20").wait_for()
+    store = Store(database, Pseudonymiser(load_key(pages.settings)), admin_ids={OWNER_ID})
+    store.set_consent(OWNER_ID, True)
+    for number in range(20):
+        made = store.save_prediction(
+            Incoming(OWNER_ID, OWNER_ID, 10_000 + number, f"yorum {number}"),
+            Scores(0.2, 0.2, 0.6),
+            model_version="m",
+            prompt_version="p",
+            latency_ms=1.0,
+        )
+        store.correct(OWNER_ID, made.id, Label.NEGATIVE)
+
+    start.click()
+    run.get_by_text("eğitiliyor %50").wait_for()
+    assert run.get_by_text("✓ veriler hazırlanıyor").is_visible()
+    assert start.is_disabled()
+    models.locator("#run-stop").click()
+    models.locator("#models-yes").click()
+    models.get_by_text("Eğitimi durdurdum").wait_for()
+    run.get_by_text("Ayrıntı: stopped by an admin during training").wait_for()
+
+    start.click()
+    run.get_by_text("eğitiliyor %50").wait_for()
+    ended = {"state": "refused", "reason": REFUSED.reason, "decision": REFUSED.as_dict()}
+    end = pages.settings.tweetsent_data_dir / "end"
+    end.with_suffix(".new").write_text(json.dumps(ended), encoding="utf-8")
+    end.with_suffix(".new").rename(end)
+    run.get_by_text("Bitti: yeni model devreye alınmadı.").wait_for()  # nobody pressed anything
+    assert run.get_by_text("trkcetwit.csv: Makro-F1 düştü (0,90 → 0,80)").is_visible()
+    states = [row.split("\t")[2] for row in models.locator("#runs tbody tr").all_inner_texts()]
+    assert states == ["🟡 geçemedi", "⚠️ yarıda kaldı", "🟡 geçemedi"]

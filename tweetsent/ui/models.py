@@ -1,0 +1,259 @@
+"""The tab Modeller: the versions beside each other, which one serves, and retraining."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import gradio as gr
+
+from bot import texts as bot_texts
+from tweetsent.errors import ModelError, NotReadyError, RunError, VersionError
+from tweetsent.records import ModelState, ModelVersion, RunState
+from tweetsent.ui import fragments, texts, versions
+from tweetsent.ui.page import Page, refusal, telling
+
+_WATCH_SECONDS = 2.0
+_RUNS_LISTED = 10
+_RUNS_SEARCHED = 1000
+_TO_QUESTION = "() => setTimeout(() => document.getElementById('models-no')?.focus(), 100)"
+
+Update = dict[Any, Any]
+"""New values by component."""
+
+
+class _Act(Enum):
+    """What is done once it is confirmed."""
+
+    PROMOTE = "promote"
+    ROLL_BACK = "roll back"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the owner was asked, and of what."""
+
+    act: _Act
+    number: int
+    """The activation that they saw, 0 for none; of a run, its id."""
+    version: str = ""
+
+
+def build(page: Page) -> None:
+    """Adds what is on the tab to the open `gr.Blocks`."""
+    _Tab(page).listen()
+
+
+class _Tab:
+    """The tab's components, and what they do."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.asked: gr.State = gr.State(None)
+        self.refresh = gr.Button(texts.REFRESH, elem_id="models-refresh", size="sm")
+        self.serving = gr.HTML(elem_id="serving")
+        self.listed = gr.HTML(elem_id="versions")
+        self.chosen = gr.Dropdown([], label=texts.CHOOSE_VERSION, elem_id="chosen-version")
+        with gr.Row():
+            self.promote = gr.Button(
+                texts.PROMOTE, variant="primary", elem_id="promote", min_width=120
+            )
+            self.roll_back = gr.Button(texts.ROLL_BACK, elem_id="roll-back", min_width=120)
+        self.detail = gr.HTML(elem_id="version-detail")
+        gr.HTML(f"<h2>{texts.RETRAINING}</h2>")
+        self.run = gr.HTML(elem_id="run")
+        with gr.Row():
+            self.start = gr.Button(
+                texts.START_RUN, variant="primary", elem_id="run-start", min_width=120
+            )
+            self.stop = gr.Button(texts.STOP_RUN, elem_id="run-stop", min_width=120)
+        self.runs = gr.HTML(elem_id="runs")
+        with gr.Column(
+            visible=False, elem_id="models-question", elem_classes="ts-question"
+        ) as self.question:
+            self.words = gr.HTML()
+            with gr.Row():
+                self.yes = gr.Button(
+                    texts.CONFIRM, variant="stop", elem_id="models-yes", min_width=120
+                )
+                self.no = gr.Button(texts.CANCEL, elem_id="models-no", min_width=120)
+        self.watch = gr.Timer(_WATCH_SECONDS, active=False)
+
+    def listen(self) -> None:
+        """Say which event does what."""
+        of_question = [self.asked, self.question, self.words]
+        of_version = [self.detail, self.promote]
+        of_run = [self.run, self.start, self.stop, self.watch, self.runs]
+        shown = [self.serving, self.listed, self.chosen, self.roll_back, *of_version, *of_run]
+        everything = [*of_question, *shown]
+        for trigger, handler, inputs, outputs in (
+            (self.refresh, self.on_show, [self.chosen], shown),
+            (self.no, self.on_no, [], of_question),
+            (self.yes, self.on_yes, [self.asked, self.chosen], everything),
+            (self.start, self.on_start, [], of_run),
+        ):
+            trigger.click(handler, inputs, outputs, api_visibility="private")
+        for trigger, handler, inputs in (
+            (self.promote, self.on_promote, [self.chosen]),
+            (self.roll_back, self.on_roll_back, []),
+            (self.stop, self.on_stop, []),
+        ):
+            asking = trigger.click(handler, inputs, of_question, api_visibility="private")
+            asking.success(None, js=_TO_QUESTION)
+        gr.on(None, self.on_show, self.chosen, shown, api_visibility="private")
+        self.chosen.input(self.on_choose, self.chosen, of_version, api_visibility="private")
+        self.watch.tick(
+            self.on_watch, self.chosen, shown, show_progress="hidden", api_visibility="private"
+        )
+
+    async def on_show(self, chosen: str | None) -> Update:
+        """All that is on the tab, as it stands now."""
+        with telling(self.page):
+            return await self._everything(chosen)
+
+    async def on_choose(self, chosen: str | None) -> Update:
+        """One version."""
+        with telling(self.page):
+            return await self._version(chosen)
+
+    async def on_watch(self, chosen: str | None) -> Update:
+        """The run that goes on; its end may have changed everything."""
+        with telling(self.page):
+            newest = await self.page.retraining.newest()
+            if newest is not None and newest.state is RunState.RUNNING:
+                return await self._run()
+            return await self._everything(chosen)
+
+    async def on_start(self) -> Update:
+        """A run, which is watched from now on."""
+        with telling(self.page):
+            try:
+                await self.page.retraining.start_or_find()
+            except NotReadyError as error:
+                raise refusal(bot_texts.retraining.not_ready(error)) from None
+            except RunError as error:
+                raise refusal(bot_texts.retraining.not_started(str(error))) from None
+            return await self._run()
+
+    async def on_promote(self, chosen: str | None) -> Update:
+        """Whether the version shall serve in the place of the one that does."""
+        with telling(self.page):
+            model = await self._find(chosen)
+            if model is None or model.deleted_at is not None:
+                raise refusal(texts.IS_DELETED)
+            if model.state is ModelState.ACTIVE:
+                raise refusal(texts.SERVES_ALREADY)
+            info = await self.page.service.model()
+            now = info.serving.activation if info.serving else None
+            return self._ask(
+                _Question(_Act.PROMOTE, now.id if now else 0, model.version),
+                texts.promote_question(
+                    model.version,
+                    now.version if now else info.version,
+                    was_refused=model.state is ModelState.REFUSED,
+                ),
+            )
+
+    async def on_roll_back(self) -> Update:
+        """Whether the version before shall serve again."""
+        with telling(self.page):
+            now = (await self.page.service.model()).serving
+            if now is None or now.previous is None:
+                raise refusal(bot_texts.models.ROLL_BACK_NOWHERE)
+            return self._ask(
+                _Question(_Act.ROLL_BACK, now.activation.id),
+                bot_texts.models.roll_back_question(now.model.version, now.previous),
+            )
+
+    async def on_stop(self) -> Update:
+        """Whether the run shall end."""
+        with telling(self.page):
+            run = await self.page.retraining.newest()
+            if run is None or run.state is not RunState.RUNNING:
+                raise refusal(texts.NO_RUN_TO_STOP)
+            return self._ask(_Question(_Act.STOP, run.id), texts.stop_question(run.id))
+
+    def on_no(self) -> Update:
+        """Nothing is done."""
+        return self._closed()
+
+    async def on_yes(self, asked: _Question | None, chosen: str | None) -> Update:
+        """What was asked is done, once."""
+        with telling(self.page):
+            if asked is not None:
+                await self._act(asked)
+            return self._closed() | await self._everything(chosen)
+
+    async def _act(self, asked: _Question) -> None:
+        try:
+            match asked.act:
+                case _Act.PROMOTE:
+                    model = await self.page.service.promote(asked.version, after=asked.number)
+                    gr.Info(texts.promoted(model.version), title=texts.DONE)
+                case _Act.ROLL_BACK:
+                    model = await self.page.service.roll_back(asked.number)
+                    gr.Info(bot_texts.models.rolled_back(model.version), title=texts.DONE)
+                case _Act.STOP:
+                    is_stopped = await self.page.retraining.stop(asked.number)
+                    told = texts.RUN_STOPPED if is_stopped else texts.RUN_ENDED_BEFORE
+                    gr.Info(told, title=texts.DONE)
+        except VersionError:  # another one was activated, or the folder was deleted
+            gr.Warning(texts.MOVED_ON, title=texts.TROUBLE)
+        except ModelError:
+            gr.Warning(texts.DAMAGED, title=texts.TROUBLE)
+
+    def _ask(self, question: _Question, text: str) -> Update:
+        return {
+            self.asked: question,
+            self.question: gr.Column(visible=True),
+            self.words: fragments.paragraph(text),
+        }
+
+    def _closed(self) -> Update:
+        return {self.asked: None, self.question: gr.Column(visible=False)}
+
+    async def _everything(self, chosen: str | None) -> Update:
+        info = await self.page.service.model()
+        models = await self.page.service.versions()
+        names = [model.version for model in models]
+        if chosen not in names:
+            chosen = names[0] if names else None
+        return {
+            self.serving: versions.serving(info),
+            self.listed: versions.versions(models),
+            self.chosen: gr.Dropdown(names, value=chosen),
+            self.roll_back: gr.Button(interactive=bool(info.serving and info.serving.previous)),
+            **await self._version(chosen),
+            **await self._run(),
+        }
+
+    async def _version(self, version: str | None) -> Update:
+        model = await self._find(version)
+        if model is None:
+            return {self.detail: "", self.promote: gr.Button(interactive=False)}
+        serving = (await self.page.service.model()).serving
+        runs = await self.page.retraining.recent(_RUNS_SEARCHED)
+        made_by = next((run for run in runs if run.model_version == model.version), None)
+        shown = [
+            versions.comparison(serving.model if serving else None, model),
+            versions.gate(made_by),
+            versions.life(model, await self.page.service.activations(model.version)),
+            versions.pictures(model, await self.page.service.pictures(model.version)),
+        ]
+        can_serve = model.state is not ModelState.ACTIVE and model.deleted_at is None
+        return {self.detail: "".join(shown), self.promote: gr.Button(interactive=can_serve)}
+
+    async def _find(self, version: str | None) -> ModelVersion | None:
+        models = await self.page.service.versions()
+        return next((model for model in models if model.version == version), None)
+
+    async def _run(self) -> Update:
+        recent = await self.page.retraining.recent(_RUNS_LISTED)
+        is_running = bool(recent) and recent[0].state is RunState.RUNNING
+        return {
+            self.run: versions.run(recent[0] if recent else None),
+            self.start: gr.Button(interactive=not is_running),
+            self.stop: gr.Button(interactive=is_running),
+            self.watch: gr.Timer(active=is_running),
+            self.runs: versions.runs(recent),
+        }
