@@ -33,7 +33,7 @@ from typing import Any, TextIO
 from benchmarks.bot_load import TEXTS, memory_mb
 from bot import texts
 from bot.inbox import PARALLEL_CHATS
-from tests.bot.botapi import TOKEN, Call
+from tests.bot.botapi import TOKEN, Call, Params
 from tests.bot.faults import FaultyApi
 from tests.bot.tiny import migrated_database
 
@@ -63,6 +63,8 @@ class Ledger(FaultyApi):
 
     def __init__(self, seed: int) -> None:
         self.chat_of: dict[int, int] = {}
+        self.message_of: dict[int, int] = {}
+        """By update id."""
         self.results: Counter[int] = Counter()
         self.apologies: Counter[int] = Counter()
         self.refusals_of_the_bot: Counter[int] = Counter()
@@ -74,6 +76,12 @@ class Ledger(FaultyApi):
         """One message of a user."""
         message_id = self.send(text, user=user)
         self.chat_of[message_id] = user
+
+    def push(self, content: Params, update_id: int | None = None) -> int:
+        """Queues an update for getUpdates."""
+        update_id = super().push(content, update_id)
+        self.message_of[update_id] = content["message"]["message_id"]
+        return update_id
 
     def _note(self, call: Call) -> None:
         if call.method == "sendMessage" and call.result and "reply_to_message" in call.result:
@@ -230,8 +238,8 @@ def _account(api: Ledger, database: Path) -> dict[str, Any]:
         message_id for (message_id,) in _select(database, "SELECT message_id FROM predictions")
     )
     failed = {
-        json.loads(payload)["message"]["message_id"]: error
-        for payload, error in _select(database, "SELECT payload, error FROM inbox")
+        api.message_of[update_id]: error
+        for update_id, error in _select(database, "SELECT update_id, error FROM inbox")
     }
     by_kind: dict[str, Counter[str]] = defaultdict(Counter)
     for message_id, error in failed.items():

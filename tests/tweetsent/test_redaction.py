@@ -102,15 +102,17 @@ def test_the_settings_name_their_secrets() -> None:
         telegram_webhook_secret=SecretStr("webhook-secret"),
         tweetsent_pseudonym_key=SecretStr("a key of the pseudonyms"),
         tweetsent_text_key=SecretStr(f"{'A' * 43}=,{'B' * 43}="),
+        tweetsent_ui_password=SecretStr("the pages' password"),
         tweetsent_database_url="postgresql://bot:gizli%2Fparola@db/bot",
     )
     kinds = Settings.model_fields.values()
     named = [field for field in kinds if "SecretStr" in str(field.annotation)]
-    assert len(named) == 4, "a new secret belongs into `secrets`"
+    assert len(named) == 5, "a new secret belongs into `secrets`"
     assert settings.secrets == [
         TOKEN,
         "webhook-secret",
         "a key of the pseudonyms",
+        "the pages' password",
         TOKEN.partition(":")[2],
         f"{'A' * 43}=",
         f"{'B' * 43}=",
