@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 from sqlalchemy import Engine
 
 from tests.bot.tiny import settings_for
@@ -117,7 +119,9 @@ def database(pages: Pages) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    program = shutil.which("chromium") or _installed_chromium()
+    # Tests run in several processes, of which one installs it.
+    with FileLock(Path(tempfile.gettempdir()) / "tweetsent-chromium.lock"):
+        program = shutil.which("chromium") or _installed_chromium()
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
