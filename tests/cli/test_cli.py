@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -110,6 +111,12 @@ def test_the_bot_without_a_token_says_where_to_put_one(failing: Failing) -> None
 def test_the_pages_for_others_need_a_password(failing: Failing) -> None:
     line = failing("ui", "--host", "0.0.0.0")
     assert "TWEETSENT_UI_PASSWORD is not set" in line
+
+
+def test_the_pages_port_is_taken(failing: Failing) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"can't listen on 127.0.0.1:{port}" in failing("ui", "--port", str(port))
 
 
 @pytest.mark.parametrize(

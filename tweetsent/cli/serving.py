@@ -69,10 +69,12 @@ def ui(
     ),
 ) -> None:
     """Show the pages in the browser: try the model, and after a login watch and steer it."""
-    from tweetsent.ui.app import check_address, run_ui
+    from tweetsent.ui.app import check_address, listening, run_ui
 
     settings = load_settings()
-    check_address(settings, host, name)  # before the model is loaded
+    check_address(settings, host, name)
+    with listening(host, port):  # what is wrong is told before the model is loaded
+        report("loading the model")
     # Gradio takes as long to import as the model to load, so it is there when the model is.
     Thread(target=import_module, args=["gradio"], daemon=True).start()
     _serve(settings, partial(run_ui, settings, host=host, port=port, names=name))

@@ -68,7 +68,7 @@ async def run_ui(
     """
     check_address(settings, host, names)
     temporary = settings.tweetsent_data_dir.resolve() / "ui"
-    with _listening(host, port) as listener, stop_on_signals() as stop:
+    with listening(host, port) as listener, stop_on_signals() as stop:
         shutil.rmtree(temporary, ignore_errors=True)  # a killed process could not tidy up
         temporary.mkdir(parents=True)
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)  # it takes the folder from nowhere else
@@ -196,8 +196,8 @@ def _is_loopback(host: str) -> bool:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """An open port; raises ConfigError when it can't be had."""
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """An open port until the end of the block; raises ConfigError when it can't be had."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=128)

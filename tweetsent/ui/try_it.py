@@ -34,7 +34,7 @@ def build(page: Page) -> None:
     text = gr.Textbox(
         label=texts.TEXT,
         placeholder=texts.TEXT_PLACEHOLDER,
-        lines=3,
+        lines=1,  # Enter asks, and Shift+Enter begins a line
         max_lines=12,
         max_length=LONGEST_TEXT,
         elem_id="text",

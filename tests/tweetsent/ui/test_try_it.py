@@ -52,6 +52,11 @@ def test_a_text_is_labelled_corrected_and_consented_to(
     page.get_by_text("Eğitim izni: verdin").wait_for()
     picture("dene")
 
+    box = page.get_by_label("Metin", exact=True)
+    box.fill("Bugün berbat")
+    box.press("Enter")
+    page.locator("#result").get_by_text("😞 Olumsuz · ").wait_for()
+
     page.locator("#erase").click()
     page.locator("#erase-yes").click()
     page.get_by_text("yazdığın her şeyi sildim").wait_for()
