@@ -49,11 +49,7 @@ def build(page: Page) -> None:
         waiting = await page.service.review_queue()
         following = [item for item in waiting if item.correction_id > after]
         item = following[0] if following else None
-        text = (
-            bot_texts.review.item(item, left=len(following))
-            if item
-            else bot_texts.review.end(skipped=len(waiting))
-        )
+        text = _shown(item, len(following), len(waiting))
         return {
             current: item,
             words: done,
@@ -123,6 +119,12 @@ def build(page: Page) -> None:
         trigger.click(handler, inputs, outputs, api_visibility="private")
     gr.on(None, on_load, None, outputs, api_visibility="private")
     gr.on(None, None, js=_SHORTCUTS)
+
+
+def _shown(item: ReviewItem | None, left: int, waiting: int) -> str:
+    if item:
+        return bot_texts.review.item(item, left=left)
+    return texts.skipped(waiting) if waiting else bot_texts.review.end(skipped=0)
 
 
 def _listed(item: ReviewItem) -> str:

@@ -101,6 +101,13 @@ NONE_CHOSEN = "Önce en az birini seç."
 ACCEPTED = "Kabul ettim."
 REJECTED = "Reddettim."
 SKIPPED = "Atladım."
+
+
+def skipped(number: int) -> str:
+    """What comes after the last correction, where some were skipped."""
+    return f"🗂 Sıranın sonu. Atlananlar: {count(number)}. Onlara dönmek için Atla'ya (A) bas."
+
+
 TAKEN_BACK = "Geri aldım; yeniden bekliyor."
 NOTHING_TO_UNDO = "Geri alınacak bir karar yok."
 TOO_LATE_TO_UNDO = "Bu karar artık geri alınamıyor: kullanıcı düzeltmesini değiştirmiş olabilir."

@@ -114,20 +114,24 @@ def _build_file(page: Page) -> None:
         picture = gr.HTML(elem_id="file-picture")
         download = gr.DownloadButton(texts.DOWNLOAD_FILE, visible=False, elem_id="download")
 
-    async def on_upload(path: str | None, request: gr.Request) -> dict[Any, Any]:
-        """Asks for the column where several may hold the texts."""
-        cleared = {status: "", picture: "", download: gr.DownloadButton(visible=False)}
+    async def on_upload(path: str | None, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
+        """Asks for the column where several may hold the texts; what was shown of a file goes."""
+        yield {
+            status: "",
+            picture: "",
+            download: gr.DownloadButton(visible=False),
+            column: gr.Dropdown(value=None, visible=False),
+        }
         with telling(page):
             if path is None:
-                return cleared | {column: gr.Dropdown(visible=False)}
+                return
             page.admit(request)
             table = await _read(page, path)
             places = await asyncio.to_thread(text_places, table, Path(path.lower()))
             if not places:
                 raise refusal(bot_texts.files.NO_TEXT_COLUMN)
             choices = [(str(table.columns[place]), place) for place in places]
-            dropdown = gr.Dropdown(choices=choices, value=places[0], visible=len(places) > 1)
-            return cleared | {column: dropdown}
+            yield {column: gr.Dropdown(choices=choices, value=places[0], visible=len(places) > 1)}
 
     async def on_start(
         path: str | None, place: int | None, request: gr.Request

@@ -123,6 +123,7 @@ def browser() -> Iterator["Browser"]:
     with FileLock(Path(tempfile.gettempdir()) / "tweetsent-chromium.lock"):
         program = shutil.which("chromium") or _installed_chromium()
     sync_api = pytest.importorskip("playwright.sync_api")
+    sync_api.expect.set_options(timeout=60_000)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program, args=["--no-sandbox"] if os.getuid() == 0 else []
