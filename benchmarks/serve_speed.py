@@ -32,6 +32,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,7 +43,6 @@ import torch
 from benchmarks.qwen3 import make_model
 from tweetsent.adapter import attach, read_manifest, shipped_adapter
 from tweetsent.classifier import load_classifier
-from tweetsent.files import read_table, text_column
 from tweetsent.labels import LABELS
 from tweetsent.model import (
     BaseModel,
@@ -75,26 +75,32 @@ Answer = Callable[[Sequence[str]], list[int]]
 class Model:
     """What is asked."""
 
-    base: BaseModel
-    adapter: Path | None
+    name: str
+    """`embedded`, or a folder."""
+    adapter: Path
     device: torch.device
+
+    @cached_property
+    def base(self) -> BaseModel:
+        """The base model; finding it reads all of its files."""
+        return find_base_model(self.name, Settings.load().tweetsent_cache_dir, _say)
 
     @property
     def quantization(self) -> Quantization:
         """What the weights were rounded to before they were trained on."""
-        return read_manifest(self.adapter).quantization if self.adapter else self.base.quantization
+        return read_manifest(self.adapter).quantization
 
     @property
     def prompt(self) -> Prompt:
         """The words around a text."""
-        return read_manifest(self.adapter).prompt if self.adapter else Prompt()
+        return read_manifest(self.adapter).prompt
 
 
 def _tweetsent(precision: Any) -> Callable[[Model], Answer]:
     def load(model: Model) -> Answer:
         settings = Settings.load().model_copy(
             update={
-                "tweetsent_base_model": model.base.name,
+                "tweetsent_base_model": model.name,
                 "tweetsent_adapter": str(model.adapter),
                 "tweetsent_serve_precision": precision,
             }
@@ -110,7 +116,7 @@ def _tweetsent(precision: Any) -> Callable[[Model], Answer]:
 
 
 def _padded(model: Model, plain: Any) -> Answer:
-    adapted = attach(plain, model.base, model.adapter) if model.adapter else plain
+    adapted = attach(plain, model.base, model.adapter)
     adapted.eval()
     encoder = PromptEncoder(load_tokenizer(model.base), model.prompt)
     scorer = LabelScorer(adapted, encoder.label_ids)
@@ -221,7 +227,7 @@ WAYS: dict[str, Callable[[Model], Answer]] = {
 def applicable(model: Model) -> list[str]:
     """The ways that this model, this machine and its packages allow."""
     native = choose_dtype(model.device) is torch.bfloat16
-    is_embedded = model.base.name == "embedded"
+    is_embedded = model.name == "embedded"
     left_out = {
         # What `auto` does there, or what the machine only imitates.
         "tweetsent, bf16": model.device.type == "cuda" or native,
@@ -280,12 +286,10 @@ def _resident_gib() -> float:
     return int(kilobytes) / 2**20
 
 
-def find_model(base: str, adapter: str) -> Model:
+def named(base: str, adapter: str) -> Model:
     """The model that the command line names."""
-    settings = Settings.load()
-    found = find_base_model(base, settings.tweetsent_cache_dir, _say)
     folder = shipped_adapter() if adapter == "auto" else Path(adapter)
-    return Model(found, folder, choose_device(settings.tweetsent_device))
+    return Model(base, folder, choose_device(Settings.load().tweetsent_device))
 
 
 def main(
@@ -295,8 +299,10 @@ def main(
     with tempfile.TemporaryDirectory() as scratch:
         if base == "random":
             base, adapter = make_random(Path(scratch))
-        model = find_model(base, adapter)
+        model = named(base, adapter)
         texts = read_texts(Path(file), column)
+        handed_on = Path(scratch) / "texts.json"
+        handed_on.write_text(json.dumps(texts), encoding="utf-8")
         encoder = PromptEncoder(load_tokenizer(model.base), model.prompt)
         lengths = [len(ids) for ids in encoder.encode_all(texts)]
         ways = applicable(model)
@@ -304,7 +310,7 @@ def main(
         WAYS["tweetsent"](model)  # which keeps the merged model for the next start
         for way in ways:
             done = subprocess.run(
-                [*_ONE, way, file, column, base, adapter, str(time.time())],
+                [*_ONE, way, str(handed_on), base, adapter, str(time.time())],
                 stdout=subprocess.PIPE,
                 check=False,
             )
@@ -334,6 +340,8 @@ def main(
 
 def read_texts(file: Path, column: str) -> list[str]:
     """The texts of a file that hold anything."""
+    from tweetsent.files import read_table, text_column
+
     return [text for text in text_column(read_table(file), column, file) if text.strip()]
 
 
@@ -448,10 +456,8 @@ def _say(line: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--one":
-        way, file, column, base, adapter, started = sys.argv[2:]
-        found = measure(
-            way, find_model(base, adapter), read_texts(Path(file), column), float(started)
-        )
-        _print(json.dumps(found))
+        way, handed_on, base, adapter, started = sys.argv[2:]
+        texts = json.loads(Path(handed_on).read_text(encoding="utf-8"))
+        _print(json.dumps(measure(way, named(base, adapter), texts, float(started))))
     else:
         main(*sys.argv[1:])

@@ -9,6 +9,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -50,7 +51,7 @@ def prepare_embedded(cache_dir: Path, report: Callable[[str], None]) -> Path:
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with _alone(cache_dir / f"{folder.name}.lock", report):
-            if folder.exists() and not is_intact(folder):
+            if folder.exists() and not _is_intact_beside_import(folder):
                 report(f"the model cache {folder} is damaged: making it again")
                 shutil.rmtree(folder)
             if not folder.exists():
@@ -58,6 +59,14 @@ def prepare_embedded(cache_dir: Path, report: Callable[[str], None]) -> Path:
     except (OSError, SafetensorError) as error:  # a full disk is either
         raise ModelError(f"can't prepare the embedded model in {cache_dir}: {error}") from error
     return folder
+
+
+def _is_intact_beside_import(folder: Path) -> bool:
+    """`is_intact`, while another core imports the classes that will read the folder."""
+    with ThreadPoolExecutor(1) as beside:
+        intact = beside.submit(is_intact, folder)
+        from transformers import GenerationMixin, PreTrainedModel  # noqa: F401
+    return intact.result()
 
 
 @contextmanager
