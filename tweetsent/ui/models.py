@@ -1,5 +1,6 @@
 """The tab Modeller: the versions beside each other, which one serves, and retraining."""
 
+import asyncio
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -8,7 +9,9 @@ import gradio as gr
 
 from bot import texts as bot_texts
 from tweetsent.errors import ModelError, NotReadyError, RunError, VersionError
+from tweetsent.readiness import require_material
 from tweetsent.records import ModelState, ModelVersion, RunState
+from tweetsent.settings import Settings
 from tweetsent.ui import fragments, texts, versions
 from tweetsent.ui.page import Page, refusal, telling
 
@@ -189,18 +192,18 @@ class _Tab:
             match asked.act:
                 case _Act.PROMOTE:
                     model = await self.page.service.promote(asked.version, after=asked.number)
-                    gr.Info(texts.promoted(model.version), title=texts.DONE)
+                    gr.Info(texts.promoted(model.version))
                 case _Act.ROLL_BACK:
                     model = await self.page.service.roll_back(asked.number)
-                    gr.Info(bot_texts.models.rolled_back(model.version), title=texts.DONE)
+                    gr.Info(bot_texts.models.rolled_back(model.version))
                 case _Act.STOP:
                     is_stopped = await self.page.retraining.stop(asked.number)
                     told = texts.RUN_STOPPED if is_stopped else texts.RUN_ENDED_BEFORE
-                    gr.Info(told, title=texts.DONE)
+                    gr.Info(told)
         except VersionError:  # another one was activated, or the folder was deleted
-            gr.Warning(texts.MOVED_ON, title=texts.TROUBLE)
+            gr.Warning(texts.MOVED_ON)
         except ModelError:
-            gr.Warning(texts.DAMAGED, title=texts.TROUBLE)
+            gr.Warning(texts.DAMAGED)
 
     def _ask(self, question: _Question, text: str) -> Update:
         return {
@@ -250,10 +253,21 @@ class _Tab:
     async def _run(self) -> Update:
         recent = await self.page.retraining.recent(_RUNS_LISTED)
         is_running = bool(recent) and recent[0].state is RunState.RUNNING
+        lack = await asyncio.to_thread(_lack, self.page.settings)
+        newest = versions.run(recent[0] if recent else None)
         return {
-            self.run: versions.run(recent[0] if recent else None),
-            self.start: gr.Button(interactive=not is_running),
+            self.run: newest + (fragments.note(lack) if lack else ""),
+            self.start: gr.Button(interactive=not is_running and not lack),
             self.stop: gr.Button(interactive=is_running),
             self.watch: gr.Timer(active=is_running),
             self.runs: versions.runs(recent),
         }
+
+
+def _lack(settings: Settings) -> str:
+    """Without what no run could begin, in the words of one that is refused; empty for nothing."""
+    try:
+        require_material(settings)
+    except NotReadyError as error:
+        return bot_texts.retraining.lack(error)
+    return ""
