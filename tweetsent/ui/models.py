@@ -10,7 +10,7 @@ import gradio as gr
 from bot import texts as bot_texts
 from tweetsent.errors import ModelError, NotReadyError, RunError, VersionError
 from tweetsent.readiness import require_material
-from tweetsent.records import ModelState, ModelVersion, RunState
+from tweetsent.records import ModelInfo, ModelState, ModelVersion, RunState
 from tweetsent.settings import Settings
 from tweetsent.ui import fragments, texts, versions
 from tweetsent.ui.page import Page, refusal, telling
@@ -81,13 +81,15 @@ class _Tab:
                 )
                 self.no = gr.Button(texts.CANCEL, elem_id="models-no", min_width=120)
         self.watch = gr.Timer(_WATCH_SECONDS, active=False)
+        self.loading = gr.Timer(_WATCH_SECONDS, active=False)
 
     def listen(self) -> None:
         """Say which event does what."""
         of_question = [self.asked, self.question, self.words]
         of_version = [self.detail, self.promote]
         of_run = [self.run, self.start, self.stop, self.watch, self.runs]
-        shown = [self.serving, self.listed, self.chosen, self.roll_back, *of_version, *of_run]
+        of_serving = [self.serving, self.loading]
+        shown = [*of_serving, self.listed, self.chosen, self.roll_back, *of_version, *of_run]
         everything = [*of_question, *shown]
         for trigger, handler, inputs, outputs in (
             (self.refresh, self.on_show, [self.chosen], shown),
@@ -108,6 +110,9 @@ class _Tab:
         self.watch.tick(
             self.on_watch, self.chosen, shown, show_progress="hidden", api_visibility="private"
         )
+        self.loading.tick(
+            self.on_loading, None, of_serving, show_progress="hidden", api_visibility="private"
+        )
 
     async def on_show(self, chosen: str | None) -> Update:
         """All that is on the tab, as it stands now."""
@@ -126,6 +131,11 @@ class _Tab:
             if newest is not None and newest.state is RunState.RUNNING:
                 return await self._run()
             return await self._everything(chosen)
+
+    async def on_loading(self) -> Update:
+        """Which version answers while another one is loaded in its place."""
+        with telling(self.page):
+            return self._serving(await self.page.service.model())
 
     async def on_start(self) -> Update:
         """A run, which is watched from now on."""
@@ -222,12 +232,18 @@ class _Tab:
         if chosen not in names:
             chosen = names[0] if names else None
         return {
-            self.serving: versions.serving(info),
+            **self._serving(info),
             self.listed: versions.versions(models),
             self.chosen: gr.Dropdown(names, value=chosen),
             self.roll_back: gr.Button(interactive=bool(info.serving and info.serving.previous)),
             **await self._version(chosen),
             **await self._run(),
+        }
+
+    def _serving(self, info: ModelInfo) -> Update:
+        return {
+            self.serving: versions.serving(info),
+            self.loading: gr.Timer(active=versions.is_loading(info)),
         }
 
     async def _version(self, version: str | None) -> Update:

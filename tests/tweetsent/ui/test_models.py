@@ -155,6 +155,10 @@ def test_what_changed_since_the_question_is_not_overruled(
     models.get_by_text("bu sürümün dosyaları bozuk").wait_for()
     assert active(registry) == SHIPPED_VERSION
 
+    registry.promote("embedded-a1", ActivatedBy.CLI)
+    serving = models.locator("#serving dl > div", has_text="Etkin sürüm")
+    serving.get_by_text("embedded-a1").wait_for()  # it is looked at as long as one is loaded
+
 
 def test_a_run_is_refused_started_watched_stopped_and_followed_to_its_end(
     models: "Page", pages: Pages, database: Engine
