@@ -73,7 +73,7 @@ async def run_ui(
         temporary.mkdir(parents=True)
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)  # it takes the folder from nowhere else
         import uvicorn
-        from starlette.routing import Mount
+        from gradio.routes import App
 
         from tweetsent.ui.access import LOOPBACK_NAMES, Access, Guard
         from tweetsent.ui.page import Page
@@ -104,9 +104,10 @@ async def run_ui(
         finally:
             stopping.cancel()
             log.info("stopping")
-            for mounted in app.routes:
-                if isinstance(mounted, Mount):  # its stream to each open page would never end
-                    mounted.app.stop_event.set()
+            for route in app.routes:
+                pages = getattr(route, "app", None)
+                if isinstance(pages, App):  # their streams to open tabs would never end
+                    pages.stop_event.set()
             server.should_exit = True
             await serving
             shutil.rmtree(temporary, ignore_errors=True)
