@@ -46,11 +46,15 @@ _PROGRESS_STEP = 5
 
 
 def not_ready(error: NotReadyError) -> str:
-    """Why a retraining run can't begin."""
-    text = _LACKS[error.lack].format(
+    """Why a retraining run did not begin."""
+    return f"🎓 Eğitim başlamadı. {lack(error)}"
+
+
+def lack(error: NotReadyError) -> str:
+    """What a retraining run needs and does not have."""
+    return _LACKS[error.lack].format(
         found=count(error.found), needed=count(error.needed), path=error.path
     )
-    return f"🎓 Eğitim başlamadı. {text}"
 
 
 def not_started(detail: str) -> str:

@@ -15,13 +15,13 @@ from sqlalchemy import Engine
 from bot import reports, texts
 from tests.bot.botapi import BotApi, Fault
 from tests.bot.conftest import RunningBot
+from tests.corrections import save_corrections
 from tests.training.test_gate import CHAMPION, LEARNT, TRUTH, answers, same
 from training.gate import Decision, decide
 from tweetsent.errors import Lack, NotReadyError
 from tweetsent.faults import Faults
-from tweetsent.labels import Label, Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
-from tweetsent.records import FaultKind, Incoming, RunState, RunStep, Trigger
+from tweetsent.records import FaultKind, RunState, RunStep, Trigger
 from tweetsent.runs import Runs
 from tweetsent.settings import Settings
 from tweetsent.store import Store
@@ -59,16 +59,7 @@ def corrections(settings: Settings, database: Engine, admin: int) -> None:
     store = Store(
         database, Pseudonymiser(load_key(settings)), admin_ids=settings.tweetsent_admin_ids
     )
-    store.set_consent(admin, True)
-    for number in range(20):
-        prediction = store.save_prediction(
-            Incoming(admin, admin, 10_000 + number, f"yorum {number}"),
-            Scores(0.2, 0.2, 0.6),
-            model_version="m",
-            prompt_version="p",
-            latency_ms=1.0,
-        )
-        store.correct(admin, prediction.id, Label.NEGATIVE)
+    save_corrections(store, admin, (f"yorum {number}" for number in range(20)))
 
 
 def end(settings: Settings, state: RunState, reason: str, decision: Decision | None = None) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
+from tests.corrections import save_corrections
 from tests.tweetsent.conftest import ADMIN
 from tweetsent.errors import Lack, NotReadyError
-from tweetsent.labels import Label, Scores
 from tweetsent.readiness import FEWEST_CORRECTIONS, require_ready
-from tweetsent.records import Incoming, RunState, Trigger
+from tweetsent.records import RunState, Trigger
 from tweetsent.runs import Runs
 from tweetsent.sessions import writing
 from tweetsent.settings import Settings
@@ -20,16 +20,8 @@ from tweetsent.tables import RunRow, utc_now
 
 def correct(store: Store, count: int, *, first: int = 0) -> None:
     """So many messages that an admin, who consented, corrected."""
-    store.set_consent(ADMIN, True)
-    for number in range(first, first + count):
-        prediction = store.save_prediction(
-            Incoming(ADMIN, ADMIN, number, f"yorum {number}"),
-            Scores(0.2, 0.2, 0.6),
-            model_version="m",
-            prompt_version="p",
-            latency_ms=1.0,
-        )
-        store.correct(ADMIN, prediction.id, Label.NEGATIVE)
+    texts = (f"yorum {number}" for number in range(first, first + count))
+    save_corrections(store, ADMIN, texts, first=first)
 
 
 @pytest.fixture

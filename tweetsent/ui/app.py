@@ -25,7 +25,7 @@ from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
     import gradio as gr
-    from starlette.types import ASGIApp
+    from fastapi import FastAPI
 
     from tweetsent.ui.page import Page
 
@@ -73,8 +73,9 @@ async def run_ui(
         temporary.mkdir(parents=True)
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)  # it takes the folder from nowhere else
         import uvicorn
+        from gradio.routes import App
 
-        from tweetsent.ui.access import LOOPBACK_NAMES, Access
+        from tweetsent.ui.access import LOOPBACK_NAMES, Access, Guard
         from tweetsent.ui.page import Page
 
         password = settings.tweetsent_ui_password
@@ -85,8 +86,9 @@ async def run_ui(
         )
         asked = RateLimiter(settings.tweetsent_user_rate, _MINUTE)
         page = Page(settings, service, retraining, access, temporary, asked)
+        app = _build(page)
         config = uvicorn.Config(
-            _build(page),
+            Guard(app, access),
             access_log=False,  # it would hold the addresses of visitors
             log_config=None,
             server_header=False,
@@ -101,17 +103,22 @@ async def run_ui(
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
+            log.info("stopping")
+            for route in app.routes:
+                pages = getattr(route, "app", None)
+                if isinstance(pages, App):  # their streams to open tabs would never end
+                    pages.stop_event.set()
             server.should_exit = True
             await serving
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _build(page: "Page") -> "ASGIApp":
-    """All pages, behind the guard."""
+def _build(page: "Page") -> "FastAPI":
+    """All pages, which are for the guard to stand before."""
     from fastapi import FastAPI
 
     from tweetsent.ui import texts, try_it
-    from tweetsent.ui.access import OWNER_PATH, Guard
+    from tweetsent.ui.access import OWNER_PATH
     from tweetsent.ui.login import LOGOUT_PATH, login_routes
 
     app = FastAPI(**_NO_DOCS)
@@ -123,10 +130,11 @@ def _build(page: "Page") -> "ASGIApp":
         with _blocks(texts.OWNER_TITLE, f'<a href="/">{texts.TO_FRONT}</a>{log_out}') as owners:
             _build_tabs(page)
         _mount(app, owners, OWNER_PATH, page)
-    with _blocks(texts.TITLE, f'<a href="{OWNER_PATH}/">{texts.OWNER_LINK}</a>') as front:
+    link = f'<a href="{OWNER_PATH}/">{texts.OWNER_LINK}</a>' if page.access.password else ""
+    with _blocks(texts.TITLE, link) as front:
         try_it.build(page)
     _mount(app, front, "/", page)  # last: it takes every path that is left
-    return Guard(app, page.access)
+    return app
 
 
 def _build_tabs(page: "Page") -> None:

@@ -15,6 +15,7 @@ CSS = """
 .gradio-container .column { --layout-gap: .6rem }
 .gradio-container * { letter-spacing: normal }
 footer { display: none !important }
+[data-testid="status-tracker"]:has(> .error) { display: none } /* the toast says what is wrong */
 .ts-label { font-size: 1.6rem; font-weight: 650; margin: .2rem 0 .6rem }
 .ts-bars { display: grid; grid-template-columns: max-content 1fr 3.2rem; gap: .45rem .8rem;
   align-items: center }
@@ -29,6 +30,8 @@ footer { display: none !important }
   background: rgb(47 111 176 / var(--ts)) }
 .ts-words mark.ts-against { background: rgb(217 130 43 / var(--ts));
   border-bottom: 2px dotted #d9822b }
+.dark .ts-words mark { background: rgb(58 122 196 / calc(1.2 * var(--ts))) }
+.dark .ts-words mark.ts-against { background: rgb(186 93 10 / calc(1.2 * var(--ts))) }
 .ts-list { padding: 0; margin: .6rem 0; list-style: none } .ts-list li { margin: .25rem 0;
   overflow-wrap: anywhere }
 .ts-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr));
@@ -63,8 +66,13 @@ footer { display: none !important }
   margin: 0 auto; border-radius: .6rem .6rem 0 0; background: var(--background-fill-primary);
   border: 1px solid var(--border-color-primary); box-shadow: 0 0 1.5rem rgb(0 0 0 / .35) }
 """
-_STRONGEST = 0.75
-"""How opaque the colour of a word is that decides alone."""
+# Gradio titles its toasts "Error" or "Warning", whatever it is told.
+CSS += ".toast-title { font-size: 0 !important } .toast-title::before { font-size: 1rem }"
+CSS += "".join(
+    f'.toast-title.{kind}::before {{ content: "{title}" }}' for kind, title in texts.TOASTS.items()
+)
+STRONGEST = 0.75
+"""How opaque the colour of a word is that decides alone; more would make it hard to read."""
 _WIDE_CHARACTERS = 28
 """Cells with more get a column that is wide enough to read them."""
 
@@ -174,7 +182,7 @@ def _word(effect: Effect) -> str:
     if effect.change is None:
         return word
     kind = ' class="ts-against"' if effect.change < 0 else ""
-    strength = min(abs(effect.change), 1.0) ** 0.5 * _STRONGEST  # small effects are seen, too
+    strength = min(abs(effect.change), 1.0) ** 0.5 * STRONGEST  # small effects are seen, too
     return (
         f'<mark{kind} style="--ts:{strength:.2f}" title="{texts.word_effect(effect.change)}">'
         f"{word}</mark>"

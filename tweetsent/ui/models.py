@@ -1,5 +1,6 @@
 """The tab Modeller: the versions beside each other, which one serves, and retraining."""
 
+import asyncio
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -8,7 +9,9 @@ import gradio as gr
 
 from bot import texts as bot_texts
 from tweetsent.errors import ModelError, NotReadyError, RunError, VersionError
-from tweetsent.records import ModelState, ModelVersion, RunState
+from tweetsent.readiness import require_material
+from tweetsent.records import ModelInfo, ModelState, ModelVersion, RunState
+from tweetsent.settings import Settings
 from tweetsent.ui import fragments, texts, versions
 from tweetsent.ui.page import Page, refusal, telling
 
@@ -78,13 +81,15 @@ class _Tab:
                 )
                 self.no = gr.Button(texts.CANCEL, elem_id="models-no", min_width=120)
         self.watch = gr.Timer(_WATCH_SECONDS, active=False)
+        self.loading = gr.Timer(_WATCH_SECONDS, active=False)
 
     def listen(self) -> None:
         """Say which event does what."""
         of_question = [self.asked, self.question, self.words]
         of_version = [self.detail, self.promote]
         of_run = [self.run, self.start, self.stop, self.watch, self.runs]
-        shown = [self.serving, self.listed, self.chosen, self.roll_back, *of_version, *of_run]
+        of_serving = [self.serving, self.loading]
+        shown = [*of_serving, self.listed, self.chosen, self.roll_back, *of_version, *of_run]
         everything = [*of_question, *shown]
         for trigger, handler, inputs, outputs in (
             (self.refresh, self.on_show, [self.chosen], shown),
@@ -105,6 +110,9 @@ class _Tab:
         self.watch.tick(
             self.on_watch, self.chosen, shown, show_progress="hidden", api_visibility="private"
         )
+        self.loading.tick(
+            self.on_loading, None, of_serving, show_progress="hidden", api_visibility="private"
+        )
 
     async def on_show(self, chosen: str | None) -> Update:
         """All that is on the tab, as it stands now."""
@@ -123,6 +131,11 @@ class _Tab:
             if newest is not None and newest.state is RunState.RUNNING:
                 return await self._run()
             return await self._everything(chosen)
+
+    async def on_loading(self) -> Update:
+        """Which version answers while another one is loaded in its place."""
+        with telling(self.page):
+            return self._serving(await self.page.service.model())
 
     async def on_start(self) -> Update:
         """A run, which is watched from now on."""
@@ -189,18 +202,18 @@ class _Tab:
             match asked.act:
                 case _Act.PROMOTE:
                     model = await self.page.service.promote(asked.version, after=asked.number)
-                    gr.Info(texts.promoted(model.version), title=texts.DONE)
+                    gr.Info(texts.promoted(model.version))
                 case _Act.ROLL_BACK:
                     model = await self.page.service.roll_back(asked.number)
-                    gr.Info(bot_texts.models.rolled_back(model.version), title=texts.DONE)
+                    gr.Info(bot_texts.models.rolled_back(model.version))
                 case _Act.STOP:
                     is_stopped = await self.page.retraining.stop(asked.number)
                     told = texts.RUN_STOPPED if is_stopped else texts.RUN_ENDED_BEFORE
-                    gr.Info(told, title=texts.DONE)
+                    gr.Info(told)
         except VersionError:  # another one was activated, or the folder was deleted
-            gr.Warning(texts.MOVED_ON, title=texts.TROUBLE)
+            gr.Warning(texts.MOVED_ON)
         except ModelError:
-            gr.Warning(texts.DAMAGED, title=texts.TROUBLE)
+            gr.Warning(texts.DAMAGED)
 
     def _ask(self, question: _Question, text: str) -> Update:
         return {
@@ -219,12 +232,18 @@ class _Tab:
         if chosen not in names:
             chosen = names[0] if names else None
         return {
-            self.serving: versions.serving(info),
+            **self._serving(info),
             self.listed: versions.versions(models),
             self.chosen: gr.Dropdown(names, value=chosen),
             self.roll_back: gr.Button(interactive=bool(info.serving and info.serving.previous)),
             **await self._version(chosen),
             **await self._run(),
+        }
+
+    def _serving(self, info: ModelInfo) -> Update:
+        return {
+            self.serving: versions.serving(info),
+            self.loading: gr.Timer(active=versions.is_loading(info)),
         }
 
     async def _version(self, version: str | None) -> Update:
@@ -250,10 +269,21 @@ class _Tab:
     async def _run(self) -> Update:
         recent = await self.page.retraining.recent(_RUNS_LISTED)
         is_running = bool(recent) and recent[0].state is RunState.RUNNING
+        lack = await asyncio.to_thread(_lack, self.page.settings)
+        newest = versions.run(recent[0] if recent else None)
         return {
-            self.run: versions.run(recent[0] if recent else None),
-            self.start: gr.Button(interactive=not is_running),
+            self.run: newest + (fragments.note(lack) if lack else ""),
+            self.start: gr.Button(interactive=not is_running and not lack),
             self.stop: gr.Button(interactive=is_running),
             self.watch: gr.Timer(active=is_running),
             self.runs: versions.runs(recent),
         }
+
+
+def _lack(settings: Settings) -> str:
+    """Without what no run could begin, in the words of one that is refused; empty for nothing."""
+    try:
+        require_material(settings)
+    except NotReadyError as error:
+        return bot_texts.retraining.lack(error)
+    return ""

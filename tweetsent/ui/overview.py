@@ -79,7 +79,8 @@ def _numbers(stats: Stats, spread: Spread) -> list[tuple[str, str]]:
 def _hint(stats: Stats) -> str:
     if not stats.predictions:
         return fragments.paragraph(texts.NOTHING_YET)
-    return "" if stats.corrections else fragments.note(texts.NO_CORRECTIONS)
+    said = texts.rests_on(stats.corrections) if stats.corrections else texts.NO_CORRECTIONS
+    return fragments.note(said)
 
 
 def _pictures(stats: Stats, spread: Spread, scope: Scope) -> str:

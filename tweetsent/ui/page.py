@@ -78,4 +78,4 @@ def telling(page: Page) -> Iterator[None]:
 
 def refusal(text: str) -> gr.Error:
     """What shows a user why something was not done."""
-    return gr.Error(text, title=texts.TROUBLE, print_exception=False)
+    return gr.Error(text, print_exception=False)

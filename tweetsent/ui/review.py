@@ -31,9 +31,14 @@ def build(page: Page) -> None:
     words: gr.State = gr.State([])
     shown = gr.HTML(elem_id="review-item")
     with gr.Row():
-        accept = gr.Button(texts.ACCEPT, elem_id="review-accept", min_width=120)
-        reject = gr.Button(texts.REJECT, elem_id="review-reject", min_width=120)
-        skip = gr.Button(texts.SKIP, elem_id="review-skip", min_width=120)
+        accept, reject, skip = (
+            gr.Button(text, elem_id=f"review-{word}", min_width=120, interactive=False)
+            for text, word in (
+                (texts.ACCEPT, "accept"),
+                (texts.REJECT, "reject"),
+                (texts.SKIP, "skip"),
+            )
+        )
         undo = gr.Button(texts.UNDO, elem_id="review-undo", min_width=120)
     said = gr.HTML(elem_id="review-said")
     gr.HTML(fragments.note(texts.REVIEW_KEYS))
@@ -42,7 +47,7 @@ def build(page: Page) -> None:
         with gr.Row():
             accept_all = gr.Button(texts.BULK_ACCEPT, elem_id="bulk-accept", min_width=120)
             reject_all = gr.Button(texts.BULK_REJECT, elem_id="bulk-reject", min_width=120)
-    outputs = [current, words, shown, said, chosen]
+    outputs = [current, words, shown, accept, reject, skip, said, chosen]
 
     async def queue(after: int, message: str, done: Words) -> dict[Any, Any]:
         """The first item behind one, and what waits in all."""
@@ -54,6 +59,9 @@ def build(page: Page) -> None:
             current: item,
             words: done,
             shown: fragments.lines([line for line in text.splitlines() if line]),
+            accept: gr.Button(interactive=item is not None),
+            reject: gr.Button(interactive=item is not None),
+            skip: gr.Button(interactive=bool(waiting)),  # leads back from the end, too
             said: fragments.paragraph(message) if message else "",
             chosen: gr.CheckboxGroup(
                 [(_listed(one), one.correction_id) for one in waiting[:_MOST_LISTED]], value=[]

@@ -6,7 +6,8 @@ from tweetsent.records import ModelState, RunState
 
 # Everywhere
 TITLE = "tweetsent: Türkçe mesajların duygusu"
-TROUBLE = "Olmadı"
+TOASTS = {"error": "Olmadı", "warning": "Olmadı", "info": "Tamam", "success": "Tamam"}
+"""The titles of what is told in a corner, by its kind."""
 DOWNLOAD = "⬇️ İndir"
 
 # Login
@@ -85,6 +86,10 @@ NO_CORRECTIONS = (
     "Bu seçimde henüz düzeltme yok; doğruluk, karışıklık matrisi ve güvenilirlik için düzeltme "
     "gerekiyor."
 )
+TELLING_CORRECTIONS = 30
+"""With fewer, the bounds of an accuracy lie tens of points apart."""
+FEW_CORRECTIONS = f"{TELLING_CORRECTIONS} düzeltmeden azıyla bu sayılar pek bir şey söylemez."
+_PERCENTILES = {50: "yarısı", 90: "%90'ı", 95: "%95'i", 99: "%99'u"}
 
 # İnceleme
 REVIEW = "🗂 İnceleme"
@@ -138,7 +143,6 @@ PROMOTE = "Devreye al"
 ROLL_BACK = "Önceki sürüme dön"
 CONFIRM = "Evet"
 CANCEL = "Vazgeç"
-DONE = "Tamam"
 SERVES_ALREADY = "Bu sürüm zaten etkin."
 IS_DELETED = "Bu sürümün dosyaları silinmiş; devreye alınamaz."
 MOVED_ON = "Olmadı: bu arada başka bir sürüm etkinleşmiş ya da dosyaları silinmiş. Yenile ve bak."
@@ -242,9 +246,15 @@ def decided(accepted: bool, done: int, late: int) -> str:
     return f"{said} {count(late)} tanesi artık beklemiyordu." if late else said
 
 
+def rests_on(corrections: int) -> str:
+    """From how many corrections the quality is told, with a warning where they are few."""
+    said = f"Doğruluk ve Makro-F1 {count(corrections)} düzeltmeye dayanıyor."
+    return f"{said} {FEW_CORRECTIONS}" if corrections < TELLING_CORRECTIONS else said
+
+
 def latency(percentile: int) -> str:
     """The name of a percentile of the latency."""
-    return f"Süre, %{percentile}"
+    return f"Süre: {_PERCENTILES.get(percentile, f'%{percentile}')} en çok"
 
 
 def milliseconds(number: float) -> str:

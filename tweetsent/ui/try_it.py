@@ -46,13 +46,14 @@ def build(page: Page) -> None:
         gr.HTML(fragments.paragraph(texts.CORRECT))
         with gr.Row():
             buttons = [gr.Button(elem_id=f"to-{label}", min_width=120) for label in LABELS]
-    corrected = gr.HTML(elem_id="corrected")
+        corrected = gr.HTML(elem_id="corrected")
+        decided = gr.HTML(elem_id="decided")
     with gr.Column(visible=False, elem_id="consent") as consent:
         gr.HTML(fragments.paragraph(texts.CONSENT_QUESTION))
         answers = _consent_buttons("asked")
     words = gr.HTML(elem_id="words")
 
-    outputs = [prediction, result, correct, corrected, consent, words, *buttons]
+    outputs = [prediction, result, correct, corrected, decided, consent, words, *buttons]
 
     async def on_ask(written: str, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
         with telling(page):
@@ -69,10 +70,11 @@ def build(page: Page) -> None:
                 result: _result(made.scores, made.model_version, analysis.is_foreign),
                 correct: gr.Column(visible=True),
                 corrected: "",
+                decided: "",
                 consent: gr.Column(visible=False),
                 words: fragments.note(texts.WAITING),
                 **{
-                    button: gr.Button(_choice(label, made.scores))
+                    button: gr.Button(_choice(label, made.scores), variant="secondary")
                     for label, button in zip(LABELS, buttons, strict=True)
                 },
             }
@@ -93,14 +95,23 @@ def build(page: Page) -> None:
                     user_id, prediction_id, label, is_anonymous=user_id != OWNER_ID
                 )
                 said = fragments.paragraph(bot_texts.answers.correction(change))
-                return {corrected: said, consent: gr.Column(visible=change.ask_consent)}
+                return {
+                    corrected: said,
+                    consent: gr.Column(visible=change.ask_consent),
+                    **{
+                        button: gr.Button(variant="primary" if one is label else "secondary")
+                        for one, button in zip(LABELS, buttons, strict=True)
+                    },
+                }
 
         return handler
 
     for label, button in zip(LABELS, buttons, strict=True):
-        button.click(on_correct(label), prediction, [corrected, consent], api_visibility="private")
+        button.click(
+            on_correct(label), prediction, [corrected, consent, *buttons], api_visibility="private"
+        )
     _build_file(page)
-    _build_privacy(page, consent, answers)
+    _build_privacy(page, consent, answers, decided)
 
 
 def _build_file(page: Page) -> None:
@@ -131,7 +142,11 @@ def _build_file(page: Page) -> None:
             if not places:
                 raise refusal(bot_texts.files.NO_TEXT_COLUMN)
             choices = [(str(table.columns[place]), place) for place in places]
-            yield {column: gr.Dropdown(choices=choices, value=places[0], visible=len(places) > 1)}
+            is_open = len(places) > 1
+            yield {
+                column: gr.Dropdown(choices=choices, value=places[0], visible=is_open),
+                status: "" if is_open else fragments.note(bot_texts.files.chosen(choices[0][0])),
+            }
 
     async def on_start(
         path: str | None, place: int | None, request: gr.Request
@@ -140,7 +155,7 @@ def _build_file(page: Page) -> None:
             if path is None or place is None:
                 raise refusal(texts.NO_FILE)
             page.admit(request)
-            yield {status: fragments.note(texts.READING)}
+            yield {status: fragments.note(texts.READING), file: None}
             table = await _read(page, path)
             cells = await asyncio.to_thread(texts_of, table, place, Path(path))
             Path(path).unlink(missing_ok=True)
@@ -161,20 +176,25 @@ def _build_file(page: Page) -> None:
                 status: fragments.lines(caption.splitlines()),
                 picture: fragments.figures([fragments.figure(png, title, output.stem)]),
                 download: gr.DownloadButton(value=str(output), visible=True),
-                file: None,
             }
 
-    file.upload(on_upload, file, [column, status, picture, download], api_visibility="private")
-    start.click(
+    reading = file.upload(
+        on_upload, file, [column, status, picture, download], api_visibility="private"
+    )
+    labelling = start.click(
         on_start,
         [file, column],
         [status, picture, download, file],
         api_visibility="private",
         concurrency_limit=1,
     )
+    for refused, component in ((reading, file), (labelling, status)):
+        refused.failure(lambda: None, None, component, api_visibility="private")
 
 
-def _build_privacy(page: Page, question: gr.Column, answers: tuple[gr.Button, gr.Button]) -> None:
+def _build_privacy(
+    page: Page, question: gr.Column, answers: tuple[gr.Button, gr.Button], decided: gr.HTML
+) -> None:
     """What is stored, and its user's say in it; the answers to the question count here, too."""
     with gr.Accordion(texts.PRIVACY, open=False, elem_id="privacy"):
         gr.HTML(fragments.note(texts.PRIVACY_TEXT))
@@ -190,13 +210,16 @@ def _build_privacy(page: Page, question: gr.Column, answers: tuple[gr.Button, gr
         async def handler(request: gr.Request) -> dict[Any, Any]:
             with telling(page):
                 await page.service.set_consent(page.user_id(request), granted)
-                return {state: _consent_state(granted), question: gr.Column(visible=False)}
+                said = _consent_state(granted)
+                return {state: said, decided: said, question: gr.Column(visible=False)}
 
         return handler
 
     for pair in (answers, settled):
         for granted, button in zip((True, False), pair, strict=True):
-            button.click(on_consent(granted), None, [state, question], api_visibility="private")
+            button.click(
+                on_consent(granted), None, [state, decided, question], api_visibility="private"
+            )
 
     async def on_load(request: gr.Request) -> str:
         with telling(page):
@@ -211,6 +234,7 @@ def _build_privacy(page: Page, question: gr.Column, answers: tuple[gr.Button, gr
             return {
                 erased: fragments.paragraph(texts.ERASED),
                 state: _consent_state(False),
+                decided: "",
                 sure: gr.Row(visible=False),
             }
 
@@ -221,7 +245,7 @@ def _build_privacy(page: Page, question: gr.Column, answers: tuple[gr.Button, gr
             queue=False,
             api_visibility="private",
         )
-    erase_yes.click(on_erase, None, [erased, state, sure], api_visibility="private")
+    erase_yes.click(on_erase, None, [erased, state, decided, sure], api_visibility="private")
 
 
 def _consent_buttons(prefix: str) -> tuple[gr.Button, gr.Button]:

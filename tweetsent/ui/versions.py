@@ -34,8 +34,13 @@ def serving(info: ModelInfo) -> str:
         (texts.BY, bot_texts.models.ACTIVATED_BY[now.activation.by]),
         (texts.PREVIOUS, now.previous or texts.NO_PREVIOUS),
     ]
-    waits = now.model.version != info.version
-    return fragments.numbers(entries) + (fragments.note(texts.NOT_LOADED) if waits else "")
+    note = fragments.note(texts.NOT_LOADED) if is_loading(info) else ""
+    return fragments.numbers(entries) + note
+
+
+def is_loading(info: ModelInfo) -> bool:
+    """Whether the version that should answer does not yet."""
+    return info.serving is not None and info.serving.model.version != info.version
 
 
 def versions(models: Sequence[ModelVersion]) -> str:

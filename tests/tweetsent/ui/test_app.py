@@ -1,6 +1,8 @@
 """Starting the pages: what is refused, and with which words."""
 
 import asyncio
+import os
+import signal
 import socket
 from pathlib import Path
 
@@ -50,3 +52,39 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, empty_database: Path) -> 
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"can't listen on 127.0.0.1:{port}: Address already"):
             asyncio.run(start(port))
+
+
+def test_an_open_page_keeps_no_process_from_stopping(
+    tmp_path: Path, empty_database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settings_for(tmp_path, empty_database, "https://api.telegram.org", None)
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+
+    async def open_page() -> bytes:
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                break
+            except OSError:
+                await asyncio.sleep(0.05)
+        writer.write(b"GET /gradio_api/heartbeat/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"ALIVE")
+        os.kill(os.getpid(), signal.SIGINT)
+        rest = await reader.read()
+        writer.close()
+        return rest
+
+    async def serve() -> bytes:
+        service, retraining = open_services(settings, TinyClassifier())
+        try:
+            _, rest = await asyncio.gather(
+                run_ui(settings, service, retraining, host="127.0.0.1", port=port), open_page()
+            )
+        finally:
+            await service.close()
+        return rest
+
+    assert asyncio.run(serve()).endswith(b"0\r\n\r\n")  # the stream came to its end
+    assert "exceeded" not in caplog.text
+    assert "Traceback" not in caplog.text

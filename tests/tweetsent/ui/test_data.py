@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine
 
+from tests.corrections import save_corrections
 from tests.tweetsent.ui.conftest import MISLABELLED, NEAR, Pages
 from training.export import export_snapshot
-from tweetsent.labels import Label, Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
-from tweetsent.records import Incoming, RunState, Trigger
+from tweetsent.records import RunState, Trigger
 from tweetsent.runs import Runs, snapshot_of
 from tweetsent.store import Store
 
@@ -30,15 +30,7 @@ def store(pages: Pages, database: Engine) -> Store:
     settings = pages.settings
     store = Store(database, Pseudonymiser(load_key(settings)), snapshots=settings.snapshots)
     for user, text in TEXTS.items():
-        store.set_consent(user, True)
-        made = store.save_prediction(
-            Incoming(user, user, user, text),
-            Scores(0.2, 0.2, 0.6),
-            model_version="m",
-            prompt_version="p",
-            latency_ms=1.0,
-        )
-        store.correct(user, made.id, Label.NEGATIVE)
+        save_corrections(store, user, [text])
     lease = Runs(database).start(Trigger.CLI)
     export_snapshot(
         snapshot_of(settings.snapshots, lease.run_id),

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Engine
 
+from tests.corrections import save_corrections
 from tests.training.test_gate import CHAMPION, LEARNT, TRUTH, answers, same
 from tests.tweetsent.adapters import damage, make_adapter
 from tests.tweetsent.ui.conftest import Pages
 from training.gate import decide
 from tweetsent.adapter import read_manifest, shipped_adapter, write_manifest
 from tweetsent.figures import comparison_png, learning_curves_png
-from tweetsent.labels import Label, Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
-from tweetsent.records import OWNER_ID, ActivatedBy, Incoming, RunState, Trigger
+from tweetsent.records import OWNER_ID, ActivatedBy, RunState, Trigger
 from tweetsent.registry import Registry
 from tweetsent.runs import Runs
 from tweetsent.store import Store
@@ -155,24 +155,28 @@ def test_what_changed_since_the_question_is_not_overruled(
     models.get_by_text("bu sürümün dosyaları bozuk").wait_for()
     assert active(registry) == SHIPPED_VERSION
 
+    registry.promote("embedded-a1", ActivatedBy.CLI)
+    serving = models.locator("#serving dl > div", has_text="Etkin sürüm")
+    serving.get_by_text("embedded-a1").wait_for()  # it is looked at as long as one is loaded
+
 
 def test_a_run_is_refused_started_watched_stopped_and_followed_to_its_end(
     models: "Page", pages: Pages, database: Engine
 ) -> None:
     run, start = models.locator("#run"), models.locator("#run-start")
+    base = pages.log.parent / "base.csv"
+    base.rename(base.with_suffix(".away"))
+    models.locator("#models-refresh").click()
+    run.get_by_text("Ayarlarda adı geçen veri dosyası yok").wait_for()
+    assert start.is_disabled()
+    base.with_suffix(".away").rename(base)
+    models.locator("#models-refresh").click()
+    run.get_by_text("Ayarlarda adı geçen").wait_for(state="hidden")
+
     start.click()
     models.get_by_text("Eğitimde kullanılabilecek 0 düzeltme var; en az 20").wait_for()
     store = Store(database, Pseudonymiser(load_key(pages.settings)), admin_ids={OWNER_ID})
-    store.set_consent(OWNER_ID, True)
-    for number in range(20):
-        made = store.save_prediction(
-            Incoming(OWNER_ID, OWNER_ID, 10_000 + number, f"yorum {number}"),
-            Scores(0.2, 0.2, 0.6),
-            model_version="m",
-            prompt_version="p",
-            latency_ms=1.0,
-        )
-        store.correct(OWNER_ID, made.id, Label.NEGATIVE)
+    save_corrections(store, OWNER_ID, (f"yorum {number}" for number in range(20)))
 
     start.click()
     run.get_by_text("eğitiliyor %50").wait_for()

@@ -1,17 +1,20 @@
 """What all tabs share: who is refused, and what errors say; the browser's tests show the rest."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 import pytest
 from pydantic import SecretStr
 from starlette.requests import Request
+from starlette.testclient import TestClient
 
 from bot.limits import RateLimiter
 from tests.bot.tiny import TinyClassifier, open_services, settings_for
 from tweetsent.errors import DataError, Flaw, StoreError
-from tweetsent.ui.access import OWNER_COOKIE, Access
+from tweetsent.ui.access import OWNER_COOKIE, OWNER_PATH, Access
+from tweetsent.ui.app import _build
 from tweetsent.ui.page import Page, telling
 
 
@@ -57,3 +60,10 @@ def test_an_error_is_one_turkish_sentence(
     with pytest.raises(gr.Error, match=said), telling(shared):
         raise error
     assert "somebody" not in caplog.text
+
+
+def test_the_owners_pages_are_linked_where_there_are_some(shared: Page) -> None:
+    for password, links in (("x" * 12, True), (None, False)):
+        page = replace(shared, access=Access(password=password))
+        front = TestClient(_build(page)).get("/").text
+        assert (f"{OWNER_PATH}/" in front) is links

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
+from tests.corrections import save_corrections
 from tests.tweetsent.ui.conftest import Pages
 from tests.tweetsent.ui.test_try_it import rows
-from tweetsent.labels import Label, Scores
+from tweetsent.labels import Scores
 from tweetsent.pseudonyms import Pseudonymiser, load_key
-from tweetsent.records import Incoming
 from tweetsent.store import Store
 
 if TYPE_CHECKING:
@@ -27,15 +27,7 @@ def fill(pages: Pages, database: Engine) -> None:
     """Four corrections of which the model is sure that they are wrong."""
     store = Store(database, Pseudonymiser(load_key(pages.settings)))
     for number, text in enumerate((EVIL, *SAID), 101):
-        store.set_consent(number, True)
-        made = store.save_prediction(
-            Incoming(number, number, number, text),
-            Scores(0.01, 0.02, 0.97),
-            model_version="tiny-1",
-            prompt_version="p1",
-            latency_ms=1.0,
-        )
-        store.correct(number, made.id, Label.NEGATIVE)
+        save_corrections(store, number, [text], scores=Scores(0.01, 0.02, 0.97))
 
 
 def test_the_queue_is_worked_off_and_words_are_taken_back(
@@ -72,4 +64,13 @@ def test_the_queue_is_worked_off_and_words_are_taken_back(
     assert states(database) == ["accepted", "rejected", "pending", "rejected"]
     page.locator("#review-undo").click()
     said.get_by_text("Geri aldım").wait_for()
+    assert states(database) == ["accepted", "pending", "pending", "pending"]
+
+    for shown in ("“" + SAID[1], "“" + SAID[2], "Sıranın sonu. Atlananlar: 3"):
+        page.keyboard.press("a")
+        item.get_by_text(shown).wait_for()
+    assert page.locator("#review-accept").is_disabled()
+    page.keyboard.press("k")
+    page.keyboard.press("a")
+    item.get_by_text(f"“{SAID[0]}”").wait_for()
     assert states(database) == ["accepted", "pending", "pending", "pending"]

@@ -9,10 +9,31 @@ from sqlalchemy import Engine, text
 
 from tests.tweetsent.ui.conftest import Pages
 from tweetsent.records import OWNER_ID
+from tweetsent.ui.fragments import STRONGEST
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+_CONTRAST = """([kind, strength]) => {
+  const mark = document.querySelector("#words mark");
+  mark.className = kind;
+  mark.style.setProperty("--ts", strength);
+  const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+  const style = getComputedStyle(mark);
+  let page = mark.parentElement;
+  while (parts(getComputedStyle(page).backgroundColor)[3] === 0) page = page.parentElement;
+  const below = parts(getComputedStyle(page).backgroundColor);
+  const [red, green, blue, alpha = 1] = parts(style.backgroundColor);
+  const seen = [red, green, blue].map((part, at) => part * alpha + below[at] * (1 - alpha));
+  const light = colour => {
+    const [r, g, b] = colour.map(part => part / 255).map(
+      part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const both = [light(parts(style.color)), light(seen)];
+  return Math.max(...both) / Math.min(...both);
+}"""
+"""The contrast of a word with its colour, by the formula of WCAG 2."""
 EVIL = '<img src=x onerror=alert(1)> harika <script>alert(2)</script> & "oldu"'
 
 
@@ -40,8 +61,10 @@ def test_a_text_is_labelled_corrected_and_consented_to(
 
     page.get_by_role("button", name="✏️ 😞 Olumsuz").click()
     page.get_by_text("✏️ Düzelttim: 😊 Olumlu → 😞 Olumsuz. Teşekkürler!").wait_for()
+    assert page.locator("#correct button.primary").all_inner_texts() == ["✏️ 😞 Olumsuz"]
     page.locator("#consent").get_by_role("button", name="Evet, kullan").click()
     page.locator("#consent").wait_for(state="hidden")
+    assert page.locator("#decided").get_by_text("Eğitim izni: verdin").is_visible()
     made = rows(
         database,
         "SELECT p.label, c.label, c.state, c.reason, u.consent FROM corrections c "
@@ -49,13 +72,14 @@ def test_a_text_is_labelled_corrected_and_consented_to(
     )
     assert made[-1] == ("positive", "negative", "pending", "anonymous", "granted")
     page.locator("#privacy").get_by_text("Gizlilik ve eğitim izni").click()
-    page.get_by_text("Eğitim izni: verdin").wait_for()
+    page.locator("#consent-state").get_by_text("Eğitim izni: verdin").wait_for()
     picture("dene")
 
     box = page.get_by_label("Metin", exact=True)
     box.fill("Bugün berbat")
     box.press("Enter")
     page.locator("#result").get_by_text("😞 Olumsuz · ").wait_for()
+    assert page.locator("#correct button.primary").count() == 0
 
     page.locator("#erase").click()
     page.locator("#erase-yes").click()
@@ -87,6 +111,20 @@ def test_a_list_shows_its_lines_and_an_unread_text_why(page: "Page", pages: Page
     page.get_by_label("Metin", exact=True).fill("😍😍")
     page.get_by_role("button", name="Duygusunu söyle").click()
     page.get_by_text("değerlendirebileceğim bir söz bulamadım").wait_for()
+    title = page.locator(".toast-title")
+    assert title.evaluate("one => getComputedStyle(one, '::before').content") == '"Olmadı"'
+    assert title.evaluate("one => getComputedStyle(one).fontSize") == "0px"  # it is in English
+    page.locator("#result .error").wait_for(state="attached")
+    assert page.locator("#result .error").is_hidden()  # nothing is drawn over what was there
+
+
+def test_words_can_be_read_on_their_colours(page: "Page", pages: Pages) -> None:
+    ask(page, pages, "harika bir gün")
+    page.locator("#words mark").first.wait_for()
+    for scheme in ("light", "dark"):
+        page.evaluate("is => document.body.classList.toggle('dark', is)", scheme == "dark")
+        for kind in ("", "ts-against"):
+            assert page.evaluate(_CONTRAST, [kind, STRONGEST]) >= 4.5, (scheme, kind)
 
 
 def test_a_failing_model_is_one_sentence(page: "Page", pages: Pages) -> None:
@@ -129,8 +167,23 @@ def test_an_unreadable_file_says_why(page: "Page", pages: Pages, tmp_path: Path)
         path.write_bytes(b"no workbook")
         page.locator("#file input[type=file]").set_input_files(path)
         page.get_by_text(said).wait_for()
-        page.reload()
-        page.locator("#file-part").get_by_text("Bir dosyayı etiketle").click()
+        page.locator("#file").get_by_text(path.stem).wait_for(state="hidden")
+
+
+def test_the_column_is_named_and_a_failure_leaves_nothing_behind(
+    page: "Page", pages: Pages, tmp_path: Path
+) -> None:
+    path = tmp_path / "anket.csv"
+    path.write_text("yorum,baslik\nbu bozuk bir ürün,hiç iyi bir ürün değil\n", "utf-8")
+    page.goto(pages.url)
+    page.locator("#file-part").get_by_text("Bir dosyayı etiketle").click()
+    page.locator("#file input[type=file]").set_input_files(path)
+    status = page.locator("#file-status")
+    status.get_by_text("Sütun: yorum").wait_for()
+    page.get_by_role("button", name="Etiketle", exact=True).click()
+    page.get_by_text("Şu an mesajları değerlendiremiyorum").wait_for()
+    status.locator("p").wait_for(state="hidden")
+    assert page.locator("#file").get_by_text("anket").is_hidden()
 
 
 def test_the_owner_writes_as_the_terminal_does(
