@@ -3,6 +3,7 @@
 The imports wait until a test asks for a model: the other tests need no torch.
 """
 
+import gc
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def frozen_heap() -> None:
+    """What is there before a module's tests stays: millions of objects of the libraries, which
+    each collection of garbage would look through again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
