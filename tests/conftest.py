@@ -24,6 +24,30 @@ if TYPE_CHECKING:
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+LONGEST = (
+    "tweetsent/test_embedded.py",
+    "cli/test_processes.py",
+    "cli/test_retraining.py",
+    "training/test_retraining.py",
+    "bot/test_running.py",
+    "benchmarks/test_serve_speed.py",
+    "bot/test_labeller.py",
+    "training/test_attack.py",
+    "tweetsent/ui/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest modules come first: begun last, one alone would keep a single process busy."""
+    folder = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(folder).as_posix()
+        found = (place for place, name in enumerate(LONGEST) if path.startswith(name))
+        return next(found, len(LONGEST))
+
+    items.sort(key=place)
+
 
 @pytest.fixture(autouse=True, scope="module")
 def frozen_heap() -> None:
