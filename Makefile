@@ -11,12 +11,13 @@ INSTALLED := $(VENV)/.installed
 run: $(INSTALLED)
 	@$(BIN)/tweetsent run
 
-# One thread for each of several processes: most tests leave one core idle.
+# One thread for each of several processes, one more than there are cores: many tests wait.
 test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) \
+		--maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # The marker is written last: an interrupted installation is done again.
 $(INSTALLED): requirements.txt requirements-torch.txt pyproject.toml

@@ -3,6 +3,7 @@
 The imports wait until a test asks for a model: the other tests need no torch.
 """
 
+import gc
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,38 @@ if TYPE_CHECKING:
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+LONGEST = (
+    "tweetsent/test_embedded.py",
+    "cli/test_processes.py",
+    "cli/test_retraining.py",
+    "training/test_retraining.py",
+    "bot/test_running.py",
+    "benchmarks/test_serve_speed.py",
+    "bot/test_labeller.py",
+    "training/test_attack.py",
+    "tweetsent/ui/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest modules come first: begun last, one alone would keep a single process busy."""
+    folder = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(folder).as_posix()
+        found = (place for place, name in enumerate(LONGEST) if path.startswith(name))
+        return next(found, len(LONGEST))
+
+    items.sort(key=place)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def frozen_heap() -> None:
+    """What is there before a module's tests stays: millions of objects of the libraries, which
+    each collection of garbage would look through again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

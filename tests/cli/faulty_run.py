@@ -1,5 +1,4 @@
-"""`tweetsent retrain` with something going wrong inside, as a process of its own:
-`python -m tests.cli.faulty_run ACT PLACE FOLDER retrain …`.
+"""`tweetsent retrain` with something going wrong inside, for a process of its own.
 
 The run is the real one; only its recipe and the gate's rules are those of the tests of
 `training/retraining.py`, so that what it makes is promoted.
@@ -28,11 +27,18 @@ def starve(_: Path) -> None:
     torch.ones(10**10)
 
 
+def fill(_: Path) -> None:
+    """No file may grow beyond so many bytes."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+
+
 def nothing(_: Path) -> None:
     """Let it be."""
 
 
-ACTS = {act.__name__: act for act in (hold, starve, nothing)}
+ACTS = {act.__name__: act for act in (hold, starve, fill, nothing)}
 
 
 def main(act: str, place: str, folder: Path, arguments: list[str]) -> None:
@@ -48,17 +54,12 @@ def main(act: str, place: str, folder: Path, arguments: list[str]) -> None:
         ACTS[act](folder)
         return result
 
+    # Where it is held it will not be judged; the disk is full when there is much to write.
+    recipes = {"hold": replace(RECIPE, epochs=1), "fill": replace(RECIPE, lora_rank=64)}
     sys.argv = ["tweetsent", *arguments]
     with (
         mock.patch(place.replace(":", "."), faulty),
-        # Where it is held it will not be judged.
-        mock.patch(
-            "training.challenge.RECIPE", replace(RECIPE, epochs=1) if act == "hold" else RECIPE
-        ),
+        mock.patch("training.challenge.RECIPE", recipes.get(act, RECIPE)),
         mock.patch("training.retraining.GateRules", return_value=LENIENT),
     ):
         cli.main()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4:])

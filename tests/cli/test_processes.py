@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.bot.tiny import TinyClassifier
 from tests.cli.conftest import ROOT, Result, Running
+from tests.cli.forked import Fork, prepare, run_tweetsent
 from tests.sentences import SENTENCES
+from tests.training.test_retraining import wait_until
 from tweetsent import blocks, bulk, database
 from tweetsent.adapter import read_manifest
 from tweetsent.batching import BatchingClassifier
@@ -26,6 +29,21 @@ from tweetsent.service import SentimentService
 
 TOKEN = "123456789:AA-not-a-real_token"
 ANSWERS = [label.turkish for label in LABELS]
+
+
+Forking = Callable[..., Fork]
+
+
+@pytest.fixture
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Forking:
+    """Starts `tweetsent` as a fork of a process that has the libraries."""
+    prepare()
+
+    def start(*arguments: str, block_rows: int = blocks.BLOCK_ROWS) -> Fork:
+        folder = tmp_path_factory.mktemp("fork")
+        return Fork(run_tweetsent, block_rows, *arguments, environment=os.environ, folder=folder)
+
+    return start
 
 
 @pytest.mark.parametrize(
@@ -74,10 +92,10 @@ def test_the_bot_without_a_database_asks_for_the_upgrade(
     ],
 )
 def test_what_needs_no_model_loads_no_model_library(
-    process: Running, arguments: list[str], code: int
+    tweetsent: Running, arguments: list[str], code: int
 ) -> None:
     if arguments[0] in {"stats", "models"}:
-        assert process("db", "upgrade").code == 0
+        assert tweetsent("db", "upgrade").code == 0
     script = (
         "import sys; from tweetsent.cli import run; code = run(sys.argv[1:]); "
         "heavy = {'torch', 'transformers', 'peft', 'bitsandbytes'} & set(sys.modules); "
@@ -107,6 +125,7 @@ def test_a_prediction_process_prints_json_and_nothing_else(process: Running, tin
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_file_goes_on_after_a_kill_and_ends_as_if_there_were_none(
     tweetsent: Running,
+    forked: Forking,
     tiny: Path,
     empty_home: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -117,18 +136,12 @@ def test_a_file_goes_on_after_a_kill_and_ends_as_if_there_were_none(
     (empty_home / "rows.csv").write_text(table, encoding="utf-8")
     partial = empty_home / "out.csv.partial"
     predict = ["predict", "--input", "rows.csv", "--output"]
-    small_blocks = "from tweetsent import blocks, cli; blocks.BLOCK_ROWS = 20; cli.main()"
     done_before = random.randint(1, 5)
-    with subprocess.Popen(
-        [sys.executable, "-c", small_blocks, *predict, "out.csv"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as killed:
-        while len(list(partial.glob("block-*"))) < done_before and killed.poll() is None:
+    with forked(*predict, "out.csv", block_rows=20) as killed:
+        while len(list(partial.glob("block-*"))) < done_before and killed.returncode is None:
             time.sleep(0.001)
-        killed.send_signal(number)
-        errors = killed.communicate()[1]
+        os.kill(killed.pid, number)
+        errors = killed.wait()[1]
     if number == signal.SIGINT:
         assert killed.returncode == 130
         assert errors.endswith("stopped; the same command goes on from here\n")
@@ -151,14 +164,14 @@ def test_a_file_goes_on_after_a_kill_and_ends_as_if_there_were_none(
 
 
 def test_a_piped_conversation_is_answered_and_ends_with_zero(
-    process: Running, tiny: Path, empty_home: Path
+    process: Running, tweetsent: Running, tiny: Path, empty_home: Path
 ) -> None:
-    assert process("db", "upgrade").code == 0
+    assert tweetsent("db", "upgrade").code == 0
     result = process("chat", stdin="Bugün harika bir gün!\nÇok kötüydü.\n/stats\n")
     assert result.code == 0
     assert "Traceback" not in result.err
     assert sum(result.out.count(answer) for answer in ANSWERS) >= 2
-    stats = json.loads(process("stats", "--json").out)
+    stats = json.loads(tweetsent("stats", "--json").out)
     assert (stats["users"], stats["predictions"]) == (1, 2)
     assert stats["by_model"] == {f"{tiny}-untrained": 2}
 
@@ -173,11 +186,12 @@ def test_run_without_a_token_upgrades_says_so_and_chats(
     assert (empty_home / "data" / "tweetsent.db").exists()
 
 
-def test_a_reader_that_goes_away_is_no_traceback(tiny: Path) -> None:
+def test_a_reader_that_goes_away_is_no_traceback(tweetsent: Running) -> None:
+    assert tweetsent("db", "upgrade").code == 0
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-m", "tweetsent", "predict", "metin", "--json"],
+        [sys.executable, "-m", "tweetsent", "stats", "--json"],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=write,
         stderr=subprocess.PIPE,
@@ -214,28 +228,14 @@ def rows(empty_home: Path, tiny: Path) -> None:
         (empty_home / name).write_text("text,label\n" + "".join(lines), "utf-8")
 
 
-def interrupted(sign: str, number: signal.Signals, *arguments: str) -> Result:
-    """Runs `python -m tweetsent` and sends it a signal when stderr shows the sign."""
-    lines = []
-    with subprocess.Popen(
-        [sys.executable, "-m", "tweetsent", *arguments],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    ) as running:
-        assert running.stdout
-        assert running.stderr
-        try:
-            for line in running.stderr:
-                lines.append(line)
-                if sign in line:
-                    running.send_signal(number)
-            out = running.stdout.read()
-        finally:
-            running.kill()
-    return Result(running.returncode, out, "".join(lines))
+def interrupted(forked: Forking, sign: str, number: signal.Signals, *arguments: str) -> Result:
+    """Runs `tweetsent` and sends it a signal when stderr shows the sign."""
+    with forked(*arguments) as running:
+        wait_until(lambda: sign in running.errors or running.returncode is not None)
+        os.kill(running.pid, number)
+        out, errors = running.wait()
+    assert running.returncode is not None
+    return Result(running.returncode, out, errors)
 
 
 def step_of(line: str) -> int:
@@ -245,14 +245,14 @@ def step_of(line: str) -> int:
 
 @pytest.mark.timeout(900)  # four runs, on a machine that may be busy
 def test_training_that_is_stopped_twice_goes_on_to_the_same_bytes(
-    tweetsent: Running, rows: None, empty_home: Path
+    tweetsent: Running, forked: Forking, rows: None, empty_home: Path
 ) -> None:
     assert tweetsent(*TRAIN, "--output", "whole").code == 0
     command = [*TRAIN, "--output", "yeni", "--json"]
     step = 0
     for number, epoch in ((signal.SIGINT, 2), (signal.SIGTERM, 8)):
         before = step
-        result = interrupted(f"epoch {epoch}:", number, *command)
+        result = interrupted(forked, f"epoch {epoch}:", number, *command)
         assert (result.code, result.out) == (130, "")
         assert "Traceback" not in result.err
         *_, asked, last = result.err.splitlines()

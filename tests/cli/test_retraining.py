@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import faulty_run, forked
 from tests.cli.conftest import ROOT, Failing, Result, Running
+from tests.cli.forked import Fork
 from tests.training.test_retraining import Shop, left_over, make_shop, wait_until
 from training.snapshot import read_snapshot
 from tweetsent.model import BaseModel
@@ -33,36 +35,43 @@ class Bench:
     folder: Path
     environment: dict[str, str]
 
-    def command(self, act: str, place: str) -> tuple[str, ...]:
-        return ("-m", "tests.cli.faulty_run", act, place, str(self.folder), "retrain")
-
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    def run(self, *arguments: str, **variables: str) -> Result:
+        done = subprocess.run(
             [sys.executable, *arguments],
             env=self.environment | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             encoding="utf-8",
-            start_new_session=True,
+            timeout=200,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def fork(self, act: str, place: str, *arguments: str, **variables: str) -> Fork:
+        """A run in which something is done at a place."""
+        return Fork(
+            *(faulty_run.main, act, place, self.folder, ["retrain", *arguments]),
+            environment=self.environment | variables,
+            folder=self.folder,
         )
 
-    def run(self, *arguments: str, **variables: str) -> Result:
-        process = self.start(*arguments, **variables)
-        out, err = process.communicate(timeout=200)
+    def run_with(self, act: str, place: str, *arguments: str, **variables: str) -> Result:
+        process = self.fork(act, place, *arguments, **variables)
+        out, err = process.wait()
+        assert process.returncode is not None
         return Result(process.returncode, out, err)
 
     @contextmanager
-    def held(self, place: str) -> Iterator[subprocess.Popen[str]]:
+    def held(self, place: str) -> Iterator[Fork]:
         """A run that waits at a place until it is let go; killed with its children at the end."""
         self.prepare_to_hold()
-        with self.start(*self.command("hold", place)) as process:
+        with self.fork("hold", place) as process:
             try:
-                wait_until(lambda: self.is_held or process.poll() is not None)
-                assert process.poll() is None, process.communicate()
+                wait_until(lambda: self.is_held or process.returncode is not None)
+                assert process.returncode is None, process.wait()
                 yield process
             finally:
-                if process.poll() is None:
+                if process.returncode is None:
                     os.killpg(process.pid, signal.SIGKILL)
 
     def prepare_to_hold(self) -> None:
@@ -91,6 +100,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    forked.prepare()
     folder = tmp_path_factory.mktemp("retraining")
     shop = make_shop(tiny_base, folder)
     settings = {
@@ -156,8 +166,8 @@ def test_killed_at_any_step_the_old_model_serves(place: str, step: RunStep, benc
 
 def test_memory_beyond_the_bound_ends_the_run(bench: Bench) -> None:
     before = bench.serving
-    starving = bench.command("starve", "training.qlora:load_trainable")
-    result = bench.run(*starving, TWEETSENT_RETRAIN_MEMORY_GB="8")
+    place = "training.qlora:load_trainable"
+    result = bench.run_with("starve", place, TWEETSENT_RETRAIN_MEMORY_GB="8")
     assert result.code == 1
     run = swept(bench)
     assert (run.state, run.step) == (RunState.FAILED, RunStep.TRAINING)
@@ -180,11 +190,7 @@ def test_a_full_disk_ends_the_run(bench: Bench) -> None:
     """No file may grow beyond so many bytes, which a run's checkpoint does."""
     before = bench.serving
     bench.shop.engine.dispose()  # the last one out empties the write-ahead log, which may be longer
-    script = (
-        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)); "
-        "from tweetsent.cli import main; main()"
-    )
-    result = bench.run("-c", script, "retrain")
+    result = bench.run_with("fill", "training.qlora:load_trainable")
     assert result.code == 2
     assert "can't be written: " in error_of(result)
     run = bench.shop.last
@@ -202,9 +208,9 @@ def test_ctrl_c_ends_the_run_and_meanwhile_no_other_begins(
         monkeypatch.setenv(name, value)
     with bench.held("training.qlora:load_trainable") as process:
         assert "is at work since" in failing("retrain", code=1)
-        process.send_signal(signal.SIGINT)
+        os.kill(process.pid, signal.SIGINT)
         bench.let_go()
-        out, err = process.communicate(timeout=200)
+        out, err = process.wait()
     assert (process.returncode, out) == (130, "")
     assert "stopping after this step" in err
     assert "Traceback" not in err
@@ -214,8 +220,7 @@ def test_ctrl_c_ends_the_run_and_meanwhile_no_other_begins(
 
 
 def test_after_all_this_a_run_is_clean_and_its_version_serves(bench: Bench) -> None:
-    command = bench.command("nothing", "training.challenge:decide")
-    result = bench.run(*command, "schedule", "--json")
+    result = bench.run_with("nothing", "training.challenge:decide", "schedule", "--json")
     run = bench.shop.last
     assert (result.code, run.state) == (0, RunState.PROMOTED), result.err
     assert json.loads(result.out) == {

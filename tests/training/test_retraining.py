@@ -135,6 +135,22 @@ def make_shop(tiny_base: BaseModel, tmp_path: Path) -> Shop:
     return shop
 
 
+@dataclass
+class Served:
+    """A shop whose first run was promoted, which tests only look at."""
+
+    shop: Shop
+    run: Run
+    said: list[str]
+
+
+@pytest.fixture(scope="module")
+def served(tiny_base: BaseModel, tmp_path_factory: pytest.TempPathFactory) -> Served:
+    shop = make_shop(tiny_base, tmp_path_factory.mktemp("served"))
+    said: list[str] = []
+    return Served(shop, shop.retrain(replace(QUIET, say=said.append)), said)
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     """Wait, on a machine that may be busy."""
     deadline = time.monotonic() + 120
@@ -174,9 +190,8 @@ def test_consent_that_is_taken_back_during_the_export_is_in_force(
     assert [path.name for path in shop.workshop.snapshots.iterdir()] == [f"{lease.run_id:06d}"]
 
 
-def test_corrections_become_a_better_model_that_serves(shop: Shop) -> None:
-    said: list[str] = []
-    run = shop.retrain(replace(QUIET, say=said.append))
+def test_corrections_become_a_better_model_that_serves(served: Served) -> None:
+    shop, run = served.shop, served.run
     registry = shop.workshop.registry
     active = registry.active()
     assert active is not None
@@ -187,7 +202,7 @@ def test_corrections_become_a_better_model_that_serves(shop: Shop) -> None:
     assert run.decision == kept
     assert kept["corrections"]["challenger"] > kept["corrections"]["champion"]
     assert (folder / "evaluation" / "gate.png").read_bytes().startswith(b"\x89PNG")
-    assert "promoted" in said
+    assert "promoted" in served.said
 
     snapshot = read_snapshot(shop.workshop.snapshots / f"{run.id:06d}")
     assert run.snapshot == snapshot.manifest.rows_sha256
@@ -256,8 +271,8 @@ def test_a_champion_that_does_not_fit_is_not_started_from(shop: Shop) -> None:
     assert made_from(shop, run) is None
 
 
-def test_a_champion_of_another_base_model_is_not_started_from(shop: Shop) -> None:
-    shop.retrain()
+def test_a_champion_of_another_base_model_is_not_started_from(served: Served) -> None:
+    shop = replace(served.shop)
     shop.set(tweetsent_retrain_from="champion")
     other, said = replace(shop.base, revision="0" * 64), []
     assert retraining._start(shop.workshop, other, RECIPE, said.append) is None
@@ -546,9 +561,8 @@ def test_the_base_data_can_not_test_what_was_trained_on_all_of_it(shop: Shop) ->
     assert raised.value.lack is Lack.TEST_DATA
 
 
-def test_many_small_losses_are_measured_against_the_best_that_served(shop: Shop) -> None:
-    first = shop.retrain()
-    assert first.decision is not None
-    (frozen,) = first.decision["frozen"]
+def test_many_small_losses_are_measured_against_the_best_that_served(served: Served) -> None:
+    assert served.run.decision is not None
+    (frozen,) = served.run.decision["frozen"]
     best = max(frozen["champion"], frozen["challenger"])
-    assert retraining._best_that_served(shop.workshop) == {"test.csv": best}
+    assert retraining._best_that_served(served.shop.workshop) == {"test.csv": best}

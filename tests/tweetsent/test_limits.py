@@ -34,10 +34,11 @@ def test_it_has_few_threads_and_a_low_priority() -> None:
     assert run(threads=1) == ["1", "1", "1", "10"]
 
 
-def test_by_default_it_leaves_half_of_the_cores() -> None:
-    assert int(run()[0]) == max(1, (os.cpu_count() or 1) // 2)
+def test_by_default_it_leaves_half_of_the_cores_and_memory_within_the_bound_is_given() -> None:
+    threads, *others = run(memory_gb=4.0, size=10**9)
+    assert int(threads) == max(1, (os.cpu_count() or 1) // 2)
+    assert "refused" not in others
 
 
 def test_memory_beyond_the_bound_is_refused() -> None:
-    assert "refused" not in run(memory_gb=4.0, size=10**9)
     assert "refused" in run(memory_gb=1.5, size=2 * 10**9)
