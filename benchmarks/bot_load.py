@@ -88,8 +88,18 @@ def main(users: int, rate: float, seconds: float, model: str = "tiny") -> None:
     path = Path(__file__).with_suffix(".json")
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     load = "each a message at once" if rate == AT_ONCE else f"{rate:g} messages a second"
-    kept[f"{model}: {users} users, {load}"] = result
+    kept[f"{model}{_arithmetic(model)}: {users} users, {load}"] = result
     path.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+
+
+def _arithmetic(model: str) -> str:
+    """What decides how fast the shipped model is on a machine."""
+    if model == "tiny":
+        return ""
+    from tweetsent.model import choose_device, choose_dtype
+
+    device = choose_device(os.environ.get("TWEETSENT_DEVICE", "auto"))
+    return f" in {choose_dtype(device)} on {device.type}".replace("torch.", "")
 
 
 def measure(scratch: Path, users: int, rate: float, seconds: float, model: str) -> dict[str, Any]:
@@ -173,7 +183,8 @@ def report(api: Server, seconds: float, stop_seconds: float) -> dict[str, Any]:
     unanswered = [message for message in api.begun if message not in api.answered]
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} CPU cores ({platform.machine()}), shared with the server",
+        "machine": f"{len(os.sched_getaffinity(0))} CPU cores ({platform.machine()}), "
+        "shared with the server",
         "messages": len(api.begun),
         "answered": len(waits),
         "answered_per_second": round(len(waits) / seconds, 1),

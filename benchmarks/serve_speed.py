@@ -8,7 +8,7 @@ anything. It runs on the GPU if there is one. Each way of answering has a proces
 after the other, so memory and time to be ready are its own too. Tokenising is counted.
 
 - ready: from the start of the process to the first answer (after a start before it)
-- alone: median of single messages
+- alone: median of single messages, on a GPU of those of about 48 tokens
 - of 32: median of batches of 32 messages
 - a second: messages in bulk, over all texts (over the first ones where that would take minutes)
 - memory: resident of the process on a CPU, the weights' on a GPU
@@ -24,7 +24,7 @@ both the labels say nothing. Writes RESULT.json and RESULT.png.
 import json
 import os
 import platform
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -32,6 +32,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -256,8 +257,8 @@ def measure(way: str, model: Model, texts: list[str], started: float) -> dict[st
         result["gib"] = torch.cuda.memory_allocated() / 2**30
         result["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
     else:
-        result["gib"] = _resident_gib()
-        result["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        result["gib"] = _memory_gib("VmRSS")
+        result["peak_gib"] = _memory_gib("VmHWM")
     return result
 
 
@@ -280,10 +281,10 @@ def _median(answer: Answer, batches: list[list[str]]) -> float:
     return statistics.median(seconds)
 
 
-def _resident_gib() -> float:
+def _memory_gib(name: str) -> float:
+    """This process's VmRSS (resident) or VmHWM (its peak), as Linux tells them."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(kilobytes) / 2**20
+    return int(re.findall(rf"{name}:\s+(\d+) kB", status)[0]) / 2**20
 
 
 def named(base: str, adapter: str) -> Model:
@@ -327,6 +328,7 @@ def main(
         result["agree"] = sum(a == b for a, b in pairs) / len(pairs) if says and pairs else None
     content = {
         "command": f"python -m benchmarks.serve_speed {' '.join(sys.argv[1:])}",
+        "date": datetime.now(UTC).date().isoformat(),
         "machine": machine(model.device),
         "libraries": {name: version(name) for name in ("torch", "transformers", "peft")},
         "texts": len(texts),
