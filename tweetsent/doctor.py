@@ -35,7 +35,6 @@ from tweetsent.errors import (
 )
 from tweetsent.labels import Scores
 from tweetsent.permissions import exposed
-from tweetsent.pseudonyms import Pseudonymiser, load_key
 from tweetsent.readiness import require_ready
 from tweetsent.records import Trigger
 from tweetsent.registry import Registry
@@ -43,7 +42,7 @@ from tweetsent.runs import Runs
 from tweetsent.sealed import is_intact
 from tweetsent.sessions import insert_new, show, writing
 from tweetsent.settings import Settings
-from tweetsent.store import Store
+from tweetsent.store import open_store
 from tweetsent.tables import HandledUpdate
 from tweetsent.text_key import open_database
 
@@ -340,8 +339,7 @@ def _check_retraining(settings: Settings) -> Iterator[Finding]:
         yield Finding("retraining", Level.WARNING, "unknown as long as the database fails")
         return
     try:
-        store = Store(engine, Pseudonymiser(load_key(settings)))
-        require_ready(settings, store, Runs(engine), Trigger.CLI)
+        require_ready(settings, open_store(settings, engine), Runs(engine), Trigger.CLI)
         yield Finding("retraining", Level.OK, "a run has what it needs")
     except NotReadyError as error:
         # The bot starts with no schedule that would never do anything.

@@ -34,9 +34,10 @@ from tweetsent.inbox import Inbox
 from tweetsent.labels import Label, Scores
 from tweetsent.own_data import OwnData
 from tweetsent.policy import Policy, select_for_training
-from tweetsent.pseudonyms import Pseudonymiser
+from tweetsent.pseudonyms import Pseudonymiser, load_key
 from tweetsent.records import (
     EVERYTHING,
+    OWNER_ID,
     Consent,
     Correction,
     Incoming,
@@ -59,6 +60,7 @@ from tweetsent.sessions import (
     transaction,
     writing,
 )
+from tweetsent.settings import Settings
 from tweetsent.statistics import read_spread, read_stats
 from tweetsent.tables import CorrectionRow, PredictionRow, User, utc_now
 
@@ -454,6 +456,16 @@ class Store:
             insert_new(session, User, pseudonym=pseudonym)
             user = session.scalars(query).one()
         return user
+
+
+def open_store(settings: Settings, engine: Engine) -> Store:
+    """The store in a database, whose admins these settings name; errors as `load_key`."""
+    return Store(
+        engine,
+        Pseudonymiser(load_key(settings)),
+        admin_ids=settings.tweetsent_admin_ids | {OWNER_ID},
+        snapshots=settings.snapshots,
+    )
 
 
 def _correct(

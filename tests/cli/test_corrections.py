@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import ROOT, Failing, Running
-from tweetsent.cli.database import open_engine, open_store
+from tweetsent.cli.database import open_engine
 from tweetsent.labels import Label, Scores
 from tweetsent.records import Incoming
 from tweetsent.settings import Settings
-from tweetsent.store import Store
+from tweetsent.store import Store, open_store
 
 USER = 7
 

@@ -16,15 +16,18 @@ from pydantic import SecretStr
 
 from tests.bot.botapi import TOKEN, BotApi, Fault
 from tests.bot.tiny import settings_for
+from tests.corrections import save_corrections
 from tests.tweetsent.adapters import damage, make_adapter
 from tweetsent import doctor
 from tweetsent.database import create_engine_for
 from tweetsent.doctor import Finding, Level, examine
 from tweetsent.errors import ModelError
 from tweetsent.labels import Scores
-from tweetsent.records import ActivatedBy
+from tweetsent.records import OWNER_ID, ActivatedBy
 from tweetsent.registry import Registry
 from tweetsent.settings import Settings
+from tweetsent.store import open_store
+from tweetsent.text_key import open_database
 
 
 @pytest.fixture
@@ -229,6 +232,16 @@ def test_disk_space(
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage)
 
     assert " ".join(finding.level for finding in found(settings, "disk")) == levels
+
+
+def test_corrections_count_as_in_a_run(settings: Settings, tmp_path: Path) -> None:
+    # Those of an admin need no review; who takes him for a stranger decides them anew.
+    engine = open_database(settings)
+    save_corrections(open_store(settings, engine), OWNER_ID, map(str, range(1000, 1020)))
+    engine.dispose()
+    data = tmp_path / "base.csv"
+    data.touch()
+    assert only(settings, "retraining", tweetsent_base_data=data)[0] == "ok"
 
 
 def test_what_retraining_lacks(settings: Settings) -> None:

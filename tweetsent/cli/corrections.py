@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tweetsent.cli.console import can_ask, load_settings, print_json, report
-from tweetsent.cli.database import open_engine, open_store
+from tweetsent.cli.database import open_engine
 from tweetsent.errors import DataError
 from tweetsent.records import OWNER_ID, Reason, ReviewItem
 
@@ -30,6 +30,8 @@ def review(
     json_output: bool = typer.Option(False, "--json", help="Print the queue as JSON on stdout."),
 ) -> None:
     """Accept or reject the corrections that wait, one after the other."""
+    from tweetsent.store import open_store
+
     settings = load_settings()
     if not json_output and not can_ask():
         raise DataError(
@@ -53,6 +55,7 @@ def export(
 ) -> None:
     """Write all that may be trained with now, masked, into an immutable folder."""
     from training.export import export_snapshot
+    from tweetsent.store import open_store
 
     settings = load_settings()
     store = open_store(settings, open_engine(settings))

@@ -9,13 +9,12 @@ from tweetsent.cli.console import can_ask, load_settings, print_json, report
 from tweetsent.errors import ConfigError
 from tweetsent.labels import LABELS
 from tweetsent.pseudonyms import KEY_FILE, has_key
-from tweetsent.records import OWNER_ID, Scope
+from tweetsent.records import Scope
 from tweetsent.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from tweetsent.store import Store
 
 group = typer.Typer(no_args_is_help=True, help="The database.")
 
@@ -131,6 +130,8 @@ def stats(
     json_output: bool = typer.Option(False, "--json", help="Print JSON on stdout."),
 ) -> None:
     """Show counts, and accuracy against the users' corrections."""
+    from tweetsent.store import open_store
+
     settings = load_settings()
     store = open_store(settings, open_engine(settings))
     try:
@@ -168,17 +169,3 @@ def open_engine(settings: Settings) -> "Engine":
     from tweetsent.text_key import open_database
 
     return open_database(settings)
-
-
-def open_store(settings: Settings, engine: "Engine") -> "Store":
-    """The store in a database."""
-    from tweetsent.pseudonyms import Pseudonymiser, load_key
-    from tweetsent.store import Store
-
-    admin_ids = settings.tweetsent_admin_ids | {OWNER_ID}
-    return Store(
-        engine,
-        Pseudonymiser(load_key(settings)),
-        admin_ids=admin_ids,
-        snapshots=settings.snapshots,
-    )

@@ -11,7 +11,7 @@ from tweetsent.cli.console import (
     stop_on_interrupt,
     training_progress,
 )
-from tweetsent.cli.database import open_engine, open_store
+from tweetsent.cli.database import open_engine
 from tweetsent.limits import explaining_memory, limit_memory, limit_this_process
 from tweetsent.records import Run, RunState, Trigger
 
@@ -42,6 +42,7 @@ def _run(settings: "Settings", trigger: Trigger) -> Run:
     from tweetsent.readiness import require_ready
     from tweetsent.registry import Registry
     from tweetsent.runs import Runs
+    from tweetsent.store import open_store
 
     engine = open_engine(settings)
     store = open_store(settings, engine)

@@ -97,7 +97,8 @@ def _serve_terminal(settings: Settings) -> None:
 
 def _serve(settings: Settings, transport: "Transport") -> None:
     """Build classifier, store and services, hand these to a transport, close all after it."""
-    from tweetsent.cli.database import open_engine, open_store
+    from tweetsent.cli.database import open_engine
+    from tweetsent.store import open_store
 
     engine = open_engine(settings)  # before the model's libraries, which take seconds
     for warning in exposed(settings):
