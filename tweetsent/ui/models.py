@@ -107,12 +107,15 @@ class _Tab:
             asking.success(None, js=_TO_QUESTION)
         gr.on(None, self.on_show, self.chosen, shown, api_visibility="private")
         self.chosen.input(self.on_choose, self.chosen, of_version, api_visibility="private")
-        self.watch.tick(
-            self.on_watch, self.chosen, shown, show_progress="hidden", api_visibility="private"
-        )
-        self.loading.tick(
-            self.on_loading, None, of_serving, show_progress="hidden", api_visibility="private"
-        )
+        for timer, on_tick, inputs, outputs in (
+            (self.watch, self.on_watch, [self.chosen], shown),
+            (self.loading, self.on_loading, [], of_serving),
+        ):
+            tick = timer.tick(
+                on_tick, inputs, outputs, show_progress="hidden", api_visibility="private"
+            )
+            # What is wrong is told once, not with every tick.
+            tick.failure(lambda: gr.Timer(active=False), None, timer, api_visibility="private")
 
     async def on_show(self, chosen: str | None) -> Update:
         """All that is on the tab, as it stands now."""

@@ -288,6 +288,14 @@ def promote_question(version: str, serving: str, *, was_refused: bool) -> str:
     return f"Şu an {serving} çalışıyor. Yerine {version} devreye alınsın mı?{warning}"
 
 
+def not_loadable(reason: str) -> str:
+    """The version that should answer can't be loaded; `reason` is technical, and English."""
+    return (
+        "Etkin sürüm yüklenemedi; eskisi yanıt veriyor. Dosyaları onarılınca kendiliğinden devreye "
+        f"girer. Ayrıntı: {reason}"
+    )
+
+
 def promoted(version: str) -> str:
     """A version serves; the bots load it."""
     return f"{version} etkin. Birkaç saniye içinde yanıtlar ondan gelir."
