@@ -144,8 +144,8 @@ CONFIRM = "Evet"
 CANCEL = "Vazgeç"
 SERVES_ALREADY = "Bu sürüm zaten etkin."
 IS_DELETED = "Bu sürümün dosyaları silinmiş; devreye alınamaz."
-MOVED_ON = "Olmadı: bu arada başka bir sürüm etkinleşmiş ya da dosyaları silinmiş. Yenile ve bak."
-DAMAGED = "Olmadı: bu sürümün dosyaları bozuk. Model olduğu gibi çalışmaya devam ediyor."
+MOVED_ON = "Bu arada başka bir sürüm etkinleşmiş ya da dosyaları silinmiş. Yenile ve bak."
+DAMAGED = "Bu sürümün dosyaları bozuk. Model olduğu gibi çalışmaya devam ediyor."
 NOT_MEASURED = "Bu sürümün ölçümleri kayıtlı değil."
 MEASURED = "Ölçüm"
 DIFFERENCE = "Fark"
@@ -253,7 +253,7 @@ def rests_on(corrections: int) -> str:
 
 def latency(percentile: int) -> str:
     """The name of a percentile of the latency."""
-    return f"Süre: {_PERCENTILES.get(percentile, f'%{percentile}')} en çok"
+    return f"Yanıtların {_PERCENTILES[percentile]} en geç"
 
 
 def milliseconds(number: float) -> str:
@@ -278,7 +278,7 @@ def comparison(file: str) -> str:
 
 def recall(label: str) -> str:
     """The share of a label's texts that is found."""
-    return f"Bulunan {label.lower()}"
+    return f"Duyarlılık: {label}"
 
 
 def promote_question(version: str, serving: str, *, was_refused: bool) -> str:

@@ -119,7 +119,7 @@ def test_versions_stand_side_by_side_and_the_gate_says_why(
     detail = models.locator("#version-detail")
     compared = [row.split("\t") for row in detail.locator("tbody tr").all_inner_texts()]
     assert compared[0] == ["Makro-F1", "0,900", "0,800", "−0,100"]
-    assert ["Bulunan olumsuz", "0,900", "0,800", "−0,100"] in compared
+    assert ["Duyarlılık: Olumsuz", "0,900", "0,800", "−0,100"] in compared
     assert detail.get_by_text("Geçemedi; nedenleri:").is_visible()
     assert detail.get_by_text("trkcetwit.csv: Makro-F1 düştü (0,90 → 0,80)").is_visible()
     assert detail.get_by_role("img", name="Öğrenme eğrileri").is_visible()
@@ -154,6 +154,7 @@ def test_a_version_is_promoted_and_taken_back_after_a_confirmation(
     assert registry.history("embedded-b2")[0].by is ActivatedBy.ADMIN
     models.locator("#serving").get_by_text("bir yönetici etkinleştirdi").wait_for()
     assert models.locator("#promote").is_disabled()
+    assert models.locator("#why-not").inner_text() == "Bu sürüm zaten etkin."
     loading = models.locator("#serving").get_by_text("Etkin sürüm henüz yüklenmedi")
     loading.wait_for()
     assert answering(models) != "embedded-b2"
@@ -175,14 +176,14 @@ def test_what_changed_since_the_question_is_not_overruled(
     models.locator("#models-question").wait_for()
     registry.promote(SHIPPED_VERSION, ActivatedBy.CLI)
     models.locator("#models-yes").click()
-    models.get_by_text("bu arada başka bir sürüm etkinleşmiş").wait_for()
+    models.get_by_text("Bu arada başka bir sürüm etkinleşmiş").wait_for()
     assert active(registry) == SHIPPED_VERSION
 
     damage(pages.settings.tweetsent_data_dir / "models" / "embedded-b2")
     models.locator("#promote").click()
     models.locator("#models-question").wait_for()
     models.locator("#models-yes").click()
-    models.get_by_text("bu sürümün dosyaları bozuk").wait_for()
+    models.get_by_text("Bu sürümün dosyaları bozuk").wait_for()
     assert active(registry) == SHIPPED_VERSION
 
 
