@@ -19,12 +19,16 @@ class Faults:
 
     def note(self, version: str, kind: FaultKind, reason: str) -> None:
         """Have the admins told of a fault, unless it is known."""
-        known = select(FaultRow.id).where(FaultRow.version == version, FaultRow.kind == kind)
-        with reading(self._engine) as session:
-            if session.scalar(known) is not None:
-                return
+        if self.reason(version, kind) is not None:
+            return
         with writing(self._engine) as session:
             insert_new(session, FaultRow, version=version, kind=kind, reason=reason)
+
+    def reason(self, version: str, kind: FaultKind) -> str | None:
+        """What a fault was noted with, whether or not anybody was told of it; None without one."""
+        noted = select(FaultRow.reason).where(FaultRow.version == version, FaultRow.kind == kind)
+        with reading(self._engine) as session:
+            return session.scalar(noted)
 
     def forget(self, version: str, kind: FaultKind) -> None:
         """Note that a fault is mended: when it comes back it is news."""

@@ -443,6 +443,8 @@ class ModelInfo:
     """Whether the settings name the adapter, so that no version of the registry serves."""
     serving: Serving | None
     """What should answer; None before the first promotion."""
+    fault: str | None
+    """Why that one could not be loaded; None where it answers or is not known to be damaged."""
 
 
 class FaultKind(StrEnum):

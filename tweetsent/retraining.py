@@ -85,6 +85,10 @@ class RetrainingService:
         await asyncio.to_thread(self._runs.sweep)
         return await asyncio.to_thread(self._runs.get, run_id)
 
+    async def that_made(self, model_version: str) -> Run | None:
+        """The run that a version of the model came out of, if one did."""
+        return await asyncio.to_thread(self._runs.that_made, model_version)
+
     async def stop(self, run_id: int) -> bool:
         """End a run on an admin's word, whichever process began it; False when it had ended."""
         return await asyncio.to_thread(self._runs.stop, run_id)

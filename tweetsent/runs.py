@@ -164,6 +164,13 @@ class Runs:
             row = session.get(RunRow, run_id)
             return None if row is None else _record(row)
 
+    def that_made(self, model_version: str) -> Run | None:
+        """The run that a version came out of; None where it came from elsewhere."""
+        query = select(RunRow).where(RunRow.model_version == model_version)
+        with reading(self._engine) as session:
+            row = session.scalars(query.order_by(RunRow.id.desc()).limit(1)).one_or_none()
+            return None if row is None else _record(row)
+
     def claim_report(self) -> Run | None:
         """The oldest ended run that nobody told the admins of, which the caller must do now.
 

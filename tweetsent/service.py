@@ -332,9 +332,13 @@ class SentimentService:
 
     async def model(self) -> ModelInfo:
         """Which version answers and which one should."""
-        registry = self._registry
+        registry, fault = self._registry, None
         serving = await self._sql(registry.serving) if registry else None
-        return ModelInfo(self._classifier.version, is_pinned=registry is None, serving=serving)
+        version = self._classifier.version
+        if serving and serving.model.version != version:
+            faults, wanted = self._store.faults, serving.model.version
+            fault = await self._sql(faults.reason, wanted, FaultKind.LOADING)
+        return ModelInfo(version, is_pinned=registry is None, serving=serving, fault=fault)
 
     async def versions(self) -> Sequence[ModelVersion]:
         """All versions, the newest first; none where the settings name the adapter."""

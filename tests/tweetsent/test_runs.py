@@ -76,6 +76,9 @@ def test_a_run_is_written_down_from_its_start_to_its_end(runs: Runs) -> None:
     assert run.started_at <= run.finished_at <= utc_now()
     assert runs.get(run.id) == run
     assert runs.get(run.id + 1) is None
+    runs.start(Trigger.CLI).finish(RunState.FAILED)
+    assert runs.that_made("embedded-1234") == run
+    assert runs.that_made("embedded-5678") is None
 
 
 def test_only_one_runs_at_a_time(runs: Runs) -> None:

@@ -17,7 +17,6 @@ from tweetsent.ui.page import Page, refusal, telling
 
 _WATCH_SECONDS = 2.0
 _RUNS_LISTED = 10
-_RUNS_SEARCHED = 1000
 _TO_QUESTION = "() => setTimeout(() => document.getElementById('models-no')?.focus(), 100)"
 
 Update = dict[Any, Any]
@@ -62,6 +61,7 @@ class _Tab:
                 texts.PROMOTE, variant="primary", elem_id="promote", min_width=120
             )
             self.roll_back = gr.Button(texts.ROLL_BACK, elem_id="roll-back", min_width=120)
+        self.why_not = gr.HTML(elem_id="why-not")
         self.detail = gr.HTML(elem_id="version-detail")
         gr.HTML(f"<h2>{texts.RETRAINING}</h2>")
         self.run = gr.HTML(elem_id="run")
@@ -86,10 +86,10 @@ class _Tab:
     def listen(self) -> None:
         """Say which event does what."""
         of_question = [self.asked, self.question, self.words]
-        of_version = [self.detail, self.promote]
+        of_version = [self.promote, self.roll_back, self.why_not, self.detail]
         of_run = [self.run, self.start, self.stop, self.watch, self.runs]
         of_serving = [self.serving, self.loading]
-        shown = [*of_serving, self.listed, self.chosen, self.roll_back, *of_version, *of_run]
+        shown = [*of_serving, self.listed, self.chosen, *of_version, *of_run]
         everything = [*of_question, *shown]
         for trigger, handler, inputs, outputs in (
             (self.refresh, self.on_show, [self.chosen], shown),
@@ -107,12 +107,15 @@ class _Tab:
             asking.success(None, js=_TO_QUESTION)
         gr.on(None, self.on_show, self.chosen, shown, api_visibility="private")
         self.chosen.input(self.on_choose, self.chosen, of_version, api_visibility="private")
-        self.watch.tick(
-            self.on_watch, self.chosen, shown, show_progress="hidden", api_visibility="private"
-        )
-        self.loading.tick(
-            self.on_loading, None, of_serving, show_progress="hidden", api_visibility="private"
-        )
+        for timer, on_tick, inputs, outputs in (
+            (self.watch, self.on_watch, [self.chosen], shown),
+            (self.loading, self.on_loading, [], of_serving),
+        ):
+            tick = timer.tick(
+                on_tick, inputs, outputs, show_progress="hidden", api_visibility="private"
+            )
+            # What is wrong is told once, not with every tick.
+            tick.failure(lambda: gr.Timer(active=False), None, timer, api_visibility="private")
 
     async def on_show(self, chosen: str | None) -> Update:
         """All that is on the tab, as it stands now."""
@@ -122,7 +125,8 @@ class _Tab:
     async def on_choose(self, chosen: str | None) -> Update:
         """One version."""
         with telling(self.page):
-            return await self._version(chosen)
+            info = await self.page.service.model()
+            return await self._version(info, await self._find(chosen))
 
     async def on_watch(self, chosen: str | None) -> Update:
         """The run that goes on; its end may have changed everything."""
@@ -152,10 +156,9 @@ class _Tab:
         """Whether the version shall serve in the place of the one that does."""
         with telling(self.page):
             model = await self._find(chosen)
-            if model is None or model.deleted_at is not None:
-                raise refusal(texts.IS_DELETED)
-            if model.state is ModelState.ACTIVE:
-                raise refusal(texts.SERVES_ALREADY)
+            obstacle = _obstacle(model) if model else texts.IS_DELETED
+            if model is None or obstacle:
+                raise refusal(obstacle)
             info = await self.page.service.model()
             now = info.serving.activation if info.serving else None
             return self._ask(
@@ -208,8 +211,10 @@ class _Tab:
                     gr.Info(bot_texts.models.rolled_back(model.version))
                 case _Act.STOP:
                     is_stopped = await self.page.retraining.stop(asked.number)
-                    told = texts.RUN_STOPPED if is_stopped else texts.RUN_ENDED_BEFORE
-                    gr.Info(told)
+                    if is_stopped:
+                        gr.Info(texts.RUN_STOPPED)
+                    else:
+                        gr.Warning(texts.RUN_ENDED_BEFORE)
         except VersionError:  # another one was activated, or the folder was deleted
             gr.Warning(texts.MOVED_ON)
         except ModelError:
@@ -228,15 +233,13 @@ class _Tab:
     async def _everything(self, chosen: str | None) -> Update:
         info = await self.page.service.model()
         models = await self.page.service.versions()
-        names = [model.version for model in models]
-        if chosen not in names:
-            chosen = names[0] if names else None
+        by_name = {model.version: model for model in models}
+        model = by_name.get(chosen or "", next(iter(models), None))
         return {
             **self._serving(info),
             self.listed: versions.versions(models),
-            self.chosen: gr.Dropdown(names, value=chosen),
-            self.roll_back: gr.Button(interactive=bool(info.serving and info.serving.previous)),
-            **await self._version(chosen),
+            self.chosen: gr.Dropdown([*by_name], value=model.version if model else None),
+            **await self._version(info, model),
             **await self._run(),
         }
 
@@ -246,21 +249,26 @@ class _Tab:
             self.loading: gr.Timer(active=versions.is_loading(info)),
         }
 
-    async def _version(self, version: str | None) -> Update:
-        model = await self._find(version)
+    async def _version(self, info: ModelInfo, model: ModelVersion | None) -> Update:
+        """One version, and what can be done with it."""
         if model is None:
-            return {self.detail: "", self.promote: gr.Button(interactive=False)}
-        serving = (await self.page.service.model()).serving
-        runs = await self.page.retraining.recent(_RUNS_SEARCHED)
-        made_by = next((run for run in runs if run.model_version == model.version), None)
+            off = gr.Button(interactive=False)
+            return {self.promote: off, self.roll_back: off, self.why_not: "", self.detail: ""}
+        goes_back = info.serving is not None and info.serving.previous is not None
+        obstacle = _obstacle(model)
+        why_not = [obstacle, "" if goes_back else bot_texts.models.ROLL_BACK_NOWHERE]
         shown = [
-            versions.comparison(serving.model if serving else None, model),
-            versions.gate(made_by),
+            versions.comparison(info.serving.model if info.serving else None, model),
+            versions.gate(await self.page.retraining.that_made(model.version)),
             versions.life(model, await self.page.service.activations(model.version)),
             versions.pictures(model, await self.page.service.pictures(model.version)),
         ]
-        can_serve = model.state is not ModelState.ACTIVE and model.deleted_at is None
-        return {self.detail: "".join(shown), self.promote: gr.Button(interactive=can_serve)}
+        return {
+            self.promote: gr.Button(interactive=not obstacle),
+            self.roll_back: gr.Button(interactive=goes_back),
+            self.why_not: "".join(fragments.note(why) for why in why_not if why),
+            self.detail: "".join(shown),
+        }
 
     async def _find(self, version: str | None) -> ModelVersion | None:
         models = await self.page.service.versions()
@@ -278,6 +286,13 @@ class _Tab:
             self.watch: gr.Timer(active=is_running),
             self.runs: versions.runs(recent),
         }
+
+
+def _obstacle(model: ModelVersion) -> str:
+    """Why a version can't be promoted; empty for nothing."""
+    if model.deleted_at is not None:
+        return texts.IS_DELETED
+    return texts.SERVES_ALREADY if model.state is ModelState.ACTIVE else ""
 
 
 def _lack(settings: Settings) -> str:

@@ -1,5 +1,6 @@
 """The tab İnceleme: the corrections that wait, one by one with the keyboard or many at once."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
@@ -31,23 +32,31 @@ def build(page: Page) -> None:
     words: gr.State = gr.State([])
     shown = gr.HTML(elem_id="review-item")
     with gr.Row():
-        accept, reject, skip = (
+        accept, reject, skip, undo = (
             gr.Button(text, elem_id=f"review-{word}", min_width=120, interactive=False)
             for text, word in (
                 (texts.ACCEPT, "accept"),
                 (texts.REJECT, "reject"),
                 (texts.SKIP, "skip"),
+                (texts.UNDO, "undo"),
             )
         )
-        undo = gr.Button(texts.UNDO, elem_id="review-undo", min_width=120)
     said = gr.HTML(elem_id="review-said")
     gr.HTML(fragments.note(texts.REVIEW_KEYS))
     with gr.Accordion(texts.BULK, open=False, elem_id="bulk"):
         chosen = gr.CheckboxGroup([], label=texts.WAITING_ONES, elem_id="bulk-items")
         with gr.Row():
-            accept_all = gr.Button(texts.BULK_ACCEPT, elem_id="bulk-accept", min_width=120)
-            reject_all = gr.Button(texts.BULK_REJECT, elem_id="bulk-reject", min_width=120)
-    outputs = [current, words, shown, accept, reject, skip, said, chosen]
+            accept_all, reject_all = bulk = [
+                gr.Button(text, elem_id=f"bulk-{word}", min_width=120, interactive=False)
+                for text, word in ((texts.BULK_ACCEPT, "accept"), (texts.BULK_REJECT, "reject"))
+            ]
+    outputs = [current, words, shown, accept, reject, skip, undo, said, chosen, *bulk]
+
+    def on_choose(numbers: list[int]) -> dict[Any, Any]:
+        return {button: gr.Button(interactive=bool(numbers)) for button in bulk}
+
+    def undoable(done: Words) -> dict[Any, Any]:
+        return {words: done, undo: gr.Button(interactive=bool(done))}
 
     async def queue(after: int, message: str, done: Words) -> dict[Any, Any]:
         """The first item behind one, and what waits in all."""
@@ -56,8 +65,9 @@ def build(page: Page) -> None:
         item = following[0] if following else None
         text = _shown(item, len(following), len(waiting))
         return {
+            **undoable(done),
+            **on_choose([]),
             current: item,
-            words: done,
             shown: fragments.lines([line for line in text.splitlines() if line]),
             accept: gr.Button(interactive=item is not None),
             reject: gr.Button(interactive=item is not None),
@@ -75,7 +85,7 @@ def build(page: Page) -> None:
     def on_word(accepted: bool) -> Any:
         async def handler(item: ReviewItem | None, done: Words) -> dict[Any, Any]:
             with telling(page):
-                if item is None:
+                if item is None:  # the button is off: a late or forged event
                     return await queue(0, "", done)
                 number = item.correction_id
                 if not await page.service.review(OWNER_ID, number, accept=accepted):
@@ -101,18 +111,20 @@ def build(page: Page) -> None:
             return await queue(back[0].correction_id - 1, texts.TAKEN_BACK, done[:-1])
 
     def on_words(accepted: bool) -> Any:
-        async def handler(numbers: list[int], done: Words) -> dict[Any, Any]:
+        async def handler(numbers: list[int], done: Words) -> AsyncIterator[dict[Any, Any]]:
             with telling(page):
-                if not numbers:
-                    raise refusal(texts.NONE_CHOSEN)
-                items = [
-                    item
-                    for item in await page.service.review_queue()
-                    if item.correction_id in set(numbers)
-                    and await page.service.review(OWNER_ID, item.correction_id, accept=accepted)
-                ]
-                message = texts.decided(accepted, len(items), len(numbers) - len(items))
-                return await queue(0, message, [*done, items])
+                items: list[ReviewItem] = []
+                for item in await page.service.review_queue():
+                    if item.correction_id in numbers and await page.service.review(
+                        OWNER_ID, item.correction_id, accept=accepted
+                    ):
+                        items.append(item)
+                        yield undoable([*done, items])  # even if the next one fails
+                yield await queue(
+                    0,
+                    texts.decided(accepted, len(items), len(numbers) - len(items)),
+                    [*done, items] if items else done,
+                )
 
         return handler
 
@@ -125,6 +137,7 @@ def build(page: Page) -> None:
         (reject_all, on_words(False), [chosen, words]),
     ):
         trigger.click(handler, inputs, outputs, api_visibility="private")
+    chosen.input(on_choose, chosen, bulk, show_progress="hidden", api_visibility="private")
     gr.on(None, on_load, None, outputs, api_visibility="private")
     gr.on(None, None, js=_SHORTCUTS)
 

@@ -102,7 +102,6 @@ BULK = "Toplu karar"
 WAITING_ONES = "Bekleyen düzeltmeler (en çok 100'ü)"
 BULK_ACCEPT = "✅ Seçilenleri kabul et"
 BULK_REJECT = "❌ Seçilenleri reddet"
-NONE_CHOSEN = "Önce en az birini seç."
 ACCEPTED = "Kabul ettim."
 REJECTED = "Reddettim."
 SKIPPED = "Atladım."
@@ -145,8 +144,8 @@ CONFIRM = "Evet"
 CANCEL = "Vazgeç"
 SERVES_ALREADY = "Bu sürüm zaten etkin."
 IS_DELETED = "Bu sürümün dosyaları silinmiş; devreye alınamaz."
-MOVED_ON = "Olmadı: bu arada başka bir sürüm etkinleşmiş ya da dosyaları silinmiş. Yenile ve bak."
-DAMAGED = "Olmadı: bu sürümün dosyaları bozuk. Model olduğu gibi çalışmaya devam ediyor."
+MOVED_ON = "Bu arada başka bir sürüm etkinleşmiş ya da dosyaları silinmiş. Yenile ve bak."
+DAMAGED = "Bu sürümün dosyaları bozuk. Model olduğu gibi çalışmaya devam ediyor."
 NOT_MEASURED = "Bu sürümün ölçümleri kayıtlı değil."
 MEASURED = "Ölçüm"
 DIFFERENCE = "Fark"
@@ -254,7 +253,7 @@ def rests_on(corrections: int) -> str:
 
 def latency(percentile: int) -> str:
     """The name of a percentile of the latency."""
-    return f"Süre: {_PERCENTILES.get(percentile, f'%{percentile}')} en çok"
+    return f"Yanıtların {_PERCENTILES[percentile]} en geç"
 
 
 def milliseconds(number: float) -> str:
@@ -279,13 +278,21 @@ def comparison(file: str) -> str:
 
 def recall(label: str) -> str:
     """The share of a label's texts that is found."""
-    return f"Bulunan {label.lower()}"
+    return f"Duyarlılık: {label}"
 
 
 def promote_question(version: str, serving: str, *, was_refused: bool) -> str:
     """Asks whether a version shall serve."""
     warning = " Otomatik karar onu geçirmemişti." if was_refused else ""
     return f"Şu an {serving} çalışıyor. Yerine {version} devreye alınsın mı?{warning}"
+
+
+def not_loadable(reason: str) -> str:
+    """The version that should answer can't be loaded; `reason` is technical, and English."""
+    return (
+        "Etkin sürüm yüklenemedi; eskisi yanıt veriyor. Dosyaları onarılınca kendiliğinden devreye "
+        f"girer. Ayrıntı: {reason}"
+    )
 
 
 def promoted(version: str) -> str:

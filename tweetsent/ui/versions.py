@@ -34,13 +34,16 @@ def serving(info: ModelInfo) -> str:
         (texts.BY, bot_texts.models.ACTIVATED_BY[now.activation.by]),
         (texts.PREVIOUS, now.previous or texts.NO_PREVIOUS),
     ]
-    note = fragments.note(texts.NOT_LOADED) if is_loading(info) else ""
-    return fragments.numbers(entries) + note
+    note = texts.NOT_LOADED if is_loading(info) else ""
+    if info.fault is not None:
+        note = texts.not_loadable(info.fault)
+    return fragments.numbers(entries) + (fragments.note(note) if note else "")
 
 
 def is_loading(info: ModelInfo) -> bool:
-    """Whether the version that should answer does not yet."""
-    return info.serving is not None and info.serving.model.version != info.version
+    """Whether the version that should answer does not yet, but may at any moment."""
+    is_behind = info.serving is not None and info.serving.model.version != info.version
+    return is_behind and info.fault is None
 
 
 def versions(models: Sequence[ModelVersion]) -> str:

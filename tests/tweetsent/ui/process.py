@@ -1,17 +1,43 @@
 """A process of the pages with the tiny classifier: `python -m tests.tweetsent.ui.process PORT`.
 
-Its retraining runs are played by `tests/bot/run_process.py`.
+Its retraining runs are played by `tests/bot/run_process.py`. Versions of the model are watched as
+they are anywhere; "loaded", they give no more than their names.
 """
 
 import asyncio
 import logging
 import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from tests.bot.tiny import TinyClassifier, open_services
 from tweetsent import language
+from tweetsent.adapter import read_manifest
 from tweetsent.redaction import install_redaction
 from tweetsent.settings import Settings
 from tweetsent.ui.app import run_ui
+from tweetsent.watcher import Watcher
+
+
+class NamedClassifier(TinyClassifier):
+    """Answers in the name of the version that was loaded last."""
+
+    def __init__(self, hold: Path) -> None:
+        """No version is loaded as long as there is a file `hold`."""
+        super().__init__()
+        self._hold = hold
+
+    def load(self, folder: Path | None) -> Any:
+        """What a watcher swaps in."""
+        while self._hold.exists():
+            time.sleep(0.02)
+        return SimpleNamespace(version=read_manifest(folder).version)
+
+    async def swap(self, loaded: Any) -> None:
+        """As that of the classifier in whose place this one is."""
+        self.version = loaded.version
 
 
 async def main(port: int) -> None:
@@ -21,10 +47,14 @@ async def main(port: int) -> None:
     install_redaction(settings.secrets)
     language.prepare()
     played = sys.executable, "-m", "tests.bot.run_process", str(settings.tweetsent_data_dir)
-    service, retraining = open_services(settings, TinyClassifier(), played)
+    classifier = NamedClassifier(settings.tweetsent_data_dir / "hold")
+    service, retraining = open_services(settings, classifier, played)
+    watcher = Watcher(service._registry, classifier.load, service._store.faults)
+    watching = asyncio.create_task(watcher.run(classifier))
     try:
         await run_ui(settings, service, retraining, host="127.0.0.1", port=port)
     finally:
+        watching.cancel()
         await retraining.close()
         await service.close()
 

@@ -1,7 +1,7 @@
 """Modeller in a browser: versions are compared, promoted and taken back; a run is watched."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,30 @@ def models(owner: "Page", registry: Registry) -> "Page":
     return owner
 
 
+@pytest.fixture
+def hold(pages: Pages) -> Iterator[Path]:
+    """A file as long as which is there no version is loaded."""
+    hold = pages.settings.tweetsent_data_dir / "hold"
+    hold.touch()
+    yield hold
+    hold.unlink(missing_ok=True)
+
+
+def answering(page: "Page") -> str:
+    """The version that is said to answer."""
+    return page.locator("#serving dl > div", has_text="Yanıt veren").locator("dd").inner_text()
+
+
+def asked_in_a_minute(page: "Page") -> int:
+    """How often the tab asks by itself while the clock runs a minute ahead."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(60_000)
+    with page.expect_request("**/?last"):  # requests are seen in their order
+        page.evaluate("() => fetch('/?last')")
+    return sum("queue/join" in url for url in asked)
+
+
 def active(registry: Registry) -> str | None:
     model = registry.active()
     return model.version if model else None
@@ -95,7 +119,7 @@ def test_versions_stand_side_by_side_and_the_gate_says_why(
     detail = models.locator("#version-detail")
     compared = [row.split("\t") for row in detail.locator("tbody tr").all_inner_texts()]
     assert compared[0] == ["Makro-F1", "0,900", "0,800", "−0,100"]
-    assert ["Bulunan olumsuz", "0,900", "0,800", "−0,100"] in compared
+    assert ["Duyarlılık: Olumsuz", "0,900", "0,800", "−0,100"] in compared
     assert detail.get_by_text("Geçemedi; nedenleri:").is_visible()
     assert detail.get_by_text("trkcetwit.csv: Makro-F1 düştü (0,90 → 0,80)").is_visible()
     assert detail.get_by_role("img", name="Öğrenme eğrileri").is_visible()
@@ -111,7 +135,7 @@ def test_versions_stand_side_by_side_and_the_gate_says_why(
 
 
 def test_a_version_is_promoted_and_taken_back_after_a_confirmation(
-    models: "Page", registry: Registry
+    models: "Page", registry: Registry, hold: Path
 ) -> None:
     question = models.locator("#models-question")
     models.locator("#promote").click()
@@ -130,6 +154,13 @@ def test_a_version_is_promoted_and_taken_back_after_a_confirmation(
     assert registry.history("embedded-b2")[0].by is ActivatedBy.ADMIN
     models.locator("#serving").get_by_text("bir yönetici etkinleştirdi").wait_for()
     assert models.locator("#promote").is_disabled()
+    assert models.locator("#why-not").inner_text() == "Bu sürüm zaten etkin."
+    loading = models.locator("#serving").get_by_text("Etkin sürüm henüz yüklenmedi")
+    loading.wait_for()
+    assert answering(models) != "embedded-b2"
+    hold.unlink()
+    loading.wait_for(state="hidden")  # nobody pressed anything
+    assert answering(models) == "embedded-b2"
 
     models.locator("#roll-back").click()
     question.get_by_text("Önceki sürüme, embedded-a1, dönülsün mü?").wait_for()
@@ -145,19 +176,49 @@ def test_what_changed_since_the_question_is_not_overruled(
     models.locator("#models-question").wait_for()
     registry.promote(SHIPPED_VERSION, ActivatedBy.CLI)
     models.locator("#models-yes").click()
-    models.get_by_text("bu arada başka bir sürüm etkinleşmiş").wait_for()
+    models.get_by_text("Bu arada başka bir sürüm etkinleşmiş").wait_for()
     assert active(registry) == SHIPPED_VERSION
 
     damage(pages.settings.tweetsent_data_dir / "models" / "embedded-b2")
     models.locator("#promote").click()
     models.locator("#models-question").wait_for()
     models.locator("#models-yes").click()
-    models.get_by_text("bu sürümün dosyaları bozuk").wait_for()
+    models.get_by_text("Bu sürümün dosyaları bozuk").wait_for()
     assert active(registry) == SHIPPED_VERSION
 
+
+def test_a_version_is_waited_for_only_as_long_as_it_may_come(
+    models: "Page", registry: Registry, pages: Pages, database: Engine, hold: Path, tmp_path: Path
+) -> None:
+    add(registry, tmp_path, "embedded-c3", wrong=20)
+    models.clock.install()
+    models.reload()
+    models.get_by_role("tab", name="Modeller").click()
+    serving, failed = models.locator("#serving"), models.get_by_text("kayıtlarıma ulaşamıyorum")
+    registry.promote("embedded-c3", ActivatedBy.CLI)
+    models.locator("#models-refresh").click()
+    serving.get_by_text("henüz yüklenmedi").wait_for()
+    assert asked_in_a_minute(models) > 0
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE models RENAME TO gone")
+    failed.wait_for()
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE gone RENAME TO models")
+    assert asked_in_a_minute(models) == 0
+
+    models.locator("#models-refresh").click()
+    damage(pages.settings.tweetsent_data_dir / "models" / "embedded-c3")
+    hold.unlink()
+    serving.get_by_text("Etkin sürüm yüklenemedi; eskisi yanıt veriyor.").wait_for()
+    assert serving.get_by_text("is damaged").is_visible()
+    assert asked_in_a_minute(models) == 0
+
     registry.promote("embedded-a1", ActivatedBy.CLI)
-    serving = models.locator("#serving dl > div", has_text="Etkin sürüm")
-    serving.get_by_text("embedded-a1").wait_for()  # it is looked at as long as one is loaded
+    models.locator("#models-refresh").click()
+    serving.get_by_text("yüklenemedi").wait_for(state="hidden")
+    serving.get_by_text("henüz yüklenmedi").wait_for(state="hidden")
+    assert answering(models) == "embedded-a1"
+    assert asked_in_a_minute(models) == 0
 
 
 def test_a_run_is_refused_started_watched_stopped_and_followed_to_its_end(

@@ -39,8 +39,8 @@ def test_what_was_tried_and_corrected_shows(owner: "Page", pages: Pages) -> None
     owner.get_by_role("img", name="Güven ve doğruluk").wait_for()
     shown = numbers(owner)
     assert (shown["Tahmin"], shown["Düzeltme"], shown["Doğruluk"]) == ("3", "1", "%0")
-    assert shown["Süre: yarısı en çok"].endswith(" ms")
-    assert shown["Süre: %99'u en çok"].endswith(" ms")
+    assert shown["Yanıtların yarısı en geç"].endswith(" ms")
+    assert shown["Yanıtların %99'u en geç"].endswith(" ms")
     assert owner.get_by_text("Makro-F1 1 düzeltmeye dayanıyor. 30 düzeltmeden azıyla").is_visible()
     assert owner.locator("#pictures img").count() == 5
     with owner.expect_download() as download:
