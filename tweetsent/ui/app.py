@@ -12,9 +12,13 @@ import os
 import shutil
 import socket
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
 
 from bot.limits import RateLimiter
 from bot.stopping import stop_on_signals
@@ -64,19 +68,22 @@ async def run_ui(
     """Serves the pages on a port until SIGINT or SIGTERM.
 
     `names` are those by which others than this machine call it. The caller closes the services.
-    Raises ConfigError as `check_address` and when the port can't be had.
+    Raises ConfigError as `check_address` and when the port can't be had, TweetsentError when the
+    pages can't start.
     """
     check_address(settings, host, names)
-    temporary = settings.tweetsent_data_dir.resolve() / "ui"
-    with listening(host, port) as listener, stop_on_signals() as stop:
-        shutil.rmtree(temporary, ignore_errors=True)  # a killed process could not tidy up
-        temporary.mkdir(parents=True)
+    with (
+        listening(host, port) as listener,
+        own_folder(settings.tweetsent_data_dir.resolve() / "ui") as temporary,
+        stop_on_signals() as stop,
+    ):
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)  # it takes the folder from nowhere else
         import uvicorn
         from gradio.routes import App
 
         from tweetsent.ui.access import LOOPBACK_NAMES, Access, Guard
         from tweetsent.ui.page import Page
+        from tweetsent.ui.server import Server
 
         password = settings.tweetsent_ui_password
         access = Access(
@@ -86,7 +93,7 @@ async def run_ui(
         )
         asked = RateLimiter(settings.tweetsent_user_rate, _MINUTE)
         page = Page(settings, service, retraining, access, temporary, asked)
-        app = _build(page)
+        app = build_app(page)
         config = uvicorn.Config(
             Guard(app, access),
             access_log=False,  # it would hold the addresses of visitors
@@ -94,11 +101,9 @@ async def run_ui(
             server_header=False,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
-        server = uvicorn.Server(config)
-        # The signals are taken already, and uvicorn would raise them again at its end.
-        serving = asyncio.create_task(server._serve([listener]))
+        server = Server(config)
+        serving = asyncio.create_task(server.serve([listener]))
         stopping = asyncio.create_task(stop.wait())
-        log.info("the pages are on http://%s:%d", host, listener.getsockname()[1])
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -110,10 +115,34 @@ async def run_ui(
                     pages.stop_event.set()
             server.should_exit = True
             await serving
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _build(page: "Page") -> "FastAPI":
+@contextmanager
+def own_folder(parent: Path) -> Iterator[Path]:
+    """A folder of this process in one that several may share; it is removed at the end.
+
+    Those that killed processes left are removed at the start: visitors' files are in them.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob("*.lock"):
+        with suppress(Timeout), FileLock(left, blocking=False):
+            _remove(left)
+    folder = parent / uuid4().hex
+    lock = folder.with_suffix(".lock")
+    with FileLock(lock):
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            _remove(lock)
+
+
+def _remove(lock: Path) -> None:
+    shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+    lock.unlink(missing_ok=True)
+
+
+def build_app(page: "Page") -> "FastAPI":
     """All pages, which are for the guard to stand before."""
     from fastapi import FastAPI
 

@@ -6,9 +6,9 @@ from tweetsent.records import ModelState, RunState
 
 # Everywhere
 TITLE = "tweetsent: Türkçe mesajların duygusu"
-TOASTS = {"error": "Olmadı", "warning": "Olmadı", "info": "Tamam", "success": "Tamam"}
+TOASTS = {"error": "Olmadı", "warning": "Olmadı", "info": "Tamam"}
 """The titles of what is told in a corner, by its kind."""
-DOWNLOAD = "⬇️ İndir"
+DOWNLOAD = "⬇️ Grafiği indir"
 
 # Login
 LOGIN = "Yönetim girişi"
@@ -23,7 +23,6 @@ OWNER_TITLE = "tweetsent: yönetim"
 OWNER_LINK = "Yönetim"
 
 # Dene
-TRY_TITLE = "Bu mesaj nasıl bir duygu taşıyor?"
 TEXT = "Metin"
 TEXT_PLACEHOLDER = "Türkçe bir mesaj ya da tweet yaz…"
 ASK = "Duygusunu söyle"
@@ -36,7 +35,7 @@ EXAMPLE_TEXTS = (
 WAITING = "Kelimelerin etkisi hesaplanıyor…"
 CORRECT = "Doğrusu hangisi?"
 FILE = "📄 Bir dosyayı etiketle"
-FILE_HINT = ".xlsx, .csv ya da .txt. Metinleri saklanmaz; sonuç on dakika sonra silinir."
+FILE_HINT = ".xlsx, .csv ya da .txt. Dosyadaki metinler saklanmaz; sonuç on dakika sonra silinir."
 CHOOSE_FILE = "Dosya"
 COLUMN = "Metinlerin sütunu"
 LABEL_FILE = "Etiketle"

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -28,9 +29,18 @@ LONGEST_TEXT = 4096
 """Characters, as many as a message on Telegram has."""
 
 
+@dataclass
+class _Asked:
+    """What was asked last; one object for a whole visit, so that slow work sees it is outdated."""
+
+    prediction_id: int = 0
+    to_explain: str = ""
+    """The cleaned text whose words are to be coloured, where it is one."""
+
+
 def build(page: Page) -> None:
     """Adds what is on the tab to the open `gr.Blocks`."""
-    prediction = gr.State(0)
+    last = gr.State(_Asked())
     text = gr.Textbox(
         label=texts.TEXT,
         placeholder=texts.TEXT_PLACEHOLDER,
@@ -53,9 +63,16 @@ def build(page: Page) -> None:
         answers = _consent_buttons("asked")
     words = gr.HTML(elem_id="words")
 
-    outputs = [prediction, result, correct, corrected, decided, consent, words, *buttons]
+    outputs = [result, correct, corrected, decided, consent, words, *buttons]
 
-    async def on_ask(written: str, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
+    def cleared() -> dict[Any, Any]:
+        return {
+            **dict.fromkeys((result, corrected, decided, words), ""),
+            **dict.fromkeys((correct, consent), gr.Column(visible=False)),
+            **dict.fromkeys(buttons, gr.Button(variant="secondary")),
+        }
+
+    async def on_ask(written: str, last: _Asked, request: gr.Request) -> dict[Any, Any]:
         with telling(page):
             page.admit(request)
             if len(written) > LONGEST_TEXT:
@@ -64,42 +81,51 @@ def build(page: Page) -> None:
             # No other message of the browser has this number, and later ones have larger ones.
             message = Incoming(user_id, user_id, time.time_ns() // 1000, written)
             analysis = await page.service.analyse(message)
-            made = analysis.prediction
-            shown = {
-                prediction: made.id,
+            made, passages = analysis.prediction, analysis.passages
+            is_list = passages.whole is None or len(passages.parts) > 1
+            last.prediction_id, last.to_explain = made.id, "" if is_list else made.text
+            parts = zip(passages.parts, analysis.scores, strict=True)
+            return cleared() | {
                 result: _result(made.scores, made.model_version, analysis.is_foreign),
                 correct: gr.Column(visible=True),
-                corrected: "",
-                decided: "",
-                consent: gr.Column(visible=False),
-                words: fragments.note(texts.WAITING),
+                words: fragments.lines([_line(part, one) for part, one in parts])
+                if is_list
+                else fragments.note(texts.WAITING),
                 **{
                     button: gr.Button(_choice(label, made.scores), variant="secondary")
                     for label, button in zip(LABELS, buttons, strict=True)
                 },
             }
-            if analysis.passages.whole is None or len(analysis.passages.parts) > 1:
-                parts = zip(analysis.passages.parts, analysis.scores, strict=True)
-                yield shown | {words: fragments.lines([_line(part, one) for part, one in parts])}
-                return
-            yield shown
-            yield {words: fragments.words(*await page.service.effects(made.text))}
 
-    gr.on([ask.click, text.submit], on_ask, text, outputs, api_visibility="private")
+    async def on_answered(last: _Asked) -> Any:
+        return await _explained(page, last)
+
+    # First what was said of another text goes, so that nobody corrects the wrong one.
+    asking = gr.on(
+        [ask.click, text.submit], cleared, None, outputs, queue=False, api_visibility="private"
+    ).then(on_ask, [text, last], outputs, api_visibility="private", trigger_mode="multiple")
+    # Of its own, so that the next text needn't wait for it.
+    explaining = asking.success(
+        on_answered, last, words, api_visibility="private", trigger_mode="multiple"
+    )
+    explaining.failure(lambda: "", None, words, api_visibility="private")
 
     def on_correct(label: Label) -> Any:
-        async def handler(prediction_id: int, request: gr.Request) -> dict[Any, Any]:
+        async def handler(last: _Asked, request: gr.Request) -> dict[Any, Any]:
             with telling(page):
                 user_id = page.user_id(request)
                 change = await page.service.correct(
-                    user_id, prediction_id, label, is_anonymous=user_id != OWNER_ID
+                    user_id, last.prediction_id, label, is_anonymous=user_id != OWNER_ID
                 )
                 said = fragments.paragraph(bot_texts.answers.correction(change))
                 return {
                     corrected: said,
                     consent: gr.Column(visible=change.ask_consent),
                     **{
-                        button: gr.Button(variant="primary" if one is label else "secondary")
+                        button: gr.Button(
+                            bot_texts.answers.correct_to(one),  # none is called the right one now
+                            variant="primary" if one is label else "secondary",
+                        )
                         for one, button in zip(LABELS, buttons, strict=True)
                     },
                 }
@@ -108,10 +134,16 @@ def build(page: Page) -> None:
 
     for label, button in zip(LABELS, buttons, strict=True):
         button.click(
-            on_correct(label), prediction, [corrected, consent, *buttons], api_visibility="private"
+            on_correct(label), last, [corrected, consent, *buttons], api_visibility="private"
         )
     _build_file(page)
-    _build_privacy(page, consent, answers, decided)
+    erasing = _build_privacy(page, consent, answers, decided)
+
+    def on_erased(last: _Asked) -> dict[Any, Any]:
+        last.prediction_id = 0
+        return cleared()
+
+    erasing.success(on_erased, last, outputs, queue=False, api_visibility="private")
 
 
 def _build_file(page: Page) -> None:
@@ -120,42 +152,56 @@ def _build_file(page: Page) -> None:
         gr.HTML(fragments.note(texts.FILE_HINT))
         file = gr.File(label=texts.CHOOSE_FILE, elem_id="file")
         column = gr.Dropdown(label=texts.COLUMN, visible=False, elem_id="column")
-        start = gr.Button(texts.LABEL_FILE, variant="primary", elem_id="label-file")
+        start = gr.Button(
+            texts.LABEL_FILE, variant="primary", interactive=False, elem_id="label-file"
+        )
         status = gr.HTML(elem_id="file-status")
         picture = gr.HTML(elem_id="file-picture")
         download = gr.DownloadButton(texts.DOWNLOAD_FILE, visible=False, elem_id="download")
+    taken = gr.State()
+    parts = [file, column, start, status, picture, download]
 
-    async def on_upload(path: str | None, request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
-        """Asks for the column where several may hold the texts; what was shown of a file goes."""
-        yield {
+    def cleared() -> dict[Any, Any]:
+        return {
+            column: gr.Dropdown(value=None, visible=False),
+            start: gr.Button(interactive=False),
             status: "",
             picture: "",
             download: gr.DownloadButton(visible=False),
-            column: gr.Dropdown(value=None, visible=False),
         }
+
+    def locked() -> dict[Any, Any]:
+        return cleared() | {
+            file: gr.File(interactive=False),
+            status: fragments.note(texts.READING),
+        }
+
+    async def on_upload(path: str, request: gr.Request) -> dict[Any, Any]:
+        """Asks for the column where several may hold the texts."""
         with telling(page):
-            if path is None:
-                return
             page.admit(request)
-            table = await _read(page, path)
-            places = await asyncio.to_thread(text_places, table, Path(path.lower()))
-            if not places:
-                raise refusal(bot_texts.files.NO_TEXT_COLUMN)
-            choices = [(str(table.columns[place]), place) for place in places]
-            is_open = len(places) > 1
-            yield {
-                column: gr.Dropdown(choices=choices, value=places[0], visible=is_open),
+            choices = await _columns(page, path)
+            is_open = len(choices) > 1
+            return {
+                column: gr.Dropdown(choices=choices, value=choices[0][1], visible=is_open),
+                start: gr.Button(interactive=True),
                 status: "" if is_open else fragments.note(bot_texts.files.chosen(choices[0][0])),
             }
 
-    async def on_start(
-        path: str | None, place: int | None, request: gr.Request
-    ) -> AsyncIterator[dict[Any, Any]]:
+    async def on_start(path: str | None, place: int | None, request: gr.Request) -> dict[Any, Any]:
+        """Takes the file at once: its turn may come when other visitors' files are done."""
         with telling(page):
             if path is None or place is None:
                 raise refusal(texts.NO_FILE)
             page.admit(request)
-            yield {status: fragments.note(texts.READING), file: None}
+            return locked() | {
+                taken: (path, place),
+                file: gr.File(value=None, interactive=False),
+            }
+
+    async def on_turn(job: tuple[str, int]) -> AsyncIterator[dict[Any, Any]]:
+        path, place = job
+        with telling(page):
             table = await _read(page, path)
             cells = await asyncio.to_thread(texts_of, table, place, Path(path))
             Path(path).unlink(missing_ok=True)
@@ -178,24 +224,31 @@ def _build_file(page: Page) -> None:
                 download: gr.DownloadButton(value=str(output), visible=True),
             }
 
-    reading = file.upload(
-        on_upload, file, [column, status, picture, download], api_visibility="private"
+    at_once: dict[str, Any] = {"queue": False, "api_visibility": "private"}
+    file.clear(cleared, None, parts, **at_once)
+    reading = file.upload(locked, None, parts, **at_once).success(
+        on_upload, file, parts, api_visibility="private"
     )
-    labelling = start.click(
-        on_start,
-        [file, column],
-        [status, picture, download, file],
-        api_visibility="private",
-        concurrency_limit=1,
+    labelling = start.click(on_start, [file, column], [taken, *parts], **at_once).success(
+        on_turn, taken, [status, picture, download], api_visibility="private", concurrency_limit=1
     )
-    for refused, component in ((reading, file), (labelling, status)):
-        refused.failure(lambda: None, None, component, api_visibility="private")
+    for work in (reading, labelling):
+        work.success(lambda: gr.File(interactive=True), None, file, **at_once)
+        work.failure(
+            lambda: cleared() | {file: gr.File(value=None, interactive=True)},
+            None,
+            parts,
+            **at_once,
+        )
 
 
 def _build_privacy(
     page: Page, question: gr.Column, answers: tuple[gr.Button, gr.Button], decided: gr.HTML
-) -> None:
-    """What is stored, and its user's say in it; the answers to the question count here, too."""
+) -> Any:
+    """What is stored, and its user's say in it; the answers to the question count here, too.
+
+    Returns the event after which nothing of them is stored any more.
+    """
     with gr.Accordion(texts.PRIVACY, open=False, elem_id="privacy"):
         gr.HTML(fragments.note(texts.PRIVACY_TEXT))
         state = gr.HTML(elem_id="consent-state")
@@ -234,7 +287,6 @@ def _build_privacy(
             return {
                 erased: fragments.paragraph(texts.ERASED),
                 state: _consent_state(False),
-                decided: "",
                 sure: gr.Row(visible=False),
             }
 
@@ -245,7 +297,7 @@ def _build_privacy(
             queue=False,
             api_visibility="private",
         )
-    erase_yes.click(on_erase, None, [erased, state, decided, sure], api_visibility="private")
+    return erase_yes.click(on_erase, None, [erased, state, sure], api_visibility="private")
 
 
 def _consent_buttons(prefix: str) -> tuple[gr.Button, gr.Button]:
@@ -260,8 +312,20 @@ def _consent_state(granted: bool) -> str:
     return fragments.note(texts.GRANTED if granted else texts.NOT_GRANTED)
 
 
+async def _explained(page: Page, last: _Asked) -> Any:
+    """The coloured words, unless another text was asked about while they were looked at."""
+    prediction_id, text = last.prediction_id, last.to_explain
+    with telling(page):
+        if text:
+            words = fragments.words(*await page.service.effects(text))
+            if last.prediction_id == prediction_id:
+                return words
+        return gr.skip()
+
+
 def _result(scores: Scores, version: str, is_foreign: bool) -> str:
     hints = [bot_texts.answers.FOREIGN] if is_foreign else []
+    hints += [bot_texts.answers.UNSURE_HINT] if scores.is_unsure else []
     return fragments.result(scores, version) + "".join(map(fragments.paragraph, hints))
 
 
@@ -273,6 +337,15 @@ def _choice(label: Label, scores: Scores) -> str:
 
 def _line(part: str, scores: Scores) -> str:
     return f"{scores.label.emoji} {bot_texts.wording.percent(scores.confidence)} {part}"
+
+
+async def _columns(page: Page, path: str) -> list[tuple[str, int]]:
+    """Names and places of the columns that may hold the texts."""
+    table = await _read(page, path)
+    places = await asyncio.to_thread(text_places, table, Path(path.lower()))
+    if not places:
+        raise refusal(bot_texts.files.NO_TEXT_COLUMN)
+    return [(str(table.columns[place]), place) for place in places]
 
 
 async def _read(page: Page, path: str) -> "pd.DataFrame":

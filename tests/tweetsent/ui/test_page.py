@@ -14,7 +14,7 @@ from bot.limits import RateLimiter
 from tests.bot.tiny import TinyClassifier, open_services, settings_for
 from tweetsent.errors import DataError, Flaw, StoreError
 from tweetsent.ui.access import OWNER_COOKIE, OWNER_PATH, Access
-from tweetsent.ui.app import _build
+from tweetsent.ui.app import build_app
 from tweetsent.ui.page import Page, telling
 
 
@@ -65,5 +65,5 @@ def test_an_error_is_one_turkish_sentence(
 def test_the_owners_pages_are_linked_where_there_are_some(shared: Page) -> None:
     for password, links in (("x" * 12, True), (None, False)):
         page = replace(shared, access=Access(password=password))
-        front = TestClient(_build(page)).get("/").text
+        front = TestClient(build_app(page)).get("/").text
         assert (f"{OWNER_PATH}/" in front) is links

@@ -1,10 +1,11 @@
 """Dene in a browser: a text, its words, a correction, consent, a file, and what goes wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pytest
 from sqlalchemy import Engine, text
 
 from tests.tweetsent.ui.conftest import Pages
@@ -85,6 +86,39 @@ def test_a_text_is_labelled_corrected_and_consented_to(
     page.locator("#erase-yes").click()
     page.get_by_text("yazdığın her şeyi sildim").wait_for()
     assert rows(database, "SELECT id FROM predictions WHERE text LIKE 'Film%'") == []
+    page.locator("#correct").wait_for(state="hidden")
+    assert page.locator("#result .ts-label, #words mark").count() == 0
+
+
+@pytest.fixture
+def release(pages: Pages) -> Iterator[Path]:
+    """Written, it lets those go on that wait for it."""
+    path = pages.settings.tweetsent_data_dir / "release"
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def test_the_next_text_waits_for_no_words_and_gets_those_of_no_other(
+    page: "Page", pages: Pages, release: Path
+) -> None:
+    ask(page, pages, "ağır ama harika bir gün")
+    words = page.locator("#words")
+    words.get_by_text("Kelimelerin etkisi hesaplanıyor").wait_for()
+    box = page.get_by_label("Metin", exact=True)
+    box.fill("berbat bir gün")
+    box.press("Enter")
+    words.locator("mark", has_text="berbat").wait_for()
+    box.fill("berbat ve ağır bir gün")
+    box.press("Enter")
+    words.get_by_text("Kelimelerin etkisi hesaplanıyor").wait_for()
+    box.fill("enfes bir gün")
+    box.press("Enter")
+    words.locator("mark", has_text="enfes").wait_for()
+    release.touch()
+    box.fill("bugün ağır")
+    box.press("Enter")
+    words.locator("mark", has_text="ağır").wait_for()
+    assert words.locator("mark").all_inner_texts() == ["bugün", "ağır"]
 
 
 def test_html_in_a_text_is_shown_as_text(page: "Page", pages: Pages) -> None:
@@ -154,6 +188,33 @@ def test_a_file_comes_back_labelled(page: "Page", pages: Pages, tmp_path: Path) 
     folder = pages.settings.tweetsent_data_dir / "ui"
     kept = [one for one in folder.rglob("*") if one.is_file() and one.stat().st_size]
     assert [one.name for one in kept] == ["anket-duygu.csv"]
+
+
+def test_a_file_in_work_leaves_no_room_for_another(
+    page: "Page", pages: Pages, tmp_path: Path, release: Path
+) -> None:
+    path = tmp_path / "liste.txt"
+    path.write_text("ağır bir gün\nharika bir gün\n", "utf-8")
+    page.goto(pages.url)
+    page.locator("#file-part").get_by_text("Bir dosyayı etiketle").click()
+    start = page.get_by_role("button", name="Etiketle", exact=True)
+    assert start.is_disabled()
+    choose = page.locator("#file input[type=file]")
+    choose.set_input_files(path)
+    start.click()
+    page.locator("#file-status").get_by_text("Dosya okunuyor").wait_for()
+    choose.wait_for(state="detached")
+    assert start.is_disabled()
+    release.touch()
+    page.get_by_text("😊 Olumlu: 1 (%50)").wait_for()
+    choose.wait_for(state="attached")
+    choose.set_input_files(path)  # what was said of the one before goes
+    page.locator("#download").wait_for(state="hidden")
+    page.get_by_text("😊 Olumlu: 1 (%50)").wait_for(state="hidden")
+    page.locator("#file-status").get_by_text("Sütun").wait_for()
+    page.locator("#file").get_by_label("Temizle").click()
+    page.locator("#file-status p").wait_for(state="hidden")
+    assert start.is_disabled()
 
 
 def test_an_unreadable_file_says_why(page: "Page", pages: Pages, tmp_path: Path) -> None:
