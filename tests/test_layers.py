@@ -63,6 +63,7 @@ TESTED_ELSEWHERE = {
     "tweetsent/records.py": "types only",
     "tweetsent/ui/fragments.py": "test_try_it.py reads them in a browser",
     "tweetsent/ui/login.py": "test_access.py",
+    "tweetsent/ui/server.py": "test_app.py",
     "tweetsent/ui/versions.py": "test_models.py beside it reads them in a browser",
     "tweetsent/ui/texts.py": "the browser shows them in all tests beside it",
 }

@@ -136,7 +136,8 @@ def build(page: Page) -> None:
         (accept_all, on_words(True), [chosen, words]),
         (reject_all, on_words(False), [chosen, words]),
     ):
-        trigger.click(handler, inputs, outputs, api_visibility="private")
+        # One after the other: two at once would know the same decisions, and one would forget.
+        trigger.click(handler, inputs, outputs, api_visibility="private", concurrency_id="review")
     chosen.input(on_choose, chosen, bulk, show_progress="hidden", api_visibility="private")
     gr.on(None, on_load, None, outputs, api_visibility="private")
     gr.on(None, None, js=_SHORTCUTS)

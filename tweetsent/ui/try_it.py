@@ -140,7 +140,7 @@ def build(page: Page) -> None:
     erasing = _build_privacy(page, consent, answers, decided)
 
     def on_erased(last: _Asked) -> dict[Any, Any]:
-        last.prediction_id = 0
+        last.prediction_id, last.to_explain = 0, ""
         return cleared()
 
     erasing.success(on_erased, last, outputs, queue=False, api_visibility="private")

@@ -94,7 +94,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Ite
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
     assert "Traceback" not in pages.log.read_text("utf-8")
-    assert not (settings.tweetsent_data_dir / "ui").exists()
+    assert list((settings.tweetsent_data_dir / "ui").iterdir()) == []
 
 
 def _wait_for(pages: Pages, process: "subprocess.Popen[bytes]") -> None:

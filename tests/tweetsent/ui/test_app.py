@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from tests.bot.tiny import TinyClassifier, open_services, settings_for
 from tweetsent.errors import ConfigError
 from tweetsent.settings import Settings
-from tweetsent.ui.app import check_address, run_ui
+from tweetsent.ui.app import check_address, own_folder, run_ui
 
 PROTECTED = Settings(_env_file=None, tweetsent_ui_password=SecretStr("correct-horse-battery"))
 OPEN = Settings(_env_file=None)
@@ -52,6 +52,20 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, empty_database: Path) -> 
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"can't listen on 127.0.0.1:{port}: Address already"):
             asyncio.run(start(port))
+
+
+def test_processes_share_no_folder_and_remove_those_of_killed_ones(tmp_path: Path) -> None:
+    killed = tmp_path / "ui" / "killed"
+    killed.mkdir(parents=True)
+    (killed / "anket.csv").touch()
+    killed.with_suffix(".lock").touch()
+    with own_folder(tmp_path / "ui") as one:
+        (one / "anket.csv").touch()
+        assert not killed.exists()
+        with own_folder(tmp_path / "ui") as other:
+            assert other != one
+            assert (one / "anket.csv").exists()
+    assert list((tmp_path / "ui").iterdir()) == []
 
 
 def test_an_open_page_keeps_no_process_from_stopping(

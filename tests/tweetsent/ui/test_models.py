@@ -124,7 +124,7 @@ def test_versions_stand_side_by_side_and_the_gate_says_why(
     assert detail.get_by_text("trkcetwit.csv: Makro-F1 düştü (0,90 → 0,80)").is_visible()
     assert detail.get_by_role("img", name="Öğrenme eğrileri").is_visible()
     with models.expect_download() as download:
-        detail.get_by_role("link", name="İndir").first.click()
+        detail.get_by_role("link", name="Grafiği indir").first.click()
     assert download.value.suggested_filename == "embedded-b2-learning-curves.png"
     picture("modeller")
 
