@@ -125,8 +125,8 @@ class _Tab:
     async def on_choose(self, chosen: str | None) -> Update:
         """One version."""
         with telling(self.page):
-            info = await self.page.service.model()
-            return await self._version(info, await self._find(chosen))
+            info, models = await self.page.service.model(), await self._by_name()
+            return await self._version(info, models, models.get(chosen or ""))
 
     async def on_watch(self, chosen: str | None) -> Update:
         """The run that goes on; its end may have changed everything."""
@@ -155,7 +155,7 @@ class _Tab:
     async def on_promote(self, chosen: str | None) -> Update:
         """Whether the version shall serve in the place of the one that does."""
         with telling(self.page):
-            model = await self._find(chosen)
+            model = (await self._by_name()).get(chosen or "")
             obstacle = _obstacle(model) if model else texts.IS_DELETED
             if model is None or obstacle:
                 raise refusal(obstacle)
@@ -232,14 +232,13 @@ class _Tab:
 
     async def _everything(self, chosen: str | None) -> Update:
         info = await self.page.service.model()
-        models = await self.page.service.versions()
-        by_name = {model.version: model for model in models}
-        model = by_name.get(chosen or "", next(iter(models), None))
+        models = await self._by_name()
+        model = models.get(chosen or "", next(iter(models.values()), None))
         return {
             **self._serving(info),
-            self.listed: versions.versions(models),
-            self.chosen: gr.Dropdown([*by_name], value=model.version if model else None),
-            **await self._version(info, model),
+            self.listed: versions.versions([*models.values()]),
+            self.chosen: gr.Dropdown([*models], value=model.version if model else None),
+            **await self._version(info, models, model),
             **await self._run(),
         }
 
@@ -249,7 +248,9 @@ class _Tab:
             self.loading: gr.Timer(active=versions.is_loading(info)),
         }
 
-    async def _version(self, info: ModelInfo, model: ModelVersion | None) -> Update:
+    async def _version(
+        self, info: ModelInfo, models: dict[str, ModelVersion], model: ModelVersion | None
+    ) -> Update:
         """One version, and what can be done with it."""
         if model is None:
             off = gr.Button(interactive=False)
@@ -258,7 +259,7 @@ class _Tab:
         obstacle = _obstacle(model)
         why_not = [obstacle, "" if goes_back else bot_texts.models.ROLL_BACK_NOWHERE]
         shown = [
-            versions.comparison(info.serving.model if info.serving else None, model),
+            versions.comparison(models.get(_beside(info, model)), model),
             versions.gate(await self.page.retraining.that_made(model.version)),
             versions.life(model, await self.page.service.activations(model.version)),
             versions.pictures(model, await self.page.service.pictures(model.version)),
@@ -270,9 +271,9 @@ class _Tab:
             self.detail: "".join(shown),
         }
 
-    async def _find(self, version: str | None) -> ModelVersion | None:
-        models = await self.page.service.versions()
-        return next((model for model in models if model.version == version), None)
+    async def _by_name(self) -> dict[str, ModelVersion]:
+        """All versions, the newest first."""
+        return {model.version: model for model in await self.page.service.versions()}
 
     async def _run(self) -> Update:
         recent = await self.page.retraining.recent(_RUNS_LISTED)
@@ -286,6 +287,14 @@ class _Tab:
             self.watch: gr.Timer(active=is_running),
             self.runs: versions.runs(recent),
         }
+
+
+def _beside(info: ModelInfo, model: ModelVersion) -> str:
+    """The version that another is compared with: what serves, or for that one what did before."""
+    if info.serving is None:
+        return info.version
+    serves = info.serving.model.version
+    return (info.serving.previous or serves) if serves == model.version else serves
 
 
 def _obstacle(model: ModelVersion) -> str:

@@ -67,30 +67,30 @@ def versions(models: Sequence[ModelVersion]) -> str:
     return fragments.table(texts.VERSIONS, head, rows, active[0] if active else None)
 
 
-def comparison(current: ModelVersion | None, model: ModelVersion) -> str:
-    """Every measure of a version, beside those of the one that serves; a table for each file."""
+def comparison(beside: ModelVersion | None, model: ModelVersion) -> str:
+    """Every measure of a version, beside those of another one; a table for each file."""
     own = _measures(model)
-    others = _measures(current) if current and current.version != model.version else {}
+    others = _measures(beside) if beside and beside.version != model.version else {}
     if not own:
         return fragments.note(texts.NOT_MEASURED)
     tables = []
     for file, measures in own.items():
-        title, beside = texts.comparison(file), others.get(file)
-        if current is None or beside is None:
+        title, other = texts.comparison(file), others.get(file)
+        if beside is None or other is None:
             rows = [[name, texts.score(value)] for name, value in measures.items()]
             tables.append(fragments.table(title, [texts.MEASURED, model.version], rows))
             continue
         rows = [
             [
                 name,
-                texts.score(beside[name]),
+                texts.score(other[name]),
                 texts.score(value),
-                texts.score(value - beside[name], signed=True),
+                texts.score(value - other[name], signed=True),
             ]
             for name, value in measures.items()
-            if name in beside
+            if name in other
         ]
-        head = [texts.MEASURED, current.version, model.version, texts.DIFFERENCE]
+        head = [texts.MEASURED, beside.version, model.version, texts.DIFFERENCE]
         tables.append(fragments.table(title, head, rows))
     return "".join(tables)
 

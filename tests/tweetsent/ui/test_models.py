@@ -153,6 +153,8 @@ def test_a_version_is_promoted_and_taken_back_after_a_confirmation(
     assert active(registry) == "embedded-b2"
     assert registry.history("embedded-b2")[0].by is ActivatedBy.ADMIN
     models.locator("#serving").get_by_text("bir yönetici etkinleştirdi").wait_for()
+    head = models.locator("#version-detail thead tr").first.inner_text().split("\t")
+    assert head[1:] == ["embedded-a1", "embedded-b2", "Fark"]  # beside what served before
     assert models.locator("#promote").is_disabled()
     assert models.locator("#why-not").inner_text() == "Bu sürüm zaten etkin."
     loading = models.locator("#serving").get_by_text("Etkin sürüm henüz yüklenmedi")
