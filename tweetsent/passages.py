@@ -136,7 +136,7 @@ def _with_words(pieces: list[str]) -> list[str]:
     parts: list[str] = []
     for piece in pieces:
         if parts and not (has_words(piece) and has_words(parts[-1])):
-            parts[-1] = f"{parts[-1]} {piece}"
+            parts[-1] = f"{parts[-1]} {piece}".strip()  # a list's line may be nothing but its mark
         else:
             parts.append(piece)
     return parts

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tweetsent.labels import Scores
@@ -128,6 +128,7 @@ def test_nothing_takes_long(text: str) -> None:
         split(text)
 
 
+@example("1.\na\n-a")
 @given(st.lists(st.text('aç.!? \n-1)\t😍"', max_size=60), max_size=40).map(" çok ".join))
 def test_no_word_is_lost_or_made_up(text: str) -> None:
     passages = split(text)

@@ -90,21 +90,6 @@ def test_the_queue_is_worked_off_and_words_are_taken_back(
 
 
 @pytest.mark.usefixtures("waiting")
-def test_a_decision_that_follows_at_once_forgets_none(owner: "Page", database: Engine) -> None:
-    owner.get_by_role("tab", name="İnceleme").click()
-    item = owner.locator("#review-item")
-    item.get_by_text(f"“{EVIL}”").wait_for()
-    owner.keyboard.press("k")
-    owner.keyboard.press("r")
-    item.get_by_text(f"“{SAID[1]}”").wait_for()
-    assert states(database) == ["accepted", "rejected", "pending", "pending"]
-    for text in (SAID[0], EVIL):
-        owner.keyboard.press("g")
-        item.get_by_text(f"“{text}”").wait_for()
-    assert states(database) == ["pending"] * 4
-
-
-@pytest.mark.usefixtures("waiting")
 def test_what_was_decided_before_an_error_is_taken_back_too(
     owner: "Page", database: Engine
 ) -> None:
