@@ -117,7 +117,7 @@ def database(pages: Pages) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
     # Tests run in several processes, of which one installs it.
     with FileLock(Path(tempfile.gettempdir()) / "tweetsent-chromium.lock"):
