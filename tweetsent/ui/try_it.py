@@ -100,9 +100,13 @@ def build(page: Page) -> None:
     async def on_answered(last: _Asked) -> Any:
         return await _explained(page, last)
 
+    def forget(last: _Asked) -> dict[Any, Any]:
+        last.prediction_id, last.to_explain = 0, ""
+        return cleared()
+
     # First what was said of another text goes, so that nobody corrects the wrong one.
     asking = gr.on(
-        [ask.click, text.submit], cleared, None, outputs, queue=False, api_visibility="private"
+        [ask.click, text.submit], forget, last, outputs, queue=False, api_visibility="private"
     ).then(on_ask, [text, last], outputs, api_visibility="private", trigger_mode="multiple")
     # Of its own, so that the next text needn't wait for it.
     explaining = asking.success(
@@ -138,12 +142,7 @@ def build(page: Page) -> None:
         )
     _build_file(page)
     erasing = _build_privacy(page, consent, answers, decided)
-
-    def on_erased(last: _Asked) -> dict[Any, Any]:
-        last.prediction_id, last.to_explain = 0, ""
-        return cleared()
-
-    erasing.success(on_erased, last, outputs, queue=False, api_visibility="private")
+    erasing.success(forget, last, outputs, queue=False, api_visibility="private")
 
 
 def _build_file(page: Page) -> None:
