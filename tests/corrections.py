@@ -23,11 +23,23 @@ def save_corrections(
     """
     store.set_consent(user, True)
     for number, text in enumerate(texts, first):
-        made = store.save_prediction(
-            Incoming(user, user, number, text),
-            scores,
-            model_version="m",
-            prompt_version="p",
-            latency_ms=1.0,
-        )
-        store.correct(user, made.id, Label.NEGATIVE)
+        correct(store, user, number, text, Label.NEGATIVE, scores)
+
+
+def correct(
+    store: Store,
+    user: int,
+    message: int,
+    text: str,
+    label: Label,
+    scores: Scores = TAKEN_FOR_POSITIVE,
+) -> None:
+    """One message of a user, who calls it otherwise than the model."""
+    made = store.save_prediction(
+        Incoming(user, user, message, text),
+        scores,
+        model_version="m",
+        prompt_version="p",
+        latency_ms=1.0,
+    )
+    store.correct(user, made.id, label)

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.corrections import correct
 from training.data import Example
 from training.export import export_snapshot, merge, read_base
 from training.snapshot import Row, read_snapshot, write_snapshot
 from tweetsent.database import create_engine_for, upgrade
 from tweetsent.errors import DataError
-from tweetsent.labels import LABELS, Label, Scores
+from tweetsent.labels import LABELS, Label
 from tweetsent.policy import Policy
 from tweetsent.pseudonyms import Pseudonymiser
-from tweetsent.records import Incoming, TrainingCorrection
+from tweetsent.records import TrainingCorrection
 from tweetsent.store import Store
 
 NEG, NEU, POS = LABELS
@@ -102,18 +103,6 @@ def base_data(tmp_path: Path) -> Path:
     path = tmp_path / "base.csv"
     path.write_text(BASE, encoding="utf-8")
     return path
-
-
-def correct(store: Store, user: int, message: int, text: str, label: Label) -> None:
-    scores = Scores(0.2, 0.2, 0.6)
-    prediction = store.save_prediction(
-        Incoming(user, user, message, text),
-        scores,
-        model_version="m",
-        prompt_version="p",
-        latency_ms=1.0,
-    )
-    store.correct(user, prediction.id, label)
 
 
 def test_an_export_holds_the_base_and_what_consent_allows(

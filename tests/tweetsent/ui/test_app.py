@@ -7,12 +7,14 @@ import socket
 from pathlib import Path
 
 import pytest
+import uvicorn
 from pydantic import SecretStr
 
 from tests.bot.tiny import TinyClassifier, open_services, settings_for
-from tweetsent.errors import ConfigError
+from tweetsent.errors import ConfigError, TweetsentError
 from tweetsent.settings import Settings
 from tweetsent.ui.app import check_address, own_folder, run_ui
+from tweetsent.ui.server import Server
 
 PROTECTED = Settings(_env_file=None, tweetsent_ui_password=SecretStr("correct-horse-battery"))
 OPEN = Settings(_env_file=None)
@@ -66,6 +68,18 @@ def test_processes_share_no_folder_and_remove_those_of_killed_ones(tmp_path: Pat
             assert other != one
             assert (one / "anket.csv").exists()
     assert list((tmp_path / "ui").iterdir()) == []
+
+
+def test_pages_that_cannot_start_are_an_error() -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("no application")
+
+    server = Server(uvicorn.Config(broken, lifespan="on", log_config=None))
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pytest.raises(TweetsentError, match="the pages can't start"),
+    ):
+        asyncio.run(server.serve([listener]))
 
 
 def test_an_open_page_keeps_no_process_from_stopping(
