@@ -11,7 +11,7 @@ after the other, so memory and time to be ready are its own too. Tokenising is c
 - alone: median of single messages, on a GPU of those of about 48 tokens
 - of 32: median of batches of 32 messages
 - a second: messages in bulk, over all texts (over the first ones where that would take minutes)
-- memory: resident of the process on a CPU, the weights' on a GPU
+- memory: resident of the process on a CPU, what it allocates on a GPU
 - agree: share of labels that are those of `reference`: the adapter beside the weights as they were
   trained on, in padded batches of plain transformers, on a CPU in fp32
 
