@@ -7,6 +7,7 @@ behind the guard's login.
 import asyncio
 import importlib.util
 import ipaddress
+import json
 import logging
 import os
 import shutil
@@ -37,10 +38,10 @@ _MOST_WAITING = 64
 """How many requests of all browsers may wait."""
 _STOP_SECONDS = 3
 _MINUTE = 60.0
+_MEGABYTE = 1_000_000
 _UPLOADS_LOOKED_AT_SECONDS, _UPLOADS_KEPT_SECONDS = 60, 600
 _NO_DOCS: dict[str, Any] = {"docs_url": None, "redoc_url": None, "openapi_url": None}
-_HEAD = """<meta name="viewport" content="width=device-width, initial-scale=1">
-<script>document.documentElement.lang = "tr"</script>"""
+_STYLE, _SCRIPT = (Path(__file__).with_name(f"page.{kind}") for kind in ("css", "js"))
 
 log = logging.getLogger(__name__)
 
@@ -198,8 +199,12 @@ def _blocks(title: str, links: str) -> Iterator["gr.Blocks"]:
 def _mount(app: Any, blocks: "gr.Blocks", path: str, page: "Page") -> None:
     import gradio as gr
 
-    from tweetsent.ui.fragments import CSS
+    from tweetsent.ui import texts
 
+    megabytes = page.settings.tweetsent_file_mb
+    in_script = {"mostBytes": megabytes * _MEGABYTE, "tooLarge": texts.too_large(megabytes)}
+    head = f"""<meta name="viewport" content="width=device-width, initial-scale=1">
+<script>const tweetsent = {json.dumps(in_script)};\n{_SCRIPT.read_text(encoding="utf-8")}</script>"""
     theme = gr.themes.Default(
         primary_hue="blue",
         font=["system-ui", "sans-serif"],  # those of the machine: nothing is fetched
@@ -213,15 +218,20 @@ def _mount(app: Any, blocks: "gr.Blocks", path: str, page: "Page") -> None:
         footer_links=[],
         run_history=False,  # texts would stay in the browser
         show_error=False,
-        max_file_size=page.settings.tweetsent_file_mb * 1_000_000,
+        max_file_size=megabytes * _MEGABYTE,
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
         mcp_server=False,
         app_kwargs=dict(_NO_DOCS),
         theme=theme,
-        css=CSS,
-        head=_HEAD,
+        css_paths=_STYLE,
+        css="".join(
+            f'.toast-title.{kind}::before {{ content: "{title}" }}'
+            for kind, title in texts.TOASTS.items()
+        ),
+        head=head,
+        i18n=gr.I18n(tr=texts.OF_GRADIO),
     )
 
 

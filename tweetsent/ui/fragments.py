@@ -9,68 +9,6 @@ from tweetsent.labels import LABELS, Label, Scores
 from tweetsent.occlusion import Effect
 from tweetsent.ui import texts
 
-CSS = """
-.gradio-container { width: 100%; max-width: 60rem !important; margin: 0 auto !important }
-.gradio-container .main { padding: 1rem !important }
-.gradio-container .column { --layout-gap: .6rem }
-.gradio-container * { letter-spacing: normal }
-footer { display: none !important }
-[data-testid="status-tracker"]:has(> .error) { display: none } /* the toast says what is wrong */
-.ts-label { font-size: 1.6rem; font-weight: 650; margin: .2rem 0 .6rem }
-.ts-bars { display: grid; grid-template-columns: max-content 1fr 3.2rem; gap: .45rem .8rem;
-  align-items: center }
-.ts-track { height: .85rem; border-radius: .5rem; background: var(--background-fill-secondary);
-  border: 1px solid var(--border-color-primary); overflow: hidden }
-.ts-fill { height: 100%; min-width: 2px }
-.ts-negative { background: #d9822b } .ts-neutral { background: #9a9a9a }
-.ts-positive { background: #2f6fb0 }
-.ts-note { color: var(--body-text-color); opacity: .75; font-size: .9rem; margin: .6rem 0 0 }
-.ts-words { font-size: 1.15rem; line-height: 2.1; overflow-wrap: anywhere; margin: .3rem 0 }
-.ts-words mark { color: inherit; border-radius: .3rem; padding: .12rem .22rem;
-  background: rgb(47 111 176 / var(--ts)) }
-.ts-words mark.ts-against { background: rgb(217 130 43 / var(--ts));
-  border-bottom: 2px dotted #d9822b }
-.dark .ts-words mark { background: rgb(58 122 196 / calc(1.2 * var(--ts))) }
-.dark .ts-words mark.ts-against { background: rgb(186 93 10 / calc(1.2 * var(--ts))) }
-.ts-list { padding: 0; margin: .6rem 0; list-style: none } .ts-list li { margin: .25rem 0;
-  overflow-wrap: anywhere }
-.ts-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr));
-  gap: 1rem }
-.ts-figure { margin: 0; max-width: 32rem; border: 1px solid var(--border-color-primary);
-  border-radius: .6rem; padding: .5rem; background: #fff }
-.ts-figure img { width: 100%; height: auto; display: block }
-.ts-figure a { display: inline-block; color: #1d4f86; font-size: .9rem; padding: .3rem }
-.ts-top { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem;
-  flex-wrap: wrap } .ts-top h1 { margin: 0; font-size: 1.35rem }
-.ts-top nav { display: flex; gap: 1rem; flex-wrap: wrap }
-.ts-top form { margin: 0 } .ts-top button { all: unset; text-decoration: underline;
-  cursor: pointer } .ts-top button:focus-visible { outline: 2px solid }
-.ts-numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr));
-  gap: .6rem; margin: .4rem 0 } .ts-numbers div { border: 1px solid var(--border-color-primary);
-  border-radius: .6rem; padding: .5rem .7rem } .ts-numbers dt { font-size: .85rem;
-  opacity: .75 } .ts-numbers dd { margin: 0; font-size: 1.25rem;
-  font-weight: 600; overflow-wrap: anywhere }
-.ts-scroll { overflow-x: auto; margin: .6rem 0 } .ts-scroll:focus-visible { outline: 2px solid }
-.ts-scroll table { border-collapse: collapse; width: 100%; font-size: .92rem }
-.ts-scroll table, .ts-scroll tr, .ts-scroll th, .ts-scroll td { border: 0 !important }
-.ts-scroll th, .ts-scroll td { padding: .4rem .6rem; text-align: left; vertical-align: top;
-  box-shadow: inset 0 -1px var(--border-color-primary); white-space: nowrap }
-.ts-scroll td.ts-wide { min-width: 13rem; white-space: normal; overflow-wrap: anywhere }
-.ts-scroll tr.ts-marked { background: var(--background-fill-secondary); font-weight: 600 }
-@media (max-width: 30rem) { .ts-scroll table { font-size: .82rem }
-  .ts-scroll th, .ts-scroll td { padding: .35rem .45rem } }
-.ts-steps { list-style: none; padding: 0; margin: .6rem 0 } .ts-steps li { margin: .3rem 0 }
-.ts-steps [aria-current] { font-weight: 600 } .ts-steps progress { width: 100%; max-width: 24rem;
-  display: block; margin-top: .3rem; accent-color: #2f6fb0 }
-.ts-question { position: fixed; inset: auto 0 0 0; z-index: 1000; padding: 1rem; max-width: 60rem;
-  margin: 0 auto; border-radius: .6rem .6rem 0 0; background: var(--background-fill-primary);
-  border: 1px solid var(--border-color-primary); box-shadow: 0 0 1.5rem rgb(0 0 0 / .35) }
-"""
-# Gradio titles its toasts "Error" or "Warning", whatever it is told.
-CSS += ".toast-title { font-size: 0 !important } .toast-title::before { font-size: 1rem }"
-CSS += "".join(
-    f'.toast-title.{kind}::before {{ content: "{title}" }}' for kind, title in texts.TOASTS.items()
-)
 STRONGEST = 0.75
 """How opaque the colour of a word is that decides alone; more would make it hard to read."""
 _WIDE_CHARACTERS = 28

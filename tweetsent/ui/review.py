@@ -13,15 +13,6 @@ from tweetsent.ui.page import Page, refusal, telling
 
 _MOST_LISTED = 100
 _LONGEST_LISTED = 160
-_KEYS = {"k": "review-accept", "r": "review-reject", "a": "review-skip", "g": "review-undo"}
-_SHORTCUTS = f"""() => document.addEventListener("keydown", event => {{
-  const id = {_KEYS}[event.key.toLowerCase()];
-  if (!id || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-  const button = document.getElementById(id);
-  if (button && button.offsetParent) button.click();
-}})"""
-
 Words = list[list[ReviewItem]]
 """What the owner decided since the page was opened; each entry is one click, the last one last."""
 
@@ -30,6 +21,8 @@ def build(page: Page) -> None:
     """Adds what is on the tab to the open `gr.Blocks`."""
     current: gr.State = gr.State(None)
     words: gr.State = gr.State([])
+    # What the browser shows comes back with a click, which may be older than the state.
+    seen = gr.Number(visible="hidden", elem_id="review-number")
     shown = gr.HTML(elem_id="review-item")
     with gr.Row():
         accept, reject, skip, undo = (
@@ -47,13 +40,16 @@ def build(page: Page) -> None:
         chosen = gr.CheckboxGroup([], label=texts.WAITING_ONES, elem_id="bulk-items")
         with gr.Row():
             accept_all, reject_all = bulk = [
-                gr.Button(text, elem_id=f"bulk-{word}", min_width=120, interactive=False)
-                for text, word in ((texts.BULK_ACCEPT, "accept"), (texts.BULK_REJECT, "reject"))
+                gr.Button(elem_id=f"bulk-{word}", min_width=120, interactive=False)
+                for word in ("accept", "reject")
             ]
-    outputs = [current, words, shown, accept, reject, skip, undo, said, chosen, *bulk]
+    outputs = [current, words, seen, shown, accept, reject, skip, undo, said, chosen, *bulk]
 
     def on_choose(numbers: list[int]) -> dict[Any, Any]:
-        return {button: gr.Button(interactive=bool(numbers)) for button in bulk}
+        return {
+            button: gr.Button(texts.bulk(accepted, len(numbers)), interactive=bool(numbers))
+            for accepted, button in ((True, accept_all), (False, reject_all))
+        }
 
     def undoable(done: Words) -> dict[Any, Any]:
         return {words: done, undo: gr.Button(interactive=bool(done))}
@@ -68,6 +64,7 @@ def build(page: Page) -> None:
             **undoable(done),
             **on_choose([]),
             current: item,
+            seen: item.correction_id if item else None,
             shown: fragments.lines([line for line in text.splitlines() if line]),
             accept: gr.Button(interactive=item is not None),
             reject: gr.Button(interactive=item is not None),
@@ -83,11 +80,14 @@ def build(page: Page) -> None:
             return await queue(0, "", [])
 
     def on_word(accepted: bool) -> Any:
-        async def handler(item: ReviewItem | None, done: Words) -> dict[Any, Any]:
+        async def handler(
+            item: ReviewItem | None, number: int | None, done: Words
+        ) -> dict[Any, Any]:
             with telling(page):
                 if item is None:  # the button is off: a late or forged event
                     return await queue(0, "", done)
-                number = item.correction_id
+                if number != item.correction_id:  # two clicks at once: the second one's is gone
+                    return {said: fragments.paragraph(texts.NOT_SEEN)}
                 if not await page.service.review(OWNER_ID, number, accept=accepted):
                     return await queue(number, bot_texts.review.TOO_LATE, done)
                 message = texts.ACCEPTED if accepted else texts.REJECTED
@@ -129,18 +129,31 @@ def build(page: Page) -> None:
         return handler
 
     for trigger, handler, inputs in (
-        (accept, on_word(True), [current, words]),
-        (reject, on_word(False), [current, words]),
+        (accept, on_word(True), [current, seen, words]),
+        (reject, on_word(False), [current, seen, words]),
         (skip, on_skip, [current, words]),
         (undo, on_undo, [words]),
         (accept_all, on_words(True), [chosen, words]),
         (reject_all, on_words(False), [chosen, words]),
     ):
         # One after the other: two at once would know the same decisions, and one would forget.
-        trigger.click(handler, inputs, outputs, api_visibility="private", concurrency_id="review")
-    chosen.input(on_choose, chosen, bulk, show_progress="hidden", api_visibility="private")
+        trigger.click(
+            handler,
+            inputs,
+            outputs,
+            api_visibility="private",
+            concurrency_id="review",
+            concurrency_limit=1,
+        )
+    chosen.input(
+        on_choose,
+        chosen,
+        bulk,
+        show_progress="hidden",
+        api_visibility="private",
+        trigger_mode="always_last",
+    )
     gr.on(None, on_load, None, outputs, api_visibility="private")
-    gr.on(None, None, js=_SHORTCUTS)
 
 
 def _shown(item: ReviewItem | None, left: int, waiting: int) -> str:

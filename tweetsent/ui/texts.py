@@ -8,6 +8,12 @@ from tweetsent.records import ModelState, RunState
 TITLE = "tweetsent: Türkçe mesajların duygusu"
 TOASTS = {"error": "Olmadı", "warning": "Olmadı", "info": "Tamam"}
 """The titles of what is told in a corner, by its kind."""
+OF_GRADIO = {
+    "common.complete": "Tamamlandı",
+    "common.progress": "İlerleme",
+    "status.queue_position": "Sıradaki yeri: {position} / {size}",
+}
+"""What Gradio says itself, has no Turkish for, and reads to those who can't see the page."""
 DOWNLOAD = "⬇️ Grafiği indir"
 
 # Login
@@ -99,11 +105,10 @@ UNDO = "↩️ Geri al (G)"
 REVIEW_KEYS = "Klavyeden de olur: K kabul, R ret, A atla, G geri al."
 BULK = "Toplu karar"
 WAITING_ONES = "Bekleyen düzeltmeler (en çok 100'ü)"
-BULK_ACCEPT = "✅ Seçilenleri kabul et"
-BULK_REJECT = "❌ Seçilenleri reddet"
 ACCEPTED = "Kabul ettim."
 REJECTED = "Reddettim."
 SKIPPED = "Atladım."
+NOT_SEEN = "Sen bastığında bu düzeltme henüz görünmüyordu; kararını şimdi ver."
 
 
 def skipped(number: int) -> str:
@@ -209,6 +214,11 @@ def too_long(most: int) -> str:
     return f"Metin çok uzun; en çok {count(most)} karakter okurum. Daha uzununu dosyayla gönder."
 
 
+def too_large(megabytes: int) -> str:
+    """A file is larger than any that is read."""
+    return f"Dosya çok büyük; en çok {megabytes} MB okurum."
+
+
 def too_fast(rate: int) -> str:
     """To an address from which more is asked than the limit a minute."""
     return f"Sana yetişemiyorum 😅 Dakikada en çok {rate} kez sorabilirsin. Birazdan yeniden dene."
@@ -236,6 +246,12 @@ def word_effect(change: float) -> str:
     """What a word did, in points of a hundred."""
     points = f"{abs(100 * change):.0f}"
     return f"{'+' if change >= 0 else '−'}{points} puan"
+
+
+def bulk(accepted: bool, chosen: int) -> str:
+    """The name of a button that decides on several corrections."""
+    said = "✅ Seçilenleri kabul et" if accepted else "❌ Seçilenleri reddet"
+    return f"{said} ({count(chosen)})" if chosen else said
 
 
 def decided(accepted: bool, done: int, late: int) -> str:

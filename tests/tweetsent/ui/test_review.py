@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SAID = "Fena değil ama pahalı", "Kargo üç günde anca geldi", "Bir daha mı, asla"
+_KEYS_AT_ONCE = """keys => keys.forEach(key => document.body.dispatchEvent(
+    new KeyboardEvent("keydown", { key, bubbles: true })))"""
 EVIL = "<b>kalın</b><script>alert(1)</script>"
 
 
@@ -68,7 +70,7 @@ def test_the_queue_is_worked_off_and_words_are_taken_back(
     for text in (SAID[0], SAID[2]):
         page.get_by_label(f"“{text}”").check()
     picture("inceleme")
-    page.locator("#bulk-reject").click()
+    page.get_by_role("button", name="❌ Seçilenleri reddet (2)").click()
     said.get_by_text("2 düzeltmeyi reddettim.").wait_for()
     assert states(database) == ["accepted", "rejected", "pending", "rejected"]
     page.locator("#review-undo").click()
@@ -87,6 +89,13 @@ def test_the_queue_is_worked_off_and_words_are_taken_back(
     item.get_by_text(f"“{EVIL}”").wait_for()
     assert states(database) == ["pending"] * 4
     assert page.locator("#review-undo").is_disabled()
+
+    page.evaluate(_KEYS_AT_ONCE, ["k", "r"])
+    said.get_by_text("henüz görünmüyordu").wait_for()
+    item.get_by_text(f"“{SAID[0]}”").wait_for()
+    assert states(database) == ["accepted", "pending", "pending", "pending"]
+    page.keyboard.press("g")
+    item.get_by_text(f"“{EVIL}”").wait_for()
 
 
 @pytest.mark.usefixtures("waiting")
