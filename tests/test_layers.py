@@ -61,6 +61,7 @@ TESTED_ELSEWHERE = {
     "tweetsent/errors.py": "names only; each is raised in the tests of its module",
     "tweetsent/quiet.py": "test_processes.py: nothing but the results on stdout",
     "tweetsent/records.py": "types only",
+    "tweetsent/ui/files.py": "test_try_it.py labels files in a browser",
     "tweetsent/ui/fragments.py": "test_try_it.py reads them in a browser",
     "tweetsent/ui/login.py": "test_access.py",
     "tweetsent/ui/server.py": "test_app.py",

@@ -203,8 +203,7 @@ def _mount(app: Any, blocks: "gr.Blocks", path: str, page: "Page") -> None:
 
     megabytes = page.settings.tweetsent_file_mb
     in_script = {"mostBytes": megabytes * _MEGABYTE, "tooLarge": texts.too_large(megabytes)}
-    head = f"""<meta name="viewport" content="width=device-width, initial-scale=1">
-<script>const tweetsent = {json.dumps(in_script)};\n{_SCRIPT.read_text(encoding="utf-8")}</script>"""
+    script = f"const tweetsent = {json.dumps(in_script)};\n{_SCRIPT.read_text(encoding='utf-8')}"
     theme = gr.themes.Default(
         primary_hue="blue",
         font=["system-ui", "sans-serif"],  # those of the machine: nothing is fetched
@@ -230,7 +229,7 @@ def _mount(app: Any, blocks: "gr.Blocks", path: str, page: "Page") -> None:
             f'.toast-title.{kind}::before {{ content: "{title}" }}'
             for kind, title in texts.TOASTS.items()
         ),
-        head=head,
+        head=f'<meta name="viewport" content="width=device-width"><script>{script}</script>',
         i18n=gr.I18n(tr=texts.OF_GRADIO),
     )
 
