@@ -149,6 +149,8 @@ class RunState(StrEnum):
     PROMOTED = "promoted"
     REFUSED = "refused"
     FAILED = "failed"
+    STOPPED = "stopped"
+    """On an admin's word."""
 
 
 class RunStep(StrEnum):
@@ -419,6 +421,8 @@ class Activation:
     """UTC."""
     by: ActivatedBy
     reason: str
+    is_rollback: bool
+    """Whether it undid another one."""
 
 
 @dataclass(frozen=True, slots=True)

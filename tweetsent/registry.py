@@ -91,7 +91,7 @@ class Registry:
                 .where(ActivationRow.version == version)
                 .order_by(ActivationRow.id.desc())
             )
-            return [_activation(row) for row in rows]
+            return [_activation(session, row) for row in rows.all()]
 
     def active(self) -> ModelVersion | None:
         """The version that serves; None means the adapter that the settings name."""
@@ -113,7 +113,7 @@ class Registry:
                 return None
             return Serving(
                 model=_model(row),
-                activation=_activation(last),
+                activation=_activation(session, last),
                 previous=_previous_version(session, last),
                 versions=session.scalar(select(func.count()).select_from(ModelRow)) or 0,
             )
@@ -393,5 +393,13 @@ def _model(row: ModelRow) -> ModelVersion:
     return ModelVersion(**{field.name: getattr(row, field.name) for field in fields(ModelVersion)})
 
 
-def _activation(row: ActivationRow) -> Activation:
-    return Activation(id=row.id, version=row.version, at=row.at, by=row.by, reason=row.reason)
+def _activation(session: Session, row: ActivationRow) -> Activation:
+    before = session.scalar(select(func.max(ActivationRow.id)).where(ActivationRow.id < row.id))
+    return Activation(
+        id=row.id,
+        version=row.version,
+        at=row.at,
+        by=row.by,
+        reason=row.reason,
+        is_rollback=row.previous_id != before,
+    )

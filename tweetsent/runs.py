@@ -149,7 +149,7 @@ class Runs:
             row = session.get(RunRow, run_id, with_for_update=True)
             if row is None or row.state is not RunState.RUNNING:
                 return False
-            _fail(row, f"stopped by an admin during {row.step}")
+            row.state, row.finished_at = RunState.STOPPED, utc_now()
             return True
 
     def list(self, count: int = 20) -> Sequence[Run]:

@@ -1,6 +1,6 @@
 """How the bot is, for admins."""
 
-from bot.texts.wording import count
+from bot.texts.wording import count, duration
 from tweetsent.health import Health
 from tweetsent.records import Run, RunState
 from tweetsent.telemetry import Latency
@@ -10,8 +10,8 @@ _RUNS = {
     RunState.PROMOTED: "yeni model devrede",
     RunState.REFUSED: "yeni model devreye alınmadı",
     RunState.FAILED: "yarıda kaldı",
+    RunState.STOPPED: "bir yönetici durdurdu",
 }
-_UNITS = ((86_400, "gün"), (3_600, "sa"), (60, "dk"))
 
 
 def health(state: Health) -> str:
@@ -27,12 +27,12 @@ def health(state: Health) -> str:
         f"⚡ Değerlendirme, son bir saat: {_latency(state.classification)}",
     ]
     if state.contact_age_seconds is not None:
-        lines.append(f"📡 Telegram'dan son haber: {_duration(state.contact_age_seconds)} önce")
+        lines.append(f"📡 Telegram'dan son haber: {duration(state.contact_age_seconds)} önce")
     return "\n".join(
         [
             *lines,
             f"🎓 Son eğitim: {_run(state.last_run) if state.database else 'okunamadı'}",
-            f"⏱ Kesintisiz çalışma: {_duration(state.uptime_seconds)}",
+            f"⏱ Kesintisiz çalışma: {duration(state.uptime_seconds)}",
         ]
     )
 
@@ -47,14 +47,3 @@ def _run(run: Run | None) -> str:
     if run is None:
         return "henüz yok"
     return f"#{run.id}, {run.started_at:%d.%m.%Y %H:%M} (UTC), {_RUNS[run.state]}"
-
-
-def _duration(seconds: float) -> str:
-    """In the two largest units, or in seconds below a minute."""
-    left = int(seconds)
-    parts: list[str] = []
-    for length, unit in _UNITS:
-        if left >= length or parts:
-            parts.append(f"{left // length} {unit}")
-        left %= length
-    return " ".join(parts[:2]) or f"{left} sn"

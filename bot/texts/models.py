@@ -1,12 +1,16 @@
 """Which version of the model answers, and going back to the one before."""
 
 from bot.texts.wording import count, decimal
-from tweetsent.records import ActivatedBy, FaultKind, ModelFault, ModelInfo
+from tweetsent.records import ActivatedBy, Activation, FaultKind, ModelFault, ModelInfo
 
-ACTIVATED_BY = {
+_ACTIVATED_BY = {
     ActivatedBy.GATE: "yeniden eğitimde daha iyi çıktı",
     ActivatedBy.ADMIN: "bir yönetici etkinleştirdi",
     ActivatedBy.CLI: "komut satırından etkinleştirildi",
+}
+_ROLLED_BACK_BY = {
+    ActivatedBy.ADMIN: "bir yönetici geri döndü",
+    ActivatedBy.CLI: "komut satırından geri dönüldü",
 }
 ROLL_BACK_YES = "✅ Evet, dön"
 ROLL_BACK_NO = "Hayır"
@@ -21,6 +25,12 @@ ROLL_BACK_DAMAGED = (
 )
 
 
+def activated_by(activation: Activation) -> str:
+    """How a version came to serve."""
+    ways = _ROLLED_BACK_BY if activation.is_rollback else _ACTIVATED_BY
+    return ways[activation.by]
+
+
 def model(info: ModelInfo) -> str:
     """Which version answers, since when and by whom, for admins."""
     lines = [f"🤖 Model: {info.version}"]
@@ -30,9 +40,10 @@ def model(info: ModelInfo) -> str:
         return "\n".join([*lines, "Kurulumla gelen model; henüz başka bir sürüm etkinleşmedi."])
     serving = info.serving
     if serving.model.version != info.version:
-        lines.append(f"⏳ Etkin sürüm henüz yüklenmedi: {serving.model.version}")
+        why = f"⚠️ {info.fault}" if info.fault else "⏳ henüz yüklenmedi"
+        lines.append(f"Etkin sürüm: {serving.model.version} ({why})")
     began = serving.activation
-    lines.append(f"📅 {began.at:%d.%m.%Y %H:%M} (UTC) · {ACTIVATED_BY[began.by]}")
+    lines.append(f"📅 {began.at:%d.%m.%Y %H:%M} (UTC) · {activated_by(began)}")
     if began.reason:
         lines.append(f"📝 {began.reason}")
     for file, score in serving.model.macro_f1.items():

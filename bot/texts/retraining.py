@@ -23,6 +23,7 @@ ENDS = {
     RunState.PROMOTED: "✅ Bitti: yeni model devrede.",
     RunState.REFUSED: "🟡 Bitti: yeni model devreye alınmadı.",
     RunState.FAILED: "⚠️ Yarıda kaldı; şimdiki model çalışmaya devam ediyor.",
+    RunState.STOPPED: "⏹ Bir yönetici durdurdu; şimdiki model çalışmaya devam ediyor.",
 }
 _TRIGGERS = {
     Trigger.SCHEDULE: "zamanlamayla başladı",
@@ -86,8 +87,9 @@ def report(run: Run) -> str:
     if run.model_version:
         lines.append(f"🤖 {run.model_version}")
     lines.append(" · ".join(facts(run)))
-    if run.state is RunState.FAILED:
-        lines += ["", f"Kaldığı adım: {_STEP_NAMES[run.step]}. Ayrıntı: {run.reason}"]
+    if run.state in {RunState.FAILED, RunState.STOPPED}:
+        why = f" Ayrıntı: {run.reason}" if run.reason else ""
+        lines += ["", f"Kaldığı adım: {_STEP_NAMES[run.step]}.{why}"]
     if run.decision:
         if run.decision["objections"]:
             lines += ["", "Neden devreye alınmadı?", *objections(run.decision)]

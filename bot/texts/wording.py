@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 from tweetsent.labels import Label
 
 _BAR_CELLS = 10
+_UNITS = ((86_400, "gün"), (3_600, "sa"), (60, "dk"))
 _TURKEY = timezone(timedelta(hours=3))  # all year round, since 2016
 
 
@@ -40,6 +41,17 @@ def decimal(number: float) -> str:
 def count(number: int) -> str:
     """A whole number with points between the thousands."""
     return f"{number:,}".replace(",", ".")
+
+
+def duration(seconds: float) -> str:
+    """In the two largest units, or in seconds below a minute."""
+    left = int(seconds)
+    parts: list[str] = []
+    for length, unit in _UNITS:
+        if left >= length or parts:
+            parts.append(f"{left // length} {unit}")
+        left %= length
+    return " ".join(parts[:2]) or f"{left} sn"
 
 
 def date(at: datetime) -> str:

@@ -59,7 +59,7 @@ def test_the_model_is_shown_with_its_history(
 ) -> None:
     registry.promote("a-1", ActivatedBy.GATE, "0,71 → 0,73")
     telegram.send("/model", user=admin)
-    assert "⏳ Etkin sürüm henüz yüklenmedi: a-1" in telegram.wait_sent(1, admin)[0]["text"]
+    assert "Etkin sürüm: a-1 (⏳ henüz yüklenmedi)" in telegram.wait_sent(1, admin)[0]["text"]
     bot.classifier.version = "a-1"
     telegram.send("/model", user=admin)
 

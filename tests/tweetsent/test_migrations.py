@@ -195,6 +195,23 @@ def test_ids_of_deleted_messages_are_remembered_when_their_table_is_rebuilt(url:
         assert connection.scalar(text("SELECT id FROM predictions")) == 3
 
 
+def test_runs_that_an_admin_stopped_are_told_from_those_that_failed(url: str) -> None:
+    engine = create_engine_for(url)
+    run = text(
+        'INSERT INTO runs ("trigger", state, step, done, total, started_at, lease_until, token, '
+        "host, process, reason) "
+        "VALUES ('cli', 'failed', 'training', 0, 0, '2025', '2025', 't', 'h', 1, :reason)"
+    )
+    with engine.connect() as connection, connection.begin():
+        command.upgrade(database.alembic_config(connection), "0015")
+        for reason in ("stopped by an admin during training", "no space left"):
+            connection.execute(run, {"reason": reason})
+    upgrade(url)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT state, reason FROM runs ORDER BY id")).all()
+    assert [tuple(row) for row in rows] == [("stopped", ""), ("failed", "no space left")]
+
+
 def test_a_new_revision_is_written_from_the_models(migrations: Path) -> None:
     number = f"{int(database.head_revision()) + 1:04d}"
     assert main(["Nothing new"]) == 0

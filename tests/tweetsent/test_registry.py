@@ -184,6 +184,11 @@ def test_going_back_leads_to_the_shipped_adapter_in_the_end(registry: Registry, 
     registry.verified_folder(registry.get(SHIPPED_VERSION))
     registry.promote("b-2", CLI)
     assert registry.rollback(CLI).version == SHIPPED_VERSION
+    ways = [
+        [one.is_rollback for one in registry.history(version)]
+        for version in ("b-2", "a-1", SHIPPED_VERSION)
+    ]
+    assert ways == [[False, False], [True, False], [True, True, False]]
 
 
 def test_going_back_from_another_activation_than_shown_is_refused(

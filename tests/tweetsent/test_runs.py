@@ -229,7 +229,7 @@ def test_a_run_that_an_admin_stops_has_ended_at_once_and_its_process_hears_of_it
     lease.progress(RunStep.TRAINING, 1, 9)
     assert runs.stop(lease.run_id)
     run = last(runs)
-    assert (run.state, run.reason) == (RunState.FAILED, "stopped by an admin during training")
+    assert (run.state, run.step, run.reason) == (RunState.STOPPED, RunStep.TRAINING, "")
     assert run.finished_at is not None
     with pytest.raises(RunError, match="or an admin stopped it"):
         lease.finish(RunState.PROMOTED)

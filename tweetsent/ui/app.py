@@ -230,7 +230,7 @@ def _mount(app: Any, blocks: "gr.Blocks", path: str, page: "Page") -> None:
             for kind, title in texts.TOASTS.items()
         ),
         head=f'<meta name="viewport" content="width=device-width"><script>{script}</script>',
-        i18n=gr.I18n(tr=texts.OF_GRADIO),
+        i18n=gr.I18n(tr=texts.OF_GRADIO, en=texts.OF_GRADIO),
     )
 
 

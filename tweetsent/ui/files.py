@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
@@ -23,72 +24,122 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Update = dict[Any, Any]
+"""New values by component."""
+
+
 def build(page: Page) -> None:
     """Adds what is on the part of the page to the open `gr.Blocks`."""
     with gr.Accordion(texts.FILE, open=False, elem_id="file-part"):
-        gr.HTML(fragments.note(texts.FILE_HINT))
-        file = gr.File(label=texts.CHOOSE_FILE, elem_id="file")
-        column = gr.Dropdown(label=texts.COLUMN, visible=False, elem_id="column")
-        start = gr.Button(
+        _Part(page).listen()
+
+
+class _Part:
+    """The components of the part, and what they do."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.taken: gr.State = gr.State()
+        gr.HTML(fragments.note(texts.file_hint(page.settings.tweetsent_file_mb)))
+        self.file = gr.File(label=texts.CHOOSE_FILE, elem_id="file")
+        self.column = gr.Dropdown(label=texts.COLUMN, visible=False, elem_id="column")
+        self.start = gr.Button(
             texts.LABEL_FILE, variant="primary", interactive=False, elem_id="label-file"
         )
-        status = gr.HTML(elem_id="file-status")
-        picture = gr.HTML(elem_id="file-picture")
-        download = gr.DownloadButton(texts.DOWNLOAD_FILE, visible=False, elem_id="download")
-    taken = gr.State()
-    parts = [file, column, start, status, picture, download]
+        self.stop = gr.Button(texts.STOP_FILE, visible=False, elem_id="stop-file")
+        self.status = gr.HTML(elem_id="file-status")
+        self.picture = gr.HTML(elem_id="file-picture")
+        self.download = gr.DownloadButton(texts.DOWNLOAD_FILE, visible=False, elem_id="download")
 
-    def cleared() -> dict[Any, Any]:
+    def listen(self) -> None:
+        """Say which event does what."""
+        of_result = [self.status, self.picture, self.download]
+        parts = [self.file, self.column, self.start, self.stop, *of_result]
+        queued: dict[str, Any] = {"api_visibility": "private"}
+        at_once = {"queue": False, **queued}
+        self.file.clear(self.cleared, None, parts, **at_once)
+        reading = self.file.upload(self.locked, None, parts, **at_once).success(
+            self.on_upload, self.file, parts, **queued
+        )
+        taking = self.start.click(
+            self.on_start, [self.file, self.column], [self.taken, *parts], **at_once
+        )
+        labelling = taking.success(
+            self.on_turn, self.taken, of_result, concurrency_limit=1, **queued
+        )
+        for work in (reading, labelling):
+            work.success(self.opened, None, [self.file, self.stop], **at_once)
+            work.failure(self.emptied, None, parts, **at_once)
+        self.stop.click(self.on_stop, self.taken, parts, cancels=[labelling], **at_once)
+
+    def cleared(self) -> Update:
+        """Nothing is said of a file any more."""
         return {
-            column: gr.Dropdown(value=None, visible=False),
-            start: gr.Button(interactive=False),
-            status: "",
-            picture: "",
-            download: gr.DownloadButton(visible=False),
+            self.column: gr.Dropdown(value=None, visible=False),
+            self.start: gr.Button(interactive=False),
+            self.stop: gr.Button(visible=False),
+            self.status: "",
+            self.picture: "",
+            self.download: gr.DownloadButton(visible=False),
         }
 
-    def locked() -> dict[Any, Any]:
-        return cleared() | {
-            file: gr.File(interactive=False),
-            status: fragments.note(texts.READING),
+    def locked(self) -> Update:
+        """No other file can be chosen while one is read."""
+        return self.cleared() | {
+            self.file: gr.File(interactive=False),
+            self.status: fragments.note(texts.READING),
         }
 
-    async def on_upload(path: str, request: gr.Request) -> dict[Any, Any]:
+    def opened(self) -> Update:
+        """What was said stays, and another file can be chosen."""
+        return {self.file: gr.File(interactive=True), self.stop: gr.Button(visible=False)}
+
+    def emptied(self) -> Update:
+        """As if there had been no file."""
+        return self.cleared() | {self.file: gr.File(value=None, interactive=True)}
+
+    async def on_upload(self, path: str, request: gr.Request) -> Update:
         """Asks for the column where several may hold the texts."""
-        with telling(page):
-            page.admit(request)
-            choices = await _columns(page, path)
+        with telling(self.page):
+            self.page.admit(request)
+            choices = await _columns(self.page, path)
             is_open = len(choices) > 1
+            said = texts.PICK_COLUMN if is_open else bot_texts.files.chosen(choices[0][0])
             return {
-                column: gr.Dropdown(choices=choices, value=choices[0][1], visible=is_open),
-                start: gr.Button(interactive=True),
-                status: "" if is_open else fragments.note(bot_texts.files.chosen(choices[0][0])),
+                self.column: gr.Dropdown(choices=choices, value=choices[0][1], visible=is_open),
+                self.start: gr.Button(interactive=True),
+                self.status: fragments.note(said),
             }
 
-    async def on_start(path: str | None, place: int | None, request: gr.Request) -> dict[Any, Any]:
+    async def on_start(self, path: str | None, place: int | None, request: gr.Request) -> Update:
         """Takes the file at once: its turn may come when other visitors' files are done."""
-        with telling(page):
+        with telling(self.page):
             if path is None or place is None:
                 raise refusal(texts.NO_FILE)
-            page.admit(request)
-            return locked() | {
-                taken: (path, place),
-                file: gr.File(value=None, interactive=False),
+            self.page.admit(request)
+            return self.locked() | {
+                self.taken: (path, place),
+                self.file: gr.File(value=None, interactive=False),
+                self.stop: gr.Button(visible=True),
             }
 
-    async def on_turn(job: tuple[str, int]) -> AsyncIterator[dict[Any, Any]]:
+    async def on_turn(self, job: tuple[str, int]) -> AsyncIterator[Update]:
+        """Labels the file, and says how far it is."""
         path, place = job
-        with telling(page):
-            table = await _read(page, path)
+        with telling(self.page):
+            table = await _read(self.page, path)
             cells = await asyncio.to_thread(texts_of, table, place, Path(path))
             Path(path).unlink(missing_ok=True)
             wanted = {cell for cell in cells if cell}
             scores: dict[str, Scores] = {}
-            async for part in page.service.classify_all(wanted):
+            began = time.monotonic()
+            async for part in self.page.service.classify_all(wanted):
                 scores.update((one, scored.scores) for one, scored in part.items())
-                yield {status: fragments.note(texts.progress(len(scores), len(wanted)))}
+                done, total = len(scores), len(wanted)
+                left = (time.monotonic() - began) / done * (total - done)
+                yield {self.status: fragments.note(texts.progress(done, total, left))}
             labelled, summary = await asyncio.to_thread(label_table, table, cells, scores)
-            output = page.new_file(result_name(PurePath(path).name))
+            output = self.page.new_file(result_name(PurePath(path).name))
             await asyncio.to_thread(write_labelled, labelled, summary, output)
             title = bot_texts.files.picture_title(summary)
             png = await asyncio.to_thread(distribution_png, summary.by_label, title=title)
@@ -96,27 +147,15 @@ def build(page: Page) -> None:
                 PurePath(path).name, str(table.columns[place]), summary, table.attrs.get(SHEETS)
             )
             yield {
-                status: fragments.lines(caption.splitlines()),
-                picture: fragments.figures([fragments.figure(png, title, output.stem)]),
-                download: gr.DownloadButton(value=str(output), visible=True),
+                self.status: fragments.lines(caption.splitlines()),
+                self.picture: fragments.figures([fragments.figure(png, title, output.stem)]),
+                self.download: gr.DownloadButton(value=str(output), visible=True),
             }
 
-    at_once: dict[str, Any] = {"queue": False, "api_visibility": "private"}
-    file.clear(cleared, None, parts, **at_once)
-    reading = file.upload(locked, None, parts, **at_once).success(
-        on_upload, file, parts, api_visibility="private"
-    )
-    labelling = start.click(on_start, [file, column], [taken, *parts], **at_once).success(
-        on_turn, taken, [status, picture, download], api_visibility="private", concurrency_limit=1
-    )
-    for work in (reading, labelling):
-        work.success(lambda: gr.File(interactive=True), None, file, **at_once)
-        work.failure(
-            lambda: cleared() | {file: gr.File(value=None, interactive=True)},
-            None,
-            parts,
-            **at_once,
-        )
+    def on_stop(self, job: tuple[str, int]) -> Update:
+        """The work on the file is given up, even before its turn."""
+        Path(job[0]).unlink(missing_ok=True)
+        return self.emptied() | {self.status: fragments.note(texts.FILE_STOPPED)}
 
 
 async def _columns(page: Page, path: str) -> list[tuple[str, int]]:

@@ -6,7 +6,7 @@ from html import escape
 
 from bot.texts.wording import name, percent
 from tweetsent.labels import LABELS, Label, Scores
-from tweetsent.occlusion import Effect
+from tweetsent.occlusion import MOST_WORDS, Effect
 from tweetsent.ui import texts
 
 STRONGEST = 0.75
@@ -42,9 +42,12 @@ def lines(entries: Sequence[str]) -> str:
 def words(label: Label, effects: Sequence[Effect]) -> str:
     """A text whose words are coloured by what they did for its label."""
     marked = " ".join(_word(effect) for effect in effects)
+    notes = [texts.words_legend(label.turkish)]
+    if any(effect.change is None for effect in effects):
+        notes.append(texts.first_words(MOST_WORDS))
     return (
         f"<h3>{escape(texts.words_title(label.turkish))}</h3>"
-        f'<p class="ts-words">{marked}</p>{note(texts.words_legend(label.turkish))}'
+        f'<p class="ts-words">{marked}</p>{"".join(map(note, notes))}'
     )
 
 

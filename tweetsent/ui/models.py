@@ -1,6 +1,7 @@
 """The tab Modeller: the versions beside each other, which one serves, and retraining."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -95,15 +96,16 @@ class _Tab:
             (self.refresh, self.on_show, [self.chosen], shown),
             (self.no, self.on_no, [], of_question),
             (self.yes, self.on_yes, [self.asked, self.chosen], everything),
-            (self.start, self.on_start, [], of_run),
         ):
             trigger.click(handler, inputs, outputs, api_visibility="private")
-        for trigger, handler, inputs in (
+        starting = self.start.click(self.on_start, [], of_run, api_visibility="private")
+        starting.failure(self.on_refused, [], self.start, queue=False, api_visibility="private")
+        for trigger, ask, inputs in (
             (self.promote, self.on_promote, [self.chosen]),
             (self.roll_back, self.on_roll_back, []),
             (self.stop, self.on_stop, []),
         ):
-            asking = trigger.click(handler, inputs, of_question, api_visibility="private")
+            asking = trigger.click(ask, inputs, of_question, api_visibility="private")
             asking.success(None, js=_TO_QUESTION)
         gr.on(None, self.on_show, self.chosen, shown, api_visibility="private")
         self.chosen.input(self.on_choose, self.chosen, of_version, api_visibility="private")
@@ -141,16 +143,21 @@ class _Tab:
         with telling(self.page):
             return self._serving(await self.page.service.model())
 
-    async def on_start(self) -> Update:
+    async def on_start(self) -> AsyncIterator[Update]:
         """A run, which is watched from now on."""
         with telling(self.page):
+            yield {self.start: gr.Button(texts.STARTING_RUN, interactive=False)}
             try:
                 await self.page.retraining.start_or_find()
             except NotReadyError as error:
                 raise refusal(bot_texts.retraining.not_ready(error)) from None
             except RunError as error:
                 raise refusal(bot_texts.retraining.not_started(str(error))) from None
-            return await self._run()
+            yield await self._run()
+
+    def on_refused(self) -> gr.Button:
+        """A run may be asked for again."""
+        return gr.Button(texts.START_RUN, interactive=True)
 
     async def on_promote(self, chosen: str | None) -> Update:
         """Whether the version shall serve in the place of the one that does."""
@@ -282,7 +289,7 @@ class _Tab:
         newest = versions.run(recent[0] if recent else None)
         return {
             self.run: newest + (fragments.note(lack) if lack else ""),
-            self.start: gr.Button(interactive=not is_running and not lack),
+            self.start: gr.Button(texts.START_RUN, interactive=not is_running and not lack),
             self.stop: gr.Button(interactive=is_running),
             self.watch: gr.Timer(active=is_running),
             self.runs: versions.runs(recent),

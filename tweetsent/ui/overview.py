@@ -1,6 +1,7 @@
 """The tab Durum: how much was asked, how sure the model was and how right."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
@@ -32,15 +33,13 @@ def build(page: Page) -> None:
     numbers = gr.HTML(elem_id="numbers")
     pictures = gr.HTML(elem_id="pictures")
 
-    async def on_show(days: int, version: str) -> dict[Any, Any]:
+    async def on_show(days: int, version: str) -> AsyncIterator[dict[Any, Any]]:
         with telling(page):
             scope = Scope(days or None, version or None)
             stats = await page.service.stats(scope)
             spread = await page.service.spread(scope)
-            return {
-                numbers: fragments.numbers(_numbers(stats, spread)) + _hint(stats),
-                pictures: await asyncio.to_thread(_pictures, stats, spread, scope),
-            }
+            yield {numbers: fragments.numbers(_numbers(stats, spread)) + _hint(stats)}
+            yield {pictures: await asyncio.to_thread(_pictures, stats, spread, scope)}
 
     async def on_versions() -> dict[Any, Any]:
         with telling(page):

@@ -1,8 +1,6 @@
 // What the pages do in the browser by themselves; `tweetsent` holds what the server fills in.
 
 document.documentElement.lang = "tr";
-// What Gradio says itself is in the browser's language, and the pages are in Turkish.
-Object.defineProperty(navigator, "language", { value: "tr" });
 
 // A file that is too large is refused before it is sent.
 for (const type of ["change", "drop"]) {

@@ -1,6 +1,6 @@
 """What only the pages say, in Turkish; what the bot says too comes from its texts."""
 
-from bot.texts.wording import count, percent
+from bot.texts.wording import count, duration, percent
 from tweetsent.labels import LABELS
 from tweetsent.records import ModelState, RunState
 
@@ -9,11 +9,24 @@ TITLE = "tweetsent: Türkçe mesajların duygusu"
 TOASTS = {"error": "Olmadı", "warning": "Olmadı", "info": "Tamam"}
 """The titles of what is told in a corner, by its kind."""
 OF_GRADIO = {
+    "blocks.connection_can_break": "Telefonda bu sekmeden ayrılırsan bağlantı kopabilir.",
+    "blocks.long_requests_queue": "Şu an çok istek var; biraz sürebilir.",
+    "blocks.lost_connection": "Bağlantı koptu; yeniden sıraya giriliyor…",
+    "blocks.waiting_for_inputs": "Dosya henüz yüklenmedi; yüklenince yeniden dene.",
+    "common.clear": "Temizle",
     "common.complete": "Tamamlandı",
+    "common.download": "İndir",
+    "common.error": "Olmadı",
+    "common.loading": "Yükleniyor",
+    "common.or": "ya da",
     "common.progress": "İlerleme",
+    "common.remove": "Kaldır",
+    "file.uploading": "Yükleniyor…",
     "status.queue_position": "Sıradaki yeri: {position} / {size}",
+    "upload_text.click_to_upload": "Seçmek için tıkla",
+    "upload_text.drop_file": "Dosyayı buraya sürükle",
 }
-"""What Gradio says itself, has no Turkish for, and reads to those who can't see the page."""
+"""What Gradio says itself, for browsers in Turkish, where it lacks some, and in English."""
 DOWNLOAD = "⬇️ Grafiği indir"
 
 # Login
@@ -38,14 +51,17 @@ EXAMPLE_TEXTS = (
     "Kargo üç gündür gelmedi, kimse telefona bakmıyor.",
     "Toplantı yarın saat ikide başlıyor.",
 )
+WHOLE_ONLY = "Metin birden çok parçadan oluşuyor; kelimelerin etkisini tek parçada gösteririm."
 WAITING = "Kelimelerin etkisi hesaplanıyor…"
 CORRECT = "Doğrusu hangisi?"
 FILE = "📄 Bir dosyayı etiketle"
-FILE_HINT = ".xlsx, .csv ya da .txt. Dosyadaki metinler saklanmaz; sonuç on dakika sonra silinir."
 CHOOSE_FILE = "Dosya"
 COLUMN = "Metinlerin sütunu"
+PICK_COLUMN = "Metin olabilecek birden çok sütun var. Doğrusunu seç, sonra Etiketle'ye bas."
 LABEL_FILE = "Etiketle"
 DOWNLOAD_FILE = "⬇️ Etiketlenmiş dosyayı indir"
+STOP_FILE = "Durdur"
+FILE_STOPPED = "Durdurdum; dosyandan hiçbir şey saklamadım."
 READING = "Dosya okunuyor…"
 NO_FILE = "Önce bir dosya seç."
 OTHER_FILE = "Bu tür dosyaları okuyamıyorum. Excel'de açıp .xlsx ya da .csv olarak kaydet."
@@ -165,6 +181,7 @@ NO_CURVES = "Bu sürümün öğrenme eğrileri yok."
 RETRAINING = "🎓 Yeniden eğitim"
 NO_RUN_YET = "Henüz yeniden eğitim yapılmadı."
 START_RUN = "Eğitimi başlat"
+STARTING_RUN = "Eğitim başlatılıyor…"
 STOP_RUN = "Eğitimi durdur"
 NO_RUN_TO_STOP = "Şu an çalışan bir eğitim yok."
 RUN_ENDED_BEFORE = "Eğitim bu arada kendiliğinden bitmiş."
@@ -176,6 +193,7 @@ RUN_STATES = {
     RunState.PROMOTED: "✅ devrede",
     RunState.REFUSED: "🟡 geçemedi",
     RunState.FAILED: "⚠️ yarıda kaldı",
+    RunState.STOPPED: "⏹ durduruldu",
 }
 
 # Veri
@@ -214,6 +232,14 @@ def too_long(most: int) -> str:
     return f"Metin çok uzun; en çok {count(most)} karakter okurum. Daha uzununu dosyayla gönder."
 
 
+def file_hint(megabytes: int) -> str:
+    """Which files are read, and what becomes of them."""
+    return (
+        f".xlsx, .csv ya da .txt; en çok {megabytes} MB. Dosyadaki metinler saklanmaz; sonuç on "
+        "dakika sonra silinir."
+    )
+
+
 def too_large(megabytes: int) -> str:
     """A file is larger than any that is read."""
     return f"Dosya çok büyük; en çok {megabytes} MB okurum."
@@ -240,6 +266,11 @@ def words_legend(label: str) -> str:
         f"Mavi kelimeler “{label}” puanını artırdı, altı noktalı turuncular azalttı; "
         "renk ne kadar koyuysa etki o kadar büyük."
     )
+
+
+def first_words(most: int) -> str:
+    """Of a long text not all words are looked at."""
+    return f"Metin uzun: yalnızca ilk {count(most)} kelimenin etkisine baktım."
 
 
 def word_effect(change: float) -> str:
@@ -276,9 +307,10 @@ def milliseconds(number: float) -> str:
     return f"{count(round(number))} ms"
 
 
-def progress(done: int, total: int) -> str:
-    """How much of a file is labelled."""
-    return f"{percent(done / total)} · {count(done)} / {count(total)} farklı metin"
+def progress(done: int, total: int, seconds_left: float) -> str:
+    """How much of a file is labelled, and how long the rest takes at that rate."""
+    said = f"{percent(done / total)} · {count(done)} / {count(total)} farklı metin"
+    return f"{said} · yaklaşık {duration(seconds_left)} kaldı" if done < total else said
 
 
 def score(number: float, *, signed: bool = False) -> str:

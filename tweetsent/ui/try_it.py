@@ -76,6 +76,7 @@ def build(page: Page) -> None:
                 result: _result(made.scores, made.model_version, analysis.is_foreign),
                 correct: gr.Column(visible=True),
                 words: fragments.lines([_line(part, one) for part, one in parts])
+                + fragments.note(texts.WHOLE_ONLY)
                 if is_list
                 else fragments.note(texts.WAITING),
                 **{
@@ -96,10 +97,7 @@ def build(page: Page) -> None:
         [ask.click, text.submit], forget, last, outputs, queue=False, api_visibility="private"
     ).then(on_ask, [text, last], outputs, api_visibility="private", trigger_mode="multiple")
     # Of its own, so that the next text needn't wait for it.
-    explaining = asking.success(
-        on_answered, last, words, api_visibility="private", trigger_mode="multiple"
-    )
-    explaining.failure(lambda: "", None, words, api_visibility="private")
+    asking.success(on_answered, last, words, api_visibility="private", trigger_mode="multiple")
 
     def on_correct(label: Label) -> Any:
         async def handler(last: _Asked, request: gr.Request) -> dict[Any, Any]:
@@ -205,12 +203,15 @@ def _consent_state(granted: bool) -> str:
 async def _explained(page: Page, last: _Asked) -> Any:
     """The coloured words, unless another text was asked about while they were looked at."""
     prediction_id, text = last.prediction_id, last.to_explain
-    with telling(page):
-        if text:
-            words = fragments.words(*await page.service.effects(text))
-            if last.prediction_id == prediction_id:
-                return words
+    if not text:
         return gr.skip()
+    words = ""
+    try:
+        with telling(page):
+            words = fragments.words(*await page.service.effects(text))
+    except gr.Error as error:  # raised, it would leave the page waiting for the words
+        gr.Warning(error.message)
+    return words if last.prediction_id == prediction_id else gr.skip()
 
 
 def _result(scores: Scores, version: str, is_foreign: bool) -> str:

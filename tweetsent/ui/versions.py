@@ -31,7 +31,7 @@ def serving(info: ModelInfo) -> str:
     entries += [
         (texts.SERVING, now.model.version),
         (texts.SINCE, moment(now.activation.at)),
-        (texts.BY, bot_texts.models.ACTIVATED_BY[now.activation.by]),
+        (texts.BY, bot_texts.models.activated_by(now.activation)),
         (texts.PREVIOUS, now.previous or texts.NO_PREVIOUS),
     ]
     note = texts.NOT_LOADED if is_loading(info) else ""
@@ -136,7 +136,7 @@ def _decision(decision: dict[str, Any]) -> str:
 def life(model: ModelVersion, history: Sequence[Activation]) -> str:
     """When a version was added and when it began to serve; `history` is the newest first."""
     entries = [
-        f"{moment(one.at)}: {bot_texts.models.ACTIVATED_BY[one.by]}"
+        f"{moment(one.at)}: {bot_texts.models.activated_by(one)}"
         + (f" ({one.reason})" if one.reason else "")
         for one in reversed(history)
     ]

@@ -149,7 +149,8 @@ def _installed_chromium() -> str:
 def page(browser: "Browser", pages: Pages) -> Iterator["Page"]:
     """A tab of a browser that was never here; nothing on it may come from elsewhere or fail."""
     context = browser.new_context(
-        viewport=dict(zip(("width", "height"), _DESKTOP, strict=True)), locale="tr-TR"
+        viewport=dict(zip(("width", "height"), _DESKTOP, strict=True)),
+        locale="en-US",  # the pages are in Turkish nevertheless
     )
     page = context.new_page()
     page.set_default_timeout(60_000)

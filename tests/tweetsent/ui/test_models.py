@@ -169,6 +169,7 @@ def test_a_version_is_promoted_and_taken_back_after_a_confirmation(
     models.locator("#models-yes").click()
     models.get_by_text("embedded-a1 yeniden etkin.").wait_for()
     assert active(registry) == "embedded-a1"
+    models.locator("#serving").get_by_text("bir yönetici geri döndü").wait_for()
 
 
 def test_what_changed_since_the_question_is_not_overruled(
@@ -248,7 +249,7 @@ def test_a_run_is_refused_started_watched_stopped_and_followed_to_its_end(
     models.locator("#run-stop").click()
     models.locator("#models-yes").click()
     models.get_by_text("Eğitimi durdurdum").wait_for()
-    run.get_by_text("Ayrıntı: stopped by an admin during training").wait_for()
+    run.get_by_text("Bir yönetici durdurdu; şimdiki model çalışmaya devam ediyor.").wait_for()
 
     start.click()
     run.get_by_text("eğitiliyor %50").wait_for()
@@ -259,4 +260,4 @@ def test_a_run_is_refused_started_watched_stopped_and_followed_to_its_end(
     run.get_by_text("Bitti: yeni model devreye alınmadı.").wait_for()  # nobody pressed anything
     assert run.get_by_text("trkcetwit.csv: Makro-F1 düştü (0,90 → 0,80)").is_visible()
     states = [row.split("\t")[2] for row in models.locator("#runs tbody tr").all_inner_texts()]
-    assert states == ["🟡 geçemedi", "⚠️ yarıda kaldı", "🟡 geçemedi"]
+    assert states == ["🟡 geçemedi", "⏹ durduruldu", "🟡 geçemedi"]

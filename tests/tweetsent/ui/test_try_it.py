@@ -142,6 +142,7 @@ def test_the_keyboard_is_enough(page: "Page", pages: Pages) -> None:
 def test_a_list_shows_its_lines_and_an_unread_text_why(page: "Page", pages: Pages) -> None:
     ask(page, pages, "1. harika bir yer\n2. berbat servis\n3. yarın açık")
     page.locator("#words").get_by_text("😞 %88 berbat servis").wait_for()
+    page.get_by_text("kelimelerin etkisini tek parçada gösteririm").wait_for()
     page.get_by_label("Metin", exact=True).fill("😍😍")
     page.get_by_role("button", name="Duygusunu söyle").click()
     page.get_by_text("değerlendirebileceğim bir söz bulamadım").wait_for()
@@ -174,7 +175,9 @@ def test_a_file_comes_back_labelled(page: "Page", pages: Pages, tmp_path: Path) 
     )
     page.goto(pages.url)
     page.locator("#file-part").get_by_text("Bir dosyayı etiketle").click()
+    page.locator("#file").get_by_text("Dosyayı buraya sürükle").wait_for()
     page.locator("#file input[type=file]").set_input_files(path)
+    page.get_by_text("Metin olabilecek birden çok sütun var.").wait_for()
     page.get_by_label("Metinlerin sütunu").click()
     page.get_by_role("option", name="yorum").click()
     page.get_by_role("button", name="Etiketle", exact=True).click()
@@ -205,9 +208,18 @@ def test_a_file_in_work_leaves_no_room_for_another(
     page.locator("#file-status").get_by_text("Dosya okunuyor").wait_for()
     choose.wait_for(state="detached")
     assert start.is_disabled()
+    page.get_by_role("button", name="Durdur", exact=True).click()
+    page.get_by_text("Durdurdum; dosyandan hiçbir şey saklamadım.").wait_for()
+    assert not list((pages.settings.tweetsent_data_dir / "ui").rglob("liste*"))
+
+    choose.set_input_files(path)
+    start.click()
+    page.get_by_role("button", name="Durdur", exact=True).wait_for()
+    choose.wait_for(state="detached")
     release.touch()
     page.get_by_text("😊 Olumlu: 1 (%50)").wait_for()
     choose.wait_for(state="attached")
+    assert page.locator("#stop-file").is_hidden()
     choose.set_input_files(path)  # what was said of the one before goes
     page.locator("#download").wait_for(state="hidden")
     page.get_by_text("😊 Olumlu: 1 (%50)").wait_for(state="hidden")
@@ -229,6 +241,21 @@ def test_an_unreadable_file_says_why(page: "Page", pages: Pages, tmp_path: Path)
         page.locator("#file input[type=file]").set_input_files(path)
         page.get_by_text(said).wait_for()
         page.locator("#file").get_by_text(path.stem).wait_for(state="hidden")
+
+
+def test_a_file_that_is_too_large_is_not_even_sent(page: "Page", pages: Pages) -> None:
+    page.goto(pages.url)
+    page.locator("#file-part").get_by_text("Bir dosyayı etiketle").click()
+    choose = page.locator("#file input[type=file]")
+    choose.wait_for(state="attached")
+    page.evaluate("() => { window.alert = said => { window.said = said } }")
+    most = pages.settings.tweetsent_file_mb
+    large = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"a" * (most * 1_000_000 + 1)}
+    choose.set_input_files(large)
+    page.wait_for_function("() => window.said")
+    assert page.evaluate("() => window.said") == f"Dosya çok büyük; en çok {most} MB okurum."
+    assert choose.input_value() == ""
+    assert page.get_by_role("button", name="Etiketle", exact=True).is_disabled()
 
 
 def test_the_column_is_named_and_a_failure_leaves_nothing_behind(
