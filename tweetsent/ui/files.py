@@ -70,7 +70,8 @@ class _Part:
         for work in (reading, labelling):
             work.success(self.opened, None, [self.file, self.stop], **at_once)
             work.failure(self.emptied, None, parts, **at_once)
-        self.stop.click(self.on_stop, self.taken, parts, cancels=[labelling], **at_once)
+        # The browser takes work that was cancelled for a failure, and so it is.
+        self.stop.click(self.on_stop, self.taken, cancels=[labelling], **queued)
 
     def cleared(self) -> Update:
         """Nothing is said of a file any more."""
@@ -152,10 +153,10 @@ class _Part:
                 self.download: gr.DownloadButton(value=str(output), visible=True),
             }
 
-    def on_stop(self, job: tuple[str, int]) -> Update:
+    def on_stop(self, job: tuple[str, int]) -> None:
         """The work on the file is given up, even before its turn."""
         Path(job[0]).unlink(missing_ok=True)
-        return self.emptied() | {self.status: fragments.note(texts.FILE_STOPPED)}
+        gr.Info(texts.FILE_STOPPED)
 
 
 async def _columns(page: Page, path: str) -> list[tuple[str, int]]:

@@ -211,6 +211,8 @@ def test_a_file_in_work_leaves_no_room_for_another(
     page.get_by_role("button", name="Durdur", exact=True).click()
     page.get_by_text("Durdurdum; dosyandan hiçbir şey saklamadım.").wait_for()
     assert not list((pages.settings.tweetsent_data_dir / "ui").rglob("liste*"))
+    page.locator("#stop-file").wait_for(state="hidden")
+    assert page.locator("#file-status p").count() == 0
 
     choose.set_input_files(path)
     start.click()
