@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 64
 """How many requests of all browsers may wait."""
-_STOP_SECONDS = 3
 _MINUTE = 60.0
 _MEGABYTE = 1_000_000
 _UPLOADS_LOOKED_AT_SECONDS, _UPLOADS_KEPT_SECONDS = 60, 600
@@ -79,9 +78,6 @@ async def run_ui(
         stop_on_signals() as stop,
     ):
         os.environ["GRADIO_TEMP_DIR"] = str(temporary)  # it takes the folder from nowhere else
-        import uvicorn
-        from gradio.routes import App
-
         from tweetsent.ui.access import LOOPBACK_NAMES, Access, Guard
         from tweetsent.ui.page import Page
         from tweetsent.ui.server import Server
@@ -94,15 +90,7 @@ async def run_ui(
         )
         asked = RateLimiter(settings.tweetsent_user_rate, _MINUTE)
         page = Page(settings, service, retraining, access, temporary, asked)
-        app = build_app(page)
-        config = uvicorn.Config(
-            Guard(app, access),
-            access_log=False,  # it would hold the addresses of visitors
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=_STOP_SECONDS,
-        )
-        server = Server(config)
+        server = Server(Guard(build_app(page), access))
         serving = asyncio.create_task(server.serve([listener]))
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -110,11 +98,7 @@ async def run_ui(
         finally:
             stopping.cancel()
             log.info("stopping")
-            for route in app.routes:
-                pages = getattr(route, "app", None)
-                if isinstance(pages, App):  # their streams to open tabs would never end
-                    pages.stop_event.set()
-            server.should_exit = True
+            server.stop()
             await serving
 
 

@@ -7,8 +7,8 @@ import socket
 from pathlib import Path
 
 import pytest
-import uvicorn
 from pydantic import SecretStr
+from starlette.types import Receive, Scope, Send
 
 from tests.bot.tiny import TinyClassifier, open_services, settings_for
 from tweetsent.errors import ConfigError, TweetsentError
@@ -71,10 +71,10 @@ def test_processes_share_no_folder_and_remove_those_of_killed_ones(tmp_path: Pat
 
 
 def test_pages_that_cannot_start_are_an_error() -> None:
-    async def broken(*_: object) -> None:
-        raise RuntimeError("no application")
+    async def broken(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "lifespan.startup.failed", "message": "no application"})
 
-    server = Server(uvicorn.Config(broken, lifespan="on", log_config=None))
+    server = Server(broken)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         pytest.raises(TweetsentError, match="the pages can't start"),

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.tweetsent.ui.conftest import Pages
+from tests.tweetsent.ui.conftest import Pages, running_pages
 from tweetsent.records import OWNER_ID
 from tweetsent.ui.fragments import STRONGEST
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 _CONTRAST = """([kind, strength]) => {
   const mark = document.querySelector("#words mark");
@@ -229,6 +229,21 @@ def test_a_file_in_work_leaves_no_room_for_another(
     page.locator("#file").get_by_label("Temizle").click()
     page.locator("#file-status p").wait_for(state="hidden")
     assert start.is_disabled()
+
+
+def test_a_file_in_work_keeps_no_process_from_stopping(
+    browser: "Browser", tmp_path: Path, empty_database: Path
+) -> None:
+    path = tmp_path / "liste.txt"
+    path.write_text("ağır bir gün\nharika bir gün\n", "utf-8")
+    page = browser.new_page()
+    with running_pages(tmp_path, empty_database) as pages:
+        page.goto(pages.url)
+        page.locator("#file-part").get_by_text("Bir dosyayı etiketle").click()
+        page.locator("#file input[type=file]").set_input_files(path)
+        page.get_by_role("button", name="Etiketle", exact=True).click()
+        page.locator("#stop-file").wait_for()
+    page.close()
 
 
 def test_an_unreadable_file_says_why(page: "Page", pages: Pages, tmp_path: Path) -> None:
