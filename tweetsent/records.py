@@ -373,6 +373,8 @@ class ActivatedBy(StrEnum):
     """An admin, in a chat or on the pages."""
     CLI = "cli"
     """Somebody at the command line."""
+    SHIPPED = "shipped"
+    """Nobody: it came with the package, and served before the first promotion."""
 
 
 @dataclass(frozen=True, slots=True)

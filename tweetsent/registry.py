@@ -168,7 +168,7 @@ class Registry:
             if after is not None and after != (last.id if last else 0):
                 raise VersionError("another version was activated in the meantime")
             if last is None and shipped is not None and shipped["version"] != version:
-                last = _begin_history(session, shipped, by)
+                last = _begin_history(session, shipped)
             if last is None or last.version != version:
                 _activate(session, row, by, reason, previous_id=last.id if last else None)
             also(session)
@@ -325,12 +325,11 @@ def _lock(session: Session) -> None:
     session.scalars(select(ModelRow.id).order_by(ModelRow.id).with_for_update()).all()
 
 
-def _begin_history(session: Session, shipped: dict[str, Any], by: ActivatedBy) -> ActivationRow:
+def _begin_history(session: Session, shipped: dict[str, Any]) -> ActivationRow:
     """The shipped adapter as the first that served, so that one can go back to it."""
-    reason = "served before the first promotion"
     insert_new(session, ModelRow, **shipped, state=ModelState.CANDIDATE, reason="")
     row = _row(session, shipped["version"])
-    return _activate(session, row, by, reason, previous_id=None)
+    return _activate(session, row, ActivatedBy.SHIPPED, "", previous_id=None)
 
 
 def _activate(

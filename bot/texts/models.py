@@ -7,6 +7,7 @@ _ACTIVATED_BY = {
     ActivatedBy.GATE: "yeniden eğitimde daha iyi çıktı",
     ActivatedBy.ADMIN: "bir yönetici etkinleştirdi",
     ActivatedBy.CLI: "komut satırından etkinleştirildi",
+    ActivatedBy.SHIPPED: "kurulumla geldi",
 }
 _ROLLED_BACK_BY = {
     ActivatedBy.ADMIN: "bir yönetici geri döndü",

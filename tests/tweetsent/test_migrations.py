@@ -212,6 +212,31 @@ def test_runs_that_an_admin_stopped_are_told_from_those_that_failed(url: str) ->
     assert [tuple(row) for row in rows] == [("stopped", ""), ("failed", "no space left")]
 
 
+def test_nobody_is_said_to_have_activated_the_shipped_version(url: str) -> None:
+    engine = create_engine_for(url)
+    with engine.connect() as connection, connection.begin():
+        command.upgrade(database.alembic_config(connection), "0016")
+        connection.execute(
+            text(
+                "INSERT INTO models (version, folder, base_model, base_revision, weights_sha256, "
+                "metrics, created_at, state, reason) VALUES ('a-1', '', 'b', 'r', '0', '{}', "
+                "'2025', 'active', '')"
+            )
+        )
+        for reason in ("served before the first promotion", "mine"):
+            connection.execute(
+                text(
+                    'INSERT INTO activations (version, at, "by", reason) '
+                    "VALUES ('a-1', '2025', 'admin', :reason)"
+                ),
+                {"reason": reason},
+            )
+    upgrade(url)
+    with engine.connect() as connection:
+        rows = connection.execute(text('SELECT "by", reason FROM activations ORDER BY id')).all()
+    assert [tuple(row) for row in rows] == [("shipped", ""), ("admin", "mine")]
+
+
 def test_a_new_revision_is_written_from_the_models(migrations: Path) -> None:
     number = f"{int(database.head_revision()) + 1:04d}"
     assert main(["Nothing new"]) == 0

@@ -7,6 +7,7 @@ from bot import texts as bot_texts
 from bot.texts.wording import moment
 from tweetsent.labels import LABELS
 from tweetsent.records import (
+    ActivatedBy,
     Activation,
     ModelInfo,
     ModelState,
@@ -137,7 +138,8 @@ def life(model: ModelVersion, history: Sequence[Activation]) -> str:
     """When a version was added and when it began to serve; `history` is the newest first."""
     entries = [
         f"{moment(one.at)}: {bot_texts.models.activated_by(one)}"
-        + (f" ({one.reason})" if one.reason else "")
+        # The gate's reason, the number of its run, stands with what the gate said.
+        + (f" ({one.reason})" if one.by is ActivatedBy.CLI and one.reason else "")
         for one in reversed(history)
     ]
     added = f"{moment(model.created_at)}: {texts.STATES[ModelState.CANDIDATE]}"

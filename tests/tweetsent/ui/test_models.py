@@ -131,6 +131,7 @@ def test_versions_stand_side_by_side_and_the_gate_says_why(
     models.get_by_label("Sürüme yakından bak").click()
     models.get_by_role("option", name=SHIPPED_VERSION).click()
     detail.get_by_text("Bu sürümü bir yeniden eğitim getirmedi").wait_for()
+    assert detail.get_by_text("kurulumla geldi").is_visible()
     detail.get_by_role("img", name="trkcetwit_valid-reliability").wait_for()
 
 
