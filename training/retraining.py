@@ -108,8 +108,9 @@ def retrain(
 ) -> Run:
     """Make one run; returns it as it ended, promoted or refused.
 
-    Raises RunError when another run is at work or NotReadyError when something is lacking: then
-    none was begun. Any other error, StoppedError among them, ends the run as failed and is raised.
+    Raises NotReadyError when something is lacking and RunError when another run is at work: then
+    none was begun. RunError also when an admin stopped it. Any other error, StoppedError among
+    them, ends the run as failed and is raised.
     """
     rules = rules or GateRules()
     require_ready(shop.settings, shop.store, shop.runs, trigger, 2 * rules.fewest_corrections)

@@ -1,8 +1,8 @@
 """Retraining runs in the database: one at a time over all processes, each with its end.
 
 A run holds a lease that its process renews. When the lease runs out, or the process is seen to be
-gone, the next run takes its place and the old one is written down as failed, as is one that an
-admin stops; should it still be alive, its next sign of life is refused and it must stop. On the
+gone, the next run takes its place and the old one is written down as failed. Should that one be
+alive, or should an admin have stopped it, its next sign of life is refused and it must stop. On the
 run's own machine the lease is measured by a clock that nobody sets: one may put the wall clock
 forwards or back. Synchronous; every call is one transaction and may raise StoreError.
 """

@@ -41,7 +41,7 @@ def model(info: ModelInfo) -> str:
         return "\n".join([*lines, "Kurulumla gelen model; henüz başka bir sürüm etkinleşmedi."])
     serving = info.serving
     if serving.model.version != info.version:
-        why = f"⚠️ {info.fault}" if info.fault else "⏳ henüz yüklenmedi"
+        why = f"⚠️ yüklenemedi: {info.fault}" if info.fault else "⏳ henüz yüklenmedi"
         lines.append(f"Etkin sürüm: {serving.model.version} ({why})")
     began = serving.activation
     lines.append(f"📅 {began.at:%d.%m.%Y %H:%M} (UTC) · {activated_by(began)}")

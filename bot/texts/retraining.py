@@ -87,14 +87,24 @@ def report(run: Run) -> str:
     if run.model_version:
         lines.append(f"🤖 {run.model_version}")
     lines.append(" · ".join(facts(run)))
-    if run.state in {RunState.FAILED, RunState.STOPPED}:
-        why = f" Ayrıntı: {run.reason}" if run.reason else ""
-        lines += ["", f"Kaldığı adım: {_STEP_NAMES[run.step]}.{why}"]
+    if step := last_step(run):
+        lines += ["", step]
     if run.decision:
         if run.decision["objections"]:
             lines += ["", "Neden devreye alınmadı?", *objections(run.decision)]
         lines += ["", *measured(run.decision)]
     return "\n".join(lines)
+
+
+def last_step(run: Run) -> str:
+    """How far a run came that did not come to its end, and why; empty for others.
+
+    The reason is technical, and English.
+    """
+    if run.state not in {RunState.FAILED, RunState.STOPPED}:
+        return ""
+    why = f" Ayrıntı: {run.reason}" if run.reason else ""
+    return f"Kaldığı adım: {_STEP_NAMES[run.step]}.{why}"
 
 
 def picture_title(rows: int) -> str:

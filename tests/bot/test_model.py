@@ -11,7 +11,8 @@ from tests.bot.conftest import RunningBot
 from tests.bot.test_corrections import buttons
 from tests.tweetsent.adapters import damage, make_adapter
 from tweetsent.adapter import read_manifest, shipped_adapter
-from tweetsent.records import ActivatedBy
+from tweetsent.faults import Faults
+from tweetsent.records import ActivatedBy, FaultKind
 from tweetsent.registry import Registry
 from tweetsent.settings import Settings
 
@@ -30,6 +31,10 @@ def registry(settings: Settings, database: Engine, tmp_path: Path) -> Registry:
 def question(telegram: BotApi, admin: int) -> Params:
     telegram.send("/geri_al", user=admin)
     return telegram.wait_sent(1, admin)[0]
+
+
+def told(telegram: BotApi, admin: int, said: str) -> list[str]:
+    return [sent["text"] for sent in telegram.sent(admin) if said in sent["text"]]
 
 
 def edited(telegram: BotApi) -> str:
@@ -55,15 +60,21 @@ def test_before_the_first_promotion(telegram: BotApi, admin: int) -> None:
 
 
 def test_the_model_is_shown_with_its_history(
-    telegram: BotApi, bot: RunningBot, registry: Registry, admin: int
+    telegram: BotApi, bot: RunningBot, database: Engine, registry: Registry, admin: int
 ) -> None:
     registry.promote("a-1", ActivatedBy.GATE, "0,71 → 0,73")
     telegram.send("/model", user=admin)
     assert "Etkin sürüm: a-1 (⏳ henüz yüklenmedi)" in telegram.wait_sent(1, admin)[0]["text"]
+    faults = Faults(database)
+    faults.note("a-1", FaultKind.LOADING, "it is damaged")
+    telegram.send("/model", user=admin)
+    telegram.wait(lambda: told(telegram, admin, "Etkin sürüm: a-1 (⚠️ yüklenemedi: it is damaged)"))
+    faults.forget("a-1", FaultKind.LOADING)
     bot.classifier.version = "a-1"
     telegram.send("/model", user=admin)
 
-    lines = telegram.wait_sent(2, admin)[1]["text"].splitlines()
+    (text,) = telegram.wait(lambda: told(telegram, admin, "🤖 Model: a-1\n"))
+    lines = text.splitlines()
 
     assert lines[0] == "🤖 Model: a-1"
     assert lines[1].endswith("(UTC) · yeniden eğitimde daha iyi çıktı")

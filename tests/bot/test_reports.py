@@ -142,6 +142,20 @@ def test_a_run_that_was_killed_is_reported_without_a_picture(
     ]
 
 
+def test_a_run_that_an_admin_stopped_is_reported_as_such(
+    telegram: BotApi, database: Engine, admin: int
+) -> None:
+    telegram.message("merhaba", user=admin)
+    Runs(database).stop(Runs(database).start(Trigger.CLI).run_id)
+    report = telegram.wait_sent(1, admin)[0]["text"]
+    assert report.splitlines()[1:] == [
+        "⏹ Bir yönetici durdurdu; şimdiki model çalışmaya devam ediyor.",
+        "1 dakikadan kısa · komut satırından başladı",
+        "",
+        "Kaldığı adım: veri hazırlama.",
+    ]
+
+
 def test_a_run_is_reported_once_though_an_admin_can_not_be_reached(
     bot: RunningBot, api: BotApi, database: Engine, admin: int
 ) -> None:

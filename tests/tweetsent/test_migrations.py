@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -195,43 +196,51 @@ def test_ids_of_deleted_messages_are_remembered_when_their_table_is_rebuilt(url:
         assert connection.scalar(text("SELECT id FROM predictions")) == 3
 
 
-def test_runs_that_an_admin_stopped_are_told_from_those_that_failed(url: str) -> None:
-    engine = create_engine_for(url)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_url(request: pytest.FixtureRequest) -> str:
+    """Of an empty database."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("url"))
+    return str(request.getfixturevalue("postgres").create(f"data_{uuid4().hex}"))
+
+
+def test_runs_that_an_admin_stopped_are_told_from_those_that_failed(any_url: str) -> None:
+    engine = create_engine_for(any_url)
     run = text(
         'INSERT INTO runs ("trigger", state, step, done, total, started_at, lease_until, token, '
-        "host, process, reason) "
-        "VALUES ('cli', 'failed', 'training', 0, 0, '2025', '2025', 't', 'h', 1, :reason)"
+        "host, process, reason) VALUES ('cli', 'failed', 'training', 0, 0, '2025-01-01', "
+        "'2025-01-01', 't', 'h', 1, :reason)"
     )
     with engine.connect() as connection, connection.begin():
         command.upgrade(database.alembic_config(connection), "0015")
         for reason in ("stopped by an admin during training", "no space left"):
             connection.execute(run, {"reason": reason})
-    upgrade(url)
+    upgrade(any_url)
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT state, reason FROM runs ORDER BY id")).all()
     assert [tuple(row) for row in rows] == [("stopped", ""), ("failed", "no space left")]
 
 
-def test_nobody_is_said_to_have_activated_the_shipped_version(url: str) -> None:
-    engine = create_engine_for(url)
+def test_nobody_is_said_to_have_activated_the_shipped_version(any_url: str) -> None:
+    engine = create_engine_for(any_url)
     with engine.connect() as connection, connection.begin():
         command.upgrade(database.alembic_config(connection), "0016")
         connection.execute(
             text(
                 "INSERT INTO models (version, folder, base_model, base_revision, weights_sha256, "
                 "metrics, created_at, state, reason) VALUES ('a-1', '', 'b', 'r', '0', '{}', "
-                "'2025', 'active', '')"
+                "'2025-01-01', 'active', '')"
             )
         )
         for reason in ("served before the first promotion", "mine"):
             connection.execute(
                 text(
                     'INSERT INTO activations (version, at, "by", reason) '
-                    "VALUES ('a-1', '2025', 'admin', :reason)"
+                    "VALUES ('a-1', '2025-01-01', 'admin', :reason)"
                 ),
                 {"reason": reason},
             )
-    upgrade(url)
+    upgrade(any_url)
     with engine.connect() as connection:
         rows = connection.execute(text('SELECT "by", reason FROM activations ORDER BY id')).all()
     assert [tuple(row) for row in rows] == [("shipped", ""), ("admin", "mine")]

@@ -69,12 +69,14 @@ def ui(
     ),
 ) -> None:
     """Show the pages in the browser: try the model, and after a login watch and steer it."""
+    from tweetsent.cli.database import open_engine
     from tweetsent.ui.app import check_address, listening, run_ui
 
     settings = load_settings()
     check_address(settings, host, name)
     with listening(host, port):  # what is wrong is told before the model is loaded
-        report("loading the model")
+        open_engine(settings).dispose()
+    report("loading the model")
     # Gradio takes as long to import as the model to load, so it is there when the model is.
     Thread(target=import_module, args=["gradio"], daemon=True).start()
     _serve(settings, partial(run_ui, settings, host=host, port=port, names=name))

@@ -186,7 +186,7 @@ def _mount(app: Any, blocks: "gr.Blocks", path: str, page: "Page") -> None:
     from tweetsent.ui import texts
 
     megabytes = page.settings.tweetsent_file_mb
-    in_script = {"mostBytes": megabytes * _MEGABYTE, "tooLarge": texts.too_large(megabytes)}
+    in_script = {"mostBytes": megabytes * _MEGABYTE, "words": texts.FIXED_IN_GRADIO}
     script = f"const tweetsent = {json.dumps(in_script)};\n{_SCRIPT.read_text(encoding='utf-8')}"
     theme = gr.themes.Default(
         primary_hue="blue",
@@ -209,11 +209,7 @@ def _mount(app: Any, blocks: "gr.Blocks", path: str, page: "Page") -> None:
         app_kwargs=dict(_NO_DOCS),
         theme=theme,
         css_paths=_STYLE,
-        css="".join(
-            f'.toast-title.{kind}::before {{ content: "{title}" }}'
-            for kind, title in texts.TOASTS.items()
-        ),
-        head=f'<meta name="viewport" content="width=device-width"><script>{script}</script>',
+        head=f"<script>{script}</script>",
         i18n=gr.I18n(tr=texts.OF_GRADIO, en=texts.OF_GRADIO),
     )
 

@@ -24,7 +24,7 @@ from tweetsent.figures import distribution_png
 from tweetsent.labels import LABELS, Label
 from tweetsent.records import TrainingCorrection
 from tweetsent.ui import fragments, texts
-from tweetsent.ui.page import Page, refusal, telling
+from tweetsent.ui.page import Page, Update, refusal, telling
 
 _NEW = ""
 """In place of a name: what a set would hold that was made now."""
@@ -32,8 +32,6 @@ _MOST_SHOWN = 50
 _LONGEST_SHOWN = 280
 _SUFFIXES = {texts.PREPARE_XLSX: "xlsx", texts.PREPARE_CSV: "csv"}
 
-Update = dict[Any, Any]
-"""New values by component."""
 Counts = Mapping[Any, Mapping[Label, int]]
 """Rows by source and label."""
 
@@ -68,6 +66,9 @@ def build(page: Page) -> None:
                 counted: shown,
             }
 
+    async def on_load() -> Update:
+        return await on_show(None)
+
     async def on_choose(selected: str | None) -> Update:
         with telling(page):
             sets = await asyncio.to_thread(list_snapshots, page.settings.snapshots)
@@ -99,7 +100,8 @@ def build(page: Page) -> None:
             yield {found: note + _suspicious(rows, inspection) + _near(rows, inspection)}
 
     shown = [listed, chosen, counted, *cleared]
-    gr.on(None, on_show, chosen, shown, api_visibility="private")
+    # With the choice as an input, it would be done again for each choice.
+    gr.on(None, on_load, None, shown, api_visibility="private")
     refresh.click(on_show, chosen, shown, api_visibility="private")
     chosen.input(on_choose, chosen, [counted, *cleared], api_visibility="private")
     for button, suffix in zip(prepare, _SUFFIXES.values(), strict=True):

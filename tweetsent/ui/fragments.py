@@ -56,8 +56,8 @@ def figure(png: bytes, title: str, file_name: str) -> str:
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     return (
         f'<figure class="ts-figure"><img src="{source}" alt="{escape(title)}">'
-        f'<figcaption><a href="{source}" download="{escape(file_name)}.png">'
-        f"{texts.DOWNLOAD}</a></figcaption></figure>"
+        f'<figcaption><a href="{source}" download="{escape(file_name)}.png" '
+        f'aria-label="{escape(title)}: {texts.DOWNLOAD}">{texts.DOWNLOAD}</a></figcaption></figure>'
     )
 
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import gradio as gr
 
@@ -14,14 +13,11 @@ from tweetsent.readiness import require_material
 from tweetsent.records import ModelInfo, ModelState, ModelVersion, RunState
 from tweetsent.settings import Settings
 from tweetsent.ui import fragments, texts, versions
-from tweetsent.ui.page import Page, refusal, telling
+from tweetsent.ui.page import Page, Update, refusal, telling
 
 _WATCH_SECONDS = 2.0
 _RUNS_LISTED = 10
 _TO_QUESTION = "() => setTimeout(() => document.getElementById('models-no')?.focus(), 100)"
-
-Update = dict[Any, Any]
-"""New values by component."""
 
 
 class _Act(Enum):
@@ -99,7 +95,7 @@ class _Tab:
         ):
             trigger.click(handler, inputs, outputs, api_visibility="private")
         starting = self.start.click(self.on_start, [], of_run, api_visibility="private")
-        starting.failure(self.on_refused, [], self.start, queue=False, api_visibility="private")
+        starting.failure(self.on_refused, [], of_run, api_visibility="private")
         for trigger, ask, inputs in (
             (self.promote, self.on_promote, [self.chosen]),
             (self.roll_back, self.on_roll_back, []),
@@ -107,7 +103,8 @@ class _Tab:
         ):
             asking = trigger.click(ask, inputs, of_question, api_visibility="private")
             asking.success(None, js=_TO_QUESTION)
-        gr.on(None, self.on_show, self.chosen, shown, api_visibility="private")
+        # With the choice as an input, it would be done again for each choice.
+        gr.on(None, self.on_load, None, shown, api_visibility="private")
         self.chosen.input(self.on_choose, self.chosen, of_version, api_visibility="private")
         for timer, on_tick, inputs, outputs in (
             (self.watch, self.on_watch, [self.chosen], shown),
@@ -118,6 +115,10 @@ class _Tab:
             )
             # What is wrong is told once, not with every tick.
             tick.failure(lambda: gr.Timer(active=False), None, timer, api_visibility="private")
+
+    async def on_load(self) -> Update:
+        """The newest version is chosen."""
+        return await self.on_show(None)
 
     async def on_show(self, chosen: str | None) -> Update:
         """All that is on the tab, as it stands now."""
@@ -155,9 +156,10 @@ class _Tab:
                 raise refusal(bot_texts.retraining.not_started(str(error))) from None
             yield await self._run()
 
-    def on_refused(self) -> gr.Button:
-        """A run may be asked for again."""
-        return gr.Button(texts.START_RUN, interactive=True)
+    async def on_refused(self) -> Update:
+        """What stands instead of the run that did not start."""
+        with telling(self.page):
+            return await self._run()
 
     async def on_promote(self, chosen: str | None) -> Update:
         """Whether the version shall serve in the place of the one that does."""

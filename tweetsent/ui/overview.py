@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import gradio as gr
 
@@ -17,7 +16,7 @@ from tweetsent.figures import (
 )
 from tweetsent.records import Scope, Spread, Stats
 from tweetsent.ui import fragments, texts
-from tweetsent.ui.page import Page, telling
+from tweetsent.ui.page import Page, Update, telling
 
 _ALL = ""
 
@@ -33,7 +32,7 @@ def build(page: Page) -> None:
     numbers = gr.HTML(elem_id="numbers")
     pictures = gr.HTML(elem_id="pictures")
 
-    async def on_show(days: int, version: str) -> AsyncIterator[dict[Any, Any]]:
+    async def on_show(days: int, version: str) -> AsyncIterator[Update]:
         with telling(page):
             scope = Scope(days or None, version or None)
             stats = await page.service.stats(scope)
@@ -41,7 +40,7 @@ def build(page: Page) -> None:
             yield {numbers: fragments.numbers(_numbers(stats, spread)) + _hint(stats)}
             yield {pictures: await asyncio.to_thread(_pictures, stats, spread, scope)}
 
-    async def on_versions() -> dict[Any, Any]:
+    async def on_versions() -> Update:
         with telling(page):
             seen = (await page.service.stats()).by_model
             choices = [(texts.ALL_MODELS, _ALL), *((version, version) for version in seen)]

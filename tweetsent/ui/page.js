@@ -2,6 +2,22 @@
 
 document.documentElement.lang = "tr";
 
+// What Gradio says in English alone.
+function translate(element) {
+  const { words } = tweetsent;
+  for (const one of element.querySelectorAll("[aria-label], [title]")) {
+    if (words[one.ariaLabel]) one.ariaLabel = words[one.ariaLabel];
+    if (words[one.title]) one.title = words[one.title];
+  }
+  for (const one of element.querySelectorAll(".toast-title, .toast-text")) {
+    const said = words[one.textContent.trim()];
+    if (said) one.textContent = said;
+  }
+}
+new MutationObserver(changes => {
+  for (const { addedNodes, target } of changes) if (addedNodes.length) translate(target);
+}).observe(document, { subtree: true, childList: true });
+
 // A file that is too large is refused before it is sent.
 for (const type of ["change", "drop"]) {
   document.addEventListener(type, event => {
@@ -10,14 +26,14 @@ for (const type of ["change", "drop"]) {
     event.preventDefault();
     event.stopImmediatePropagation();
     if (type === "change") event.target.value = "";
-    alert(tweetsent.tooLarge);
+    document.getElementById("too-large").click();
   }, true);
 }
 
 // The keys of İnceleme press its buttons.
 const keys = { k: "review-accept", r: "review-reject", a: "review-skip", g: "review-undo" };
 document.addEventListener("keydown", event => {
-  const id = keys[event.key.toLowerCase()];
+  const id = keys[event.key?.toLowerCase()]; // browsers fill in forms with keys of no name
   if (!id || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (event.target.closest("input, textarea, select, [contenteditable]")) return;
   const button = document.getElementById(id);

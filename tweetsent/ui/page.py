@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -24,6 +25,8 @@ from tweetsent.ui import texts
 from tweetsent.ui.access import Access
 
 _KEPT_SECONDS = 600.0
+Update = dict[Any, Any]
+"""New values by component."""
 
 log = logging.getLogger(__name__)
 

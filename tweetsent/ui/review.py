@@ -9,7 +9,7 @@ from bot import texts as bot_texts
 from bot.texts.wording import shortened
 from tweetsent.records import OWNER_ID, ReviewItem
 from tweetsent.ui import fragments, texts
-from tweetsent.ui.page import Page, refusal, telling
+from tweetsent.ui.page import Page, Update, refusal, telling
 
 _MOST_LISTED = 100
 _LONGEST_LISTED = 160
@@ -37,24 +37,31 @@ def build(page: Page) -> None:
     said = gr.HTML(elem_id="review-said")
     gr.HTML(fragments.note(texts.REVIEW_KEYS))
     with gr.Accordion(texts.BULK, open=False, elem_id="bulk"):
-        chosen = gr.CheckboxGroup([], label=texts.WAITING_ONES, elem_id="bulk-items")
+        chosen = gr.CheckboxGroup(
+            [], label=texts.WAITING_ONES, elem_id="bulk-items", show_select_all=True
+        )
         with gr.Row():
             accept_all, reject_all = bulk = [
-                gr.Button(elem_id=f"bulk-{word}", min_width=120, interactive=False)
-                for word in ("accept", "reject")
+                gr.Button(
+                    texts.bulk(accepted, 0),
+                    elem_id=f"bulk-{word}",
+                    min_width=120,
+                    interactive=False,
+                )
+                for accepted, word in ((True, "accept"), (False, "reject"))
             ]
     outputs = [current, words, seen, shown, accept, reject, skip, undo, said, chosen, *bulk]
 
-    def on_choose(numbers: list[int]) -> dict[Any, Any]:
+    def on_choose(numbers: list[int]) -> Update:
         return {
             button: gr.Button(texts.bulk(accepted, len(numbers)), interactive=bool(numbers))
             for accepted, button in ((True, accept_all), (False, reject_all))
         }
 
-    def undoable(done: Words) -> dict[Any, Any]:
+    def undoable(done: Words) -> Update:
         return {words: done, undo: gr.Button(interactive=bool(done))}
 
-    async def queue(after: int, message: str, done: Words) -> dict[Any, Any]:
+    async def queue(after: int, message: str, done: Words) -> Update:
         """The first item behind one, and what waits in all."""
         waiting = await page.service.review_queue()
         following = [item for item in waiting if item.correction_id > after]
@@ -75,31 +82,30 @@ def build(page: Page) -> None:
             ),
         }
 
-    async def on_load() -> dict[Any, Any]:
+    async def on_load() -> Update:
         with telling(page):
             return await queue(0, "", [])
 
     def on_word(accepted: bool) -> Any:
-        async def handler(
-            item: ReviewItem | None, number: int | None, done: Words
-        ) -> dict[Any, Any]:
+        async def handler(item: ReviewItem | None, number: int | None, done: Words) -> Update:
             with telling(page):
                 if item is None:  # the button is off: a late or forged event
                     return await queue(0, "", done)
                 if number != item.correction_id:  # two clicks at once: the second one's is gone
-                    return {said: fragments.paragraph(texts.NOT_SEEN)}
+                    raise refusal(texts.NOT_SEEN)
                 if not await page.service.review(OWNER_ID, number, accept=accepted):
                     return await queue(number, bot_texts.review.TOO_LATE, done)
-                message = texts.ACCEPTED if accepted else texts.REJECTED
-                return await queue(number, message, [*done, [item]])
+                return await queue(
+                    number, texts.ACCEPTED if accepted else texts.REJECTED, [*done, [item]]
+                )
 
         return handler
 
-    async def on_skip(item: ReviewItem | None, done: Words) -> dict[Any, Any]:
+    async def on_skip(item: ReviewItem | None, done: Words) -> Update:
         with telling(page):
             return await queue(item.correction_id if item else 0, texts.SKIPPED, done)
 
-    async def on_undo(done: Words) -> dict[Any, Any]:
+    async def on_undo(done: Words) -> Update:
         with telling(page):
             if not done:
                 raise refusal(texts.NOTHING_TO_UNDO)
@@ -111,7 +117,7 @@ def build(page: Page) -> None:
             return await queue(back[0].correction_id - 1, texts.TAKEN_BACK, done[:-1])
 
     def on_words(accepted: bool) -> Any:
-        async def handler(numbers: list[int], done: Words) -> AsyncIterator[dict[Any, Any]]:
+        async def handler(numbers: list[int], done: Words) -> AsyncIterator[Update]:
             with telling(page):
                 items: list[ReviewItem] = []
                 for item in await page.service.review_queue():

@@ -67,10 +67,14 @@ class _Streams:
             await self._app(scope, receive, send)
             return
         is_read = is_open = False
+        leaving: asyncio.Task[Message] | None = None
 
         async def receive_until_over() -> Message:
-            nonlocal is_read
-            message = await (self._client_leaving(receive) if is_read else receive())
+            nonlocal is_read, leaving
+            if is_read:
+                leaving = leaving or asyncio.create_task(self._client_leaving(receive))
+                return await asyncio.shield(leaving)  # at once when it is done: some only look
+            message = await receive()
             is_read = message["type"] == "http.request" and not message.get("more_body")
             return message
 
@@ -79,7 +83,11 @@ class _Streams:
             await send(message)
             is_open = message["type"] == "http.response.start" or message.get("more_body", False)
 
-        await self._app(scope, receive_until_over, send_noting_the_end)
+        try:
+            await self._app(scope, receive_until_over, send_noting_the_end)
+        finally:
+            if leaving:
+                leaving.cancel()
         if is_open and self.are_over.is_set():  # to a client that is gone nothing is finished
             await send({"type": "http.response.body"})
 

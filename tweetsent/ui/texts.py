@@ -6,8 +6,6 @@ from tweetsent.records import ModelState, RunState
 
 # Everywhere
 TITLE = "tweetsent: Türkçe mesajların duygusu"
-TOASTS = {"error": "Olmadı", "warning": "Olmadı", "info": "Tamam"}
-"""The titles of what is told in a corner, by its kind."""
 OF_GRADIO = {
     "blocks.connection_can_break": "Telefonda bu sekmeden ayrılırsan bağlantı kopabilir.",
     "blocks.long_requests_queue": "Şu an çok istek var; biraz sürebilir.",
@@ -27,6 +25,18 @@ OF_GRADIO = {
     "upload_text.drop_file": "Dosyayı buraya sürükle",
 }
 """What Gradio says itself, for browsers in Turkish, where it lacks some, and in English."""
+FIXED_IN_GRADIO = {
+    "Click to upload or drop files": "Seçmek için tıkla ya da dosyayı buraya bırak",
+    "Close": "Kapat",
+    "Connection to the server was lost. Attempting reconnection...": "Sunucuyla bağlantı koptu; "
+    "yeniden bağlanmayı deniyorum. Yarım kalan iş sonuçlanmaz.",
+    "Error": "Olmadı",
+    "File upload": "Dosya",
+    "Info": "Tamam",
+    "Select/Deselect All": "Hepsini seç ya da bırak",
+    "Warning": "Olmadı",
+}
+"""What it says in English alone."""
 DOWNLOAD = "⬇️ Grafiği indir"
 
 # Login
@@ -51,7 +61,7 @@ EXAMPLE_TEXTS = (
     "Kargo üç gündür gelmedi, kimse telefona bakmıyor.",
     "Toplantı yarın saat ikide başlıyor.",
 )
-WHOLE_ONLY = "Metin birden çok parçadan oluşuyor; kelimelerin etkisini tek parçada gösteririm."
+WHOLE_ONLY = "Kelimelerin etkisini yalnızca tek parçalı metinlerde gösterebiliyorum."
 WAITING = "Kelimelerin etkisi hesaplanıyor…"
 CORRECT = "Doğrusu hangisi?"
 FILE = "📄 Bir dosyayı etiketle"
@@ -61,7 +71,9 @@ PICK_COLUMN = "Metin olabilecek birden çok sütun var. Doğrusunu seç, sonra E
 LABEL_FILE = "Etiketle"
 DOWNLOAD_FILE = "⬇️ Etiketlenmiş dosyayı indir"
 STOP_FILE = "Durdur"
-FILE_STOPPED = "Durdurdum; dosyandan hiçbir şey saklamadım."
+FILE_STOPPED = "Durdurdum ve dosyanı sildim."
+FILE_GONE = "Dosyan on dakikadan uzun bekledi ve silindi. Yeniden gönder."
+WAITING_TURN = "Sıradasın: önce gönderilen dosyalar bitince başlıyor…"
 READING = "Dosya okunuyor…"
 NO_FILE = "Önce bir dosya seç."
 OTHER_FILE = "Bu tür dosyaları okuyamıyorum. Excel'de açıp .xlsx ya da .csv olarak kaydet."
@@ -177,6 +189,8 @@ GATE_REFUSED = "🟡 Geçemedi; nedenleri:"
 GATE_UNKNOWN = "Bu sürümü bir yeniden eğitim getirmedi; otomatik karar yok."
 GATE_UNREADABLE = "Kararın ayrıntıları okunamadı."
 PICTURE_TITLES = {"learning-curves": "Öğrenme eğrileri", "gate": "Öncesi ve sonrası"}
+PICTURE_KINDS = {"-reliability": RELIABILITY, "": "Karışıklık matrisi"}
+"""By how the name of a picture ends that begins with the name of a file."""
 NO_CURVES = "Bu sürümün öğrenme eğrileri yok."
 RETRAINING = "🎓 Yeniden eğitim"
 NO_RUN_YET = "Henüz yeniden eğitim yapılmadı."
@@ -310,7 +324,7 @@ def milliseconds(number: float) -> str:
 def progress(done: int, total: int, seconds_left: float) -> str:
     """How much of a file is labelled, and how long the rest takes at that rate."""
     said = f"{percent(done / total)} · {count(done)} / {count(total)} farklı metin"
-    return f"{said} · yaklaşık {duration(seconds_left)} kaldı" if done < total else said
+    return f"{said} · yaklaşık {duration(max(seconds_left, 1))} kaldı" if done < total else said
 
 
 def score(number: float, *, signed: bool = False) -> str:
@@ -357,11 +371,6 @@ def stop_question(run_id: int) -> str:
 def run_title(run_id: int) -> str:
     """The name of a run."""
     return f"Eğitim #{run_id}"
-
-
-def run_detail(reason: str) -> str:
-    """Why a run ended, which is technical, and English."""
-    return f"Ayrıntı: {reason}"
 
 
 def set_name(name: str) -> str:

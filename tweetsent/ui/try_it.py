@@ -10,7 +10,7 @@ from bot import texts as bot_texts
 from tweetsent.labels import LABELS, Label, Scores
 from tweetsent.records import OWNER_ID, Consent, Incoming
 from tweetsent.ui import files, fragments, texts
-from tweetsent.ui.page import Page, refusal, telling
+from tweetsent.ui.page import Page, Update, refusal, telling
 
 LONGEST_TEXT = 4096
 """Characters, as many as a message on Telegram has."""
@@ -20,6 +20,8 @@ LONGEST_TEXT = 4096
 class _Asked:
     """What was asked last; one object for a whole visit, so that slow work sees it is outdated."""
 
+    number: int = 0
+    """The message's, which is there before the answer; 0 for none."""
     prediction_id: int = 0
     to_explain: str = ""
     """The cleaned text whose words are to be coloured, where it is one."""
@@ -52,22 +54,24 @@ def build(page: Page) -> None:
 
     outputs = [result, correct, corrected, decided, consent, words, *buttons]
 
-    def cleared() -> dict[Any, Any]:
+    def cleared() -> Update:
         return {
             **dict.fromkeys((result, corrected, decided, words), ""),
             **dict.fromkeys((correct, consent), gr.Column(visible=False)),
             **dict.fromkeys(buttons, gr.Button(variant="secondary")),
         }
 
-    async def on_ask(written: str, last: _Asked, request: gr.Request) -> dict[Any, Any]:
+    async def on_ask(written: str, last: _Asked, request: gr.Request) -> Update:
         with telling(page):
             page.admit(request)
             if len(written) > LONGEST_TEXT:
                 raise refusal(texts.too_long(LONGEST_TEXT))
             user_id = page.user_id(request)
             # No other message of the browser has this number, and later ones have larger ones.
-            message = Incoming(user_id, user_id, time.time_ns() // 1000, written)
-            analysis = await page.service.analyse(message)
+            number = last.number = time.time_ns() // 1000
+            analysis = await page.service.analyse(Incoming(user_id, user_id, number, written))
+            if last.number != number:  # another text was asked about since, or all was erased
+                return {words: gr.skip()}
             made, passages = analysis.prediction, analysis.passages
             is_list = passages.whole is None or len(passages.parts) > 1
             last.prediction_id, last.to_explain = made.id, "" if is_list else made.text
@@ -88,8 +92,8 @@ def build(page: Page) -> None:
     async def on_answered(last: _Asked) -> Any:
         return await _explained(page, last)
 
-    def forget(last: _Asked) -> dict[Any, Any]:
-        last.prediction_id, last.to_explain = 0, ""
+    def forget(last: _Asked) -> Update:
+        last.number, last.prediction_id, last.to_explain = 0, 0, ""
         return cleared()
 
     # First what was said of another text goes, so that nobody corrects the wrong one.
@@ -97,10 +101,13 @@ def build(page: Page) -> None:
         [ask.click, text.submit], forget, last, outputs, queue=False, api_visibility="private"
     ).then(on_ask, [text, last], outputs, api_visibility="private", trigger_mode="multiple")
     # Of its own, so that the next text needn't wait for it.
-    asking.success(on_answered, last, words, api_visibility="private", trigger_mode="multiple")
+    explaining = asking.success(
+        on_answered, last, words, api_visibility="private", trigger_mode="multiple"
+    )
+    explaining.failure(lambda: "", None, words, api_visibility="private")
 
     def on_correct(label: Label) -> Any:
-        async def handler(last: _Asked, request: gr.Request) -> dict[Any, Any]:
+        async def handler(last: _Asked, request: gr.Request) -> Update:
             with telling(page):
                 user_id = page.user_id(request)
                 change = await page.service.correct(
@@ -148,7 +155,7 @@ def _build_privacy(
         erased = gr.HTML(elem_id="erased")
 
     def on_consent(granted: bool) -> Any:
-        async def handler(request: gr.Request) -> dict[Any, Any]:
+        async def handler(request: gr.Request) -> Update:
             with telling(page):
                 await page.service.set_consent(page.user_id(request), granted)
                 said = _consent_state(granted)
@@ -169,7 +176,7 @@ def _build_privacy(
 
     gr.on(None, on_load, None, state, api_visibility="private")
 
-    async def on_erase(request: gr.Request) -> dict[Any, Any]:
+    async def on_erase(request: gr.Request) -> Update:
         with telling(page):
             await page.service.erase(page.user_id(request))
             return {
@@ -203,15 +210,13 @@ def _consent_state(granted: bool) -> str:
 async def _explained(page: Page, last: _Asked) -> Any:
     """The coloured words, unless another text was asked about while they were looked at."""
     prediction_id, text = last.prediction_id, last.to_explain
-    if not text:
-        return gr.skip()
-    words = ""
-    try:
-        with telling(page):
+    last.to_explain = ""  # once for each text, which was counted
+    with telling(page):
+        if text:
             words = fragments.words(*await page.service.effects(text))
-    except gr.Error as error:  # raised, it would leave the page waiting for the words
-        gr.Warning(error.message)
-    return words if last.prediction_id == prediction_id else gr.skip()
+            if last.prediction_id == prediction_id:
+                return words
+        return gr.skip()
 
 
 def _result(scores: Scores, version: str, is_foreign: bool) -> str:

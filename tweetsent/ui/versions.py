@@ -108,8 +108,9 @@ def _measures(model: ModelVersion) -> dict[str, dict[str, float]]:
             texts.ACCURACY: result.get("accuracy"),
             texts.CALIBRATION: result.get("ece"),
             **{
-                texts.recall(label.turkish): (labels.get(label.value) or {}).get("recall")
+                texts.recall(label.turkish): one.get("recall")
                 for label in LABELS
+                if (one := labels.get(label.value) or {}).get("support")
             },
         }
         found[file] = {name: value for name, value in values.items() if isinstance(value, float)}
@@ -153,12 +154,17 @@ def pictures(model: ModelVersion, drawn: dict[str, bytes]) -> str:
     hint = "" if "learning-curves" in drawn else fragments.note(texts.NO_CURVES)
     return hint + fragments.figures(
         [
-            fragments.figure(
-                drawn[name], texts.PICTURE_TITLES.get(name, name), f"{model.version}-{name}"
-            )
+            fragments.figure(drawn[name], _picture_title(name), f"{model.version}-{name}")
             for name in names
         ]
     )
+
+
+def _picture_title(name: str) -> str:
+    if name in texts.PICTURE_TITLES:
+        return texts.PICTURE_TITLES[name]
+    ending = next(one for one in texts.PICTURE_KINDS if name.endswith(one))
+    return f"{texts.PICTURE_KINDS[ending]}: {name.removesuffix(ending)}"
 
 
 def run(run: Run | None) -> str:
@@ -172,8 +178,14 @@ def run(run: Run | None) -> str:
         names = [bot_texts.retraining.STEPS[step] for step in RunStep]
         return title + fragments.steps(names, [*RunStep].index(run.step), share) + facts
     ended = fragments.paragraph(bot_texts.retraining.ENDS[run.state])
-    why = fragments.note(texts.run_detail(run.reason)) if run.state is RunState.FAILED else ""
-    return title + ended + facts + why + (_decision(run.decision) if run.decision else "")
+    step = bot_texts.retraining.last_step(run)
+    return (
+        title
+        + ended
+        + facts
+        + (fragments.note(step) if step else "")
+        + (_decision(run.decision) if run.decision else "")
+    )
 
 
 def runs(made: Sequence[Run]) -> str:

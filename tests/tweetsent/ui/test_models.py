@@ -132,7 +132,7 @@ def test_versions_stand_side_by_side_and_the_gate_says_why(
     models.get_by_role("option", name=SHIPPED_VERSION).click()
     detail.get_by_text("Bu sürümü bir yeniden eğitim getirmedi").wait_for()
     assert detail.get_by_text("kurulumla geldi").is_visible()
-    detail.get_by_role("img", name="trkcetwit_valid-reliability").wait_for()
+    detail.get_by_role("img", name="Güven ve doğruluk: trkcetwit_valid").wait_for()
 
 
 def test_a_version_is_promoted_and_taken_back_after_a_confirmation(
