@@ -307,7 +307,10 @@ def decided(accepted: bool, done: int, late: int) -> str:
 
 def rests_on(corrections: int) -> str:
     """From how many corrections the quality is told, with a warning where they are few."""
-    said = f"Doğruluk ve Makro-F1 {count(corrections)} düzeltmeye dayanıyor."
+    said = (
+        f"Doğruluk ve Makro-F1 {count(corrections)} düzeltmeye dayanıyor; incelenmemiş olanlar da "
+        "bunların arasında."
+    )
     return f"{said} {FEW_CORRECTIONS}" if corrections < TELLING_CORRECTIONS else said
 
 

@@ -41,7 +41,8 @@ def test_what_was_tried_and_corrected_shows(owner: "Page", pages: Pages) -> None
     assert (shown["Tahmin"], shown["Düzeltme"], shown["Doğruluk"]) == ("3", "1", "%0")
     assert shown["Yanıtların yarısı en geç"].endswith(" ms")
     assert shown["Yanıtların %99'u en geç"].endswith(" ms")
-    assert owner.get_by_text("Makro-F1 1 düzeltmeye dayanıyor. 30 düzeltmeden azıyla").is_visible()
+    assert owner.get_by_text("Makro-F1 1 düzeltmeye dayanıyor; incelenmemiş").is_visible()
+    assert owner.get_by_text("30 düzeltmeden azıyla").is_visible()
     assert owner.locator("#pictures img").count() == 5
     with owner.expect_download() as download:
         owner.locator("#pictures a").first.click()
@@ -83,8 +84,9 @@ def test_periods_and_versions_are_shown_alone(
     expect = pytest.importorskip("playwright.sync_api").expect
     total = owner.locator("#numbers dd").first
     expect(total).to_have_text(re.compile("^20[0-9]$"))
-    assert owner.get_by_text("düzeltmeye dayanıyor.").is_visible()
+    assert owner.get_by_text("düzeltmeye dayanıyor;").is_visible()
     assert owner.get_by_text("30 düzeltmeden azıyla").count() == 0
+    expect(owner.locator("#pictures img")).to_have_count(5)
     picture("durum")
     for choice, option, left in (
         ("Model sürümü", "v1", "110"),
