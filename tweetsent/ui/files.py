@@ -142,11 +142,11 @@ class _Part:
             path.unlink(missing_ok=True)
             wanted = {cell for cell in cells if cell}
             scores: dict[str, Scores] = {}
-            began, length = time.monotonic(), sum(map(len, wanted))
+            began, done, length = time.monotonic(), 0, sum(map(len, wanted))
             async for part in self.page.service.classify_all(wanted):
                 scores.update((one, scored.scores) for one, scored in part.items())
-                done = sum(map(len, scores)) / length  # the short ones come first
-                left = (time.monotonic() - began) * (1 - done) / done
+                done += sum(map(len, part))  # characters: the short texts come first
+                left = (time.monotonic() - began) * (length - done) / done
                 yield {self.status: fragments.note(texts.progress(len(scores), len(wanted), left))}
             labelled, summary = await asyncio.to_thread(label_table, table, cells, scores)
             output = self.page.new_file(result_name(path.name))
