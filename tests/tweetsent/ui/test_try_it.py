@@ -130,8 +130,10 @@ def test_html_in_a_text_is_shown_as_text(page: "Page", pages: Pages) -> None:
 
 def test_the_keyboard_is_enough(page: "Page", pages: Pages) -> None:
     page.goto(pages.url)
+    page.locator("#ask").wait_for()  # Gradio draws one part after the other
     page.get_by_label("Metin", exact=True).press_sequentially("berbat bir gün")
     page.keyboard.press("Tab")
+    page.locator("#ask:focus").wait_for()
     page.keyboard.press("Enter")
     page.locator("#words mark", has_text="berbat").wait_for()
     page.locator("#to-positive").focus()
