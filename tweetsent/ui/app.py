@@ -186,7 +186,11 @@ def _mount(app: Any, blocks: "gr.Blocks", path: str, page: "Page") -> None:
     from tweetsent.ui import texts
 
     megabytes = page.settings.tweetsent_file_mb
-    in_script = {"mostBytes": megabytes * _MEGABYTE, "words": texts.FIXED_IN_GRADIO}
+    in_script = {
+        "mostBytes": megabytes * _MEGABYTE,
+        "words": texts.FIXED_IN_GRADIO,
+        "beginnings": texts.BEGUN_IN_GRADIO,
+    }
     script = f"const tweetsent = {json.dumps(in_script)};\n{_SCRIPT.read_text(encoding='utf-8')}"
     theme = gr.themes.Default(
         primary_hue="blue",

@@ -4,13 +4,15 @@ document.documentElement.lang = "tr";
 
 // What Gradio says in English alone.
 function translate(element) {
-  const { words } = tweetsent;
+  const { words, beginnings } = tweetsent;
   for (const one of element.querySelectorAll("[aria-label], [title]")) {
     if (words[one.ariaLabel]) one.ariaLabel = words[one.ariaLabel];
     if (words[one.title]) one.title = words[one.title];
   }
-  for (const one of element.querySelectorAll(".toast-title, .toast-text")) {
-    const said = words[one.textContent.trim()];
+  for (const one of element.querySelectorAll(".toast-title, .toast-message-text")) {
+    const text = one.textContent.trim();
+    const beginning = Object.keys(beginnings).find(begun => text.startsWith(begun));
+    const said = words[text] ?? beginnings[beginning];
     if (said) one.textContent = said;
   }
 }

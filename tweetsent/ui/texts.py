@@ -34,9 +34,13 @@ FIXED_IN_GRADIO = {
     "File upload": "Dosya",
     "Info": "Tamam",
     "Select/Deselect All": "Hepsini seç ya da bırak",
+    "This application is currently busy. Please try again.": "Şu an çok istek var. Birazdan "
+    "yeniden dene.",
     "Warning": "Olmadı",
 }
 """What it says in English alone."""
+BEGUN_IN_GRADIO = {"Value: ": "Seçtiğin artık listede yok. Sayfayı yenileyip yeniden dene."}
+"""The same, by how a longer sentence of it begins."""
 DOWNLOAD = "⬇️ Grafiği indir"
 
 # Login

@@ -72,7 +72,8 @@ def test_a_set_is_counted_and_searched(data: "Page", picture: Callable[[str], No
 
     data.locator("#inspect").press("Enter")
     found = data.locator("#inspection")
-    found.get_by_text("Şüpheli etiketler: 1").wait_for()
+    # A process that gives way to everything else on the machine.
+    found.get_by_text("Şüpheli etiketler: 1").wait_for(timeout=250_000)
     assert found.get_by_text("1 düzeltme çıkarıldı").is_visible()
     rows = cells(data, "#inspection")
     assert rows[0] == [MISLABELLED.text, "😞 Olumsuz", "😊 Olumlu", "Temel veri"]

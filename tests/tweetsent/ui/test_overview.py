@@ -19,7 +19,7 @@ from tweetsent.store import Store
 from tweetsent.tables import PredictionRow, utc_now
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 
 def numbers(page: "Page") -> dict[str, str]:
@@ -96,3 +96,21 @@ def test_periods_and_versions_are_shown_alone(
         owner.get_by_label(choice).click()
         owner.get_by_role("option", name=option).click()
         expect(total).to_have_text(re.compile(f"^{left}$"))
+
+
+def refusing(status: int, detail: str) -> "Callable[[Route], None]":
+    return lambda route: route.fulfill(status=status, json={"detail": detail})
+
+
+def test_what_gradio_refuses_is_said_in_turkish(owner: "Page") -> None:
+    gradio = pytest.importorskip("gradio")
+    with pytest.raises(gradio.Error) as gone:
+        gradio.Dropdown([0, 7]).preprocess(8)
+    for refuse, said in (
+        (refusing(422, gone.value.message), "Seçtiğin artık listede yok."),
+        (refusing(503, "Queue is full. Max size is 64."), "Şu an çok istek var."),
+    ):
+        owner.route("**/queue/join*", refuse)
+        owner.locator("#refresh").click()
+        owner.get_by_test_id("toast-text").get_by_text(said).first.wait_for()
+        owner.unroute("**/queue/join*")
