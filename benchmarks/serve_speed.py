@@ -22,15 +22,17 @@ both the labels say nothing. Writes RESULT.json and RESULT.png.
 """
 
 import json
+import multiprocessing
 import os
 import platform
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -62,11 +64,12 @@ from tweetsent.settings import Settings
 
 ALONE = 60
 OF_32 = {"cuda": 60, "cpu": 5}
+PROCESSES = multiprocessing.get_context("spawn")
+"""How a way's process begins: with nothing loaded."""
 SLOW_TEXTS = {"cuda": 128, "cpu": 60}
 """Texts in bulk for the ways that would take minutes."""
 PADDED_BATCH = {"cuda": 512, "cpu": 32}
 _ONE_BY_ONE = {"generate()", "llama.cpp"}
-_ONE = (sys.executable, "-m", "benchmarks.serve_speed", "--one")
 _LABELS = {label: index for index, label in enumerate(LABELS)}
 Answer = Callable[[Sequence[str]], list[int]]
 """Texts in, numbers of the labels out."""
@@ -238,8 +241,9 @@ def applicable(model: Model) -> list[str]:
     return [name for name in WAYS if not left_out.get(name)]
 
 
-def measure(way: str, model: Model, texts: list[str], started: float) -> dict[str, Any]:
+def measure(way: str, base: str, adapter: str, texts: list[str], started: float) -> dict[str, Any]:
     """The figures of one way, in this process; `started` is its beginning, in time.time()."""
+    model = named(base, adapter)
     answer = WAYS[way](model)
     answer(texts[:1])
     result: dict[str, Any] = {"way": way, "ready_s": time.time() - started}
@@ -302,23 +306,20 @@ def main(
             base, adapter = make_random(Path(scratch))
         model = named(base, adapter)
         texts = read_texts(Path(file), column)
-        handed_on = Path(scratch) / "texts.json"
-        handed_on.write_text(json.dumps(texts), encoding="utf-8")
         encoder = PromptEncoder(load_tokenizer(model.base), model.prompt)
         lengths = [len(ids) for ids in encoder.encode_all(texts)]
         ways = applicable(model)
         results = []
         WAYS["tweetsent"](model)  # which keeps the merged model for the next start
         for way in ways:
-            done = subprocess.run(
-                [*_ONE, way, str(handed_on), base, adapter, str(time.time())],
-                stdout=subprocess.PIPE,
-                check=False,
-            )
-            if done.returncode:
-                results.append({"way": way, "failed": True})
-                continue
-            results.append(json.loads(done.stdout.decode().splitlines()[-1]))
+            with ProcessPoolExecutor(1, mp_context=PROCESSES) as process:
+                try:
+                    one = process.submit(measure, way, base, adapter, texts, time.time()).result()
+                except Exception:  # noqa: BLE001 - the other ways may work
+                    traceback.print_exc()
+                    results.append({"way": way, "failed": True})
+                    continue
+            results.append(one)
             _say(str({name: value for name, value in results[-1].items() if name != "labels"}))
     reference = results[0].get("labels", [])
     for result in results:
@@ -457,9 +458,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--one":
-        way, handed_on, base, adapter, started = sys.argv[2:]
-        texts = json.loads(Path(handed_on).read_text(encoding="utf-8"))
-        _print(json.dumps(measure(way, named(base, adapter), texts, float(started))))
-    else:
-        main(*sys.argv[1:])
+    main(*sys.argv[1:])

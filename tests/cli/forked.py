@@ -15,13 +15,13 @@ from typing import Any, Self
 from tweetsent import blocks, bulk, cli
 
 ROOT = Path(__file__).parents[2]
-_CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT = multiprocessing.get_context("forkserver")
 
 
 def prepare() -> None:
     """Start the process that all are forks of."""
     with chdir(ROOT):
-        _CONTEXT.set_forkserver_preload(["tests.cli.libraries"])
+        CONTEXT.set_forkserver_preload(["tests.cli.libraries"])
         forkserver.ensure_running()
 
 
@@ -36,7 +36,7 @@ class Fork:
         folder: Path,
     ) -> None:
         self._written = [folder / f"{name}.txt" for name in ("stdout", "stderr")]
-        self._process = _CONTEXT.Process(
+        self._process = CONTEXT.Process(
             target=_call, args=(function, arguments, dict(environment), Path.cwd(), self._written)
         )
         self._process.start()
