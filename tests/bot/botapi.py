@@ -35,6 +35,8 @@ COMMAND_SCOPES = {
     "chat_member": ("chat_id", "user_id"),
 }
 """What each scope of a command menu is made of beside its type."""
+PATIENCE_SECONDS = 90.0
+"""How long what should come soon is waited for: the machine may be busy."""
 LONGEST_POLL_SECONDS = 1.0
 LARGEST_UPLOAD, LARGEST_DOWNLOAD = 50_000_000, 20_000_000
 WEBHOOK_PORTS = {None, 80, 88, 443, 8443}
@@ -259,7 +261,7 @@ class BotApi:
 
     # What a test looks at.
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    def wait(self, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
         """The condition's first true value; fails when none comes in time."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -292,7 +294,7 @@ class BotApi:
         """The calls of a method, once there are so many."""
         return list(self.wait(lambda: len(self.of(method)) >= count and self.of(method)))
 
-    def settle(self, seconds: float = 15.0) -> None:
+    def settle(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until every update was fetched and confirmed."""
         self.wait(lambda: not self._updates, seconds)
 

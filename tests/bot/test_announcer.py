@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from bot import announcer, texts, transport
-from tests.bot.botapi import RESET, RESET_AFTERWARDS, BotApi, Fault, Params
+from tests.bot.botapi import PATIENCE_SECONDS, RESET, RESET_AFTERWARDS, BotApi, Fault, Params
 from tests.bot.conftest import RunningBot
 from tests.bot.test_corrections import buttons
 from tests.bot.test_running import process
@@ -232,7 +232,7 @@ def test_after_a_kill_it_goes_on_where_it_was(
     question = confirm(api, admin)
     api.wait(lambda: sum(got(api, users)) >= 5)
     killed.send_signal(number)
-    killed.communicate(timeout=30)
+    killed.communicate(timeout=PATIENCE_SECONDS)
     before = sum(got(api, users))
     assert before < len(users)
 

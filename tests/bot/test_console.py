@@ -19,6 +19,7 @@ from telegram import Bot
 from bot import reports, texts
 from bot.console import run_chat
 from bot.terminal_api import TerminalApi
+from tests.bot.botapi import PATIENCE_SECONDS
 from tests.bot.tiny import TinyClassifier, open_services, settings_for
 from tweetsent.database import create_engine_for
 from tweetsent.records import RunState, Trigger
@@ -193,7 +194,7 @@ def start(settings: Settings, stdin: int | IO[bytes]) -> subprocess.Popen[bytes]
 def test_a_pipe_with_broken_bytes_and_no_last_newline(settings: Settings) -> None:
     process = start(settings, stdin=subprocess.PIPE)
 
-    output, errors = process.communicate(b"harika \xff\xfe\r\n\nberbat", timeout=20)
+    output, errors = process.communicate(b"harika \xff\xfe\r\n\nberbat", timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 0, errors
     found = re.findall("^(.) Olum[a-z]+ · %", output.decode(), re.MULTILINE)
@@ -217,7 +218,7 @@ def test_control_c_ends_a_piped_conversation(settings: Settings, rest: bytes, mo
     killer = threading.Timer(20, process.kill)
     killer.start()
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=PATIENCE_SECONDS)
     killer.cancel()
 
     assert process.returncode == 0
@@ -229,7 +230,7 @@ def test_a_file(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "lines").write_bytes(b"harika\xff\nberbat\n")
     with (tmp_path / "lines").open("rb") as lines:
         process = start(settings, stdin=lines)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 0, errors
     assert output.decode().count("👇") == 2
@@ -245,7 +246,7 @@ def test_a_terminal_gets_a_prompt_and_control_c_ends_quietly(settings: Settings)
     # A hang must not hang the tests.
     threading.Timer(20, process.kill).start()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert first.decode() == "> 😊"
     assert process.returncode == 0

@@ -21,7 +21,6 @@ from tweetsent.backups import back_up, restore
 from tweetsent.settings import Settings
 from tweetsent.tables import Base
 
-PATIENCE_SECONDS = 90.0
 Fault = Callable[[Settings], AbstractContextManager[None]]
 
 
@@ -159,19 +158,19 @@ def test_what_is_sent_while_the_database_fails_is_answered_once_after_it(
 
     bot.start()
     api.send("harika")
-    api.wait(lambda: api.sent(7), PATIENCE_SECONDS)
+    api.wait(lambda: api.sent(7))
     api.send("bekle harika", user=8)
-    api.wait(lambda: bot.classifier.waiting, PATIENCE_SECONDS)
+    api.wait(lambda: bot.classifier.waiting)
     with fault(settings):
         bot.classifier.release.set()  # the one is being answered, the other can't be taken in
         api.send("berbat")
         # The pages are on the event loop: it goes on while the database makes others wait.
-        api.wait(lambda: "updates can't be stored" in (problems() or ()), PATIENCE_SECONDS)
+        api.wait(lambda: "updates can't be stored" in (problems() or ()))
         assert (len(api.sent(7)), len(api.sent(8))) == (1, 0)
 
-    api.wait(lambda: len(api.sent(7)) == 2 and api.sent(8), PATIENCE_SECONDS)
+    api.wait(lambda: len(api.sent(7)) == 2 and api.sent(8))
     api.send("olur", user=8)
-    api.wait(lambda: len(api.sent(8)) == 2, PATIENCE_SECONDS)
+    api.wait(lambda: len(api.sent(8)) == 2)
     assert [answer["text"][0] for answer in api.sent(7) + api.sent(8)] == ["😊", "😞", "😊", "😐"]
     assert problems() == []
 
@@ -191,10 +190,10 @@ def test_after_a_damaged_database_was_restored_what_telegram_kept_is_answered(
         file.write(b"\xff" * size)
     bot.start()
     api.send("harika")
-    api.wait(lambda: "restore it from a backup" in redacted_log() or bot.error, PATIENCE_SECONDS)
+    api.wait(lambda: "restore it from a backup" in redacted_log() or bot.error)
     bot.stop()
     assert api.sent() == []
 
     restore(settings.database_url, backup)
     bot.start()
-    api.wait(api.sent, PATIENCE_SECONDS)
+    api.wait(api.sent)

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from bot import application, fetching, inbox, texts, transport
 from bot.running import run_bot
-from tests.bot.botapi import RESET, RESET_AFTERWARDS, TOKEN, BotApi, Fault
+from tests.bot.botapi import PATIENCE_SECONDS, RESET, RESET_AFTERWARDS, TOKEN, BotApi, Fault
 from tests.bot.conftest import RunningBot
 from tests.bot.tiny import TinyClassifier, open_services
 from tweetsent.errors import ConfigError, StoreError, TelegramError
@@ -32,8 +32,6 @@ from tweetsent.settings import Settings
 from tweetsent.store import Store
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60.0
-"""How long a process may take to listen on a busy machine."""
 
 
 @pytest.fixture(autouse=True)
@@ -422,7 +420,7 @@ def test_a_signal_lets_the_answer_in_work_go_out(
     bot.send_signal(number)
     time.sleep(0.2)
     assert bot.poll() is None
-    _, errors = bot.communicate("release\n", timeout=20)
+    _, errors = bot.communicate("release\n", timeout=PATIENCE_SECONDS)
 
     assert bot.returncode == 0
     assert len(api.sent()) == 1
@@ -440,7 +438,7 @@ def test_a_signal_ends_a_start_that_waits_for_telegram(
 
     bot.terminate()
     started = time.monotonic()
-    _, errors = bot.communicate(timeout=20)
+    _, errors = bot.communicate(timeout=PATIENCE_SECONDS)
 
     assert time.monotonic() - started < 5
     assert bot.returncode == 0
@@ -467,10 +465,10 @@ def test_a_kill_between_storing_and_answering_loses_and_doubles_nothing(
     killed = process(settings)
     for number in range(5):
         api.send(f"bekle harika {number}")
-    api.wait(lambda: api.of("sendChatAction"), START_SECONDS)
+    api.wait(lambda: api.of("sendChatAction"))
     api.settle()
     killed.send_signal(signal.SIGKILL)
-    killed.communicate(timeout=20)
+    killed.communicate(timeout=PATIENCE_SECONDS)
     assert api.sent() == []
 
     bot.classifier.release.set()
@@ -496,7 +494,7 @@ def test_a_kill_while_an_answer_is_being_sent_leaves_it_the_only_one(
     api.faults["sendMessage"].append(Fault(late_seconds=60))
     killed = process(settings)
     api.send("harika")
-    api.wait(api.sent, START_SECONDS)
+    api.wait(api.sent)
     killed.kill()
     killed.communicate(timeout=60)
 
@@ -520,7 +518,7 @@ def test_a_kill_between_two_tries_loses_no_answer(
     api.faults["sendMessage"].append(limit)
     killed = process(settings)
     api.send("harika")
-    api.wait(lambda: inbox_rows(settings, "attempts > 0"), START_SECONDS)
+    api.wait(lambda: inbox_rows(settings, "attempts > 0"))
     killed.kill()
     killed.communicate(timeout=60)
 
@@ -559,7 +557,7 @@ def test_bots_that_end_amid_messages_answer_each_of_them_once(
     for _ in range(2):
         bot = process(settings)
         before = len(api.of("setMyCommands"))
-        api.wait(lambda before=before: len(api.of("setMyCommands")) > before, START_SECONDS)
+        api.wait(lambda before=before: len(api.of("setMyCommands")) > before)
         for _ in range(chance.randint(60, 120)):
             sent.append(api.send("harika", user=chance.choice(users)))
             time.sleep(chance.uniform(0, 0.01))
@@ -573,7 +571,7 @@ def test_bots_that_end_amid_messages_answer_each_of_them_once(
             answer["reply_to_message"]["message_id"] for user in users for answer in api.sent(user)
         )
 
-    api.settle(START_SECONDS)
+    api.settle()
     api.wait(lambda: not inbox_rows(settings, "failed_at IS NULL"), 120)
     last.terminate()
     last.communicate(timeout=60)

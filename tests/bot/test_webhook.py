@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot import fetching, http, webhook
-from tests.bot.botapi import TOKEN, BotApi
+from tests.bot.botapi import PATIENCE_SECONDS, TOKEN, BotApi
 from tests.bot.conftest import RunningBot
 from tests.bot.test_running import process, run
 from tweetsent.errors import ConfigError, StoreError, TelegramError
@@ -211,7 +211,7 @@ def test_at_the_stop_the_port_closes_first_and_nothing_is_lost_or_doubled(
     assert stopped.poll() is None
     api.send("berbat")
     api.wait(lambda: 0 in api.deliveries)
-    _, errors = stopped.communicate("release\n", timeout=30)
+    _, errors = stopped.communicate("release\n", timeout=PATIENCE_SECONDS)
 
     assert stopped.returncode == 0
     assert "Traceback" not in errors

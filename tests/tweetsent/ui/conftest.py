@@ -50,7 +50,7 @@ BASE_DATA = [
     (FORMULA, Label.NEUTRAL),
 ]
 """What runs of the pages would train on."""
-_START_SECONDS = 60.0
+_PATIENCE_SECONDS = 90.0
 _DESKTOP, _PHONE = (1100, 900), (390, 844)
 
 
@@ -100,16 +100,16 @@ def running_pages(folder: Path, empty_database: Path) -> Iterator[Pages]:
         yield pages
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(_PATIENCE_SECONDS) == 0
     assert re.search("Traceback|without completing", pages.log.read_text("utf-8")) is None
     assert list((settings.tweetsent_data_dir / "ui").iterdir()) == []
 
 
 def _wait_for(pages: Pages, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + _START_SECONDS
+    until = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            urllib.request.urlopen(pages.url, timeout=_START_SECONDS).close()
+            urllib.request.urlopen(pages.url, timeout=_PATIENCE_SECONDS).close()
             return
         except (urllib.error.URLError, ConnectionError):
             assert process.poll() is None, pages.log.read_text("utf-8")
@@ -131,7 +131,7 @@ def browser() -> Iterator["Browser"]:
     with FileLock(Path(tempfile.gettempdir()) / "tweetsent-chromium.lock"):
         program = shutil.which("chromium") or _installed_chromium()
     sync_api = pytest.importorskip("playwright.sync_api")
-    sync_api.expect.set_options(timeout=60_000)
+    sync_api.expect.set_options(timeout=1e3 * _PATIENCE_SECONDS)
     with sync_api.sync_playwright() as playwright:
         # To draw with no GPU is cheaper than with one that is imitated.
         arguments = ["--disable-gpu", *(["--no-sandbox"] if os.getuid() == 0 else [])]
@@ -167,7 +167,7 @@ def page(context: "BrowserContext", pages: Pages) -> Iterator["Page"]:
     context.clear_cookies()
     page = context.new_page()
     page.set_viewport_size(dict(zip(("width", "height"), _DESKTOP, strict=True)))
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(1e3 * _PATIENCE_SECONDS)
     asked: list[str] = []
     problems: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
