@@ -33,7 +33,8 @@ def load_or_build(
     """The model that was kept under this identity, else the built one, which is then kept.
 
     `identity` names everything that the weights depend on. A full disk is no failure: the model
-    is built again next time.
+    is built again next time. On a CPU a kept model's weights stay in its file, and only what is
+    used of them takes memory.
     """
     digest = hashlib.sha256("\n".join(identity).encode()).hexdigest()
     folder = cache_dir / f"served-{digest[:16]}"
@@ -47,7 +48,9 @@ def load_or_build(
             _keep(model, folder)
         except (OSError, SafetensorError) as error:  # a full disk is either
             report(f"the merged model can't be kept in {cache_dir} ({error}); going on without")
-    return model
+            return model
+        del model
+        return _load(folder, device)
 
 
 def _load(folder: Path, device: torch.device) -> "PreTrainedModel":

@@ -1,5 +1,6 @@
 """The cache of merged models, with the tiny Qwen3."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,9 @@ class Builder:
         self.said: list[str] = []
 
     def get(self, cache: Path, *identity: str) -> "PreTrainedModel":
-        return load_or_build(cache, identity, CPU, self._build, self.said.append)
+        return load_or_build(cache, identity, CPU, self.build, self.said.append)
 
-    def _build(self) -> "PreTrainedModel":
+    def build(self) -> "PreTrainedModel":
         self.built += 1
         return merge(self._base, None, CPU)
 
@@ -42,13 +43,24 @@ def weights(model: "PreTrainedModel") -> list[torch.Tensor]:
 
 
 def test_a_kept_model_is_the_built_one_to_the_last_bit(builder: Builder, tmp_path: Path) -> None:
-    first = builder.get(tmp_path / "new" / "cache", "base", "adapter")
-    second = builder.get(tmp_path / "new" / "cache", "base", "adapter")
+    kept = [builder.get(tmp_path / "new" / "cache", "base", "adapter") for _ in range(2)]
     assert builder.built == 1
-    assert not second.training
-    assert first.dtype is second.dtype
-    for built, kept in zip(weights(first), weights(second), strict=True):
-        assert torch.equal(built, kept)
+    built = builder.build()
+    for model in kept:
+        assert not model.training
+        assert model.dtype is built.dtype
+        for one, other in zip(weights(model), weights(built), strict=True):
+            assert torch.equal(one, other)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_kept_model_stays_in_its_file(builder: Builder, tmp_path: Path) -> None:
+    model = builder.get(tmp_path, "base")
+    (path,) = tmp_path.glob("served-*/*.safetensors")
+    lines = Path("/proc/self/maps").read_text("utf-8").splitlines()
+    spans = [line.split()[0].split("-") for line in lines if line.endswith(str(path))]
+    for weight in weights(model):
+        assert any(int(a, 16) <= weight.data_ptr() < int(b, 16) for a, b in spans)
 
 
 def test_another_identity_is_another_model_and_the_last_two_are_kept(
@@ -66,13 +78,13 @@ def test_another_identity_is_another_model_and_the_last_two_are_kept(
 
 
 def test_a_damaged_model_is_built_again(builder: Builder, tmp_path: Path) -> None:
-    built = builder.get(tmp_path, "base")
+    built = [weight.clone() for weight in weights(builder.get(tmp_path, "base"))]
     (path,) = tmp_path.glob("served-*/*.safetensors")
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     again = builder.get(tmp_path, "base")
     assert builder.built == 2
-    for one, other in zip(weights(built), weights(again), strict=True):
+    for one, other in zip(built, weights(again), strict=True):
         assert torch.equal(one, other)
     assert builder.get(tmp_path, "base")
     assert builder.built == 2
