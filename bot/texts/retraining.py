@@ -38,17 +38,18 @@ _LACKS = {
     Lack.TEST_DATA: "Şimdiki model temel verinin tümüyle eğitilmiş; verinin bir parçası onu "
     "ölçmeye yaramaz. Test verisini TWEETSENT_TEST_DATA ile göster.",
     Lack.FILE: "Ayarlarda adı geçen veri dosyası yok: {path}",
-    Lack.CORRECTIONS: "Eğitimde kullanılabilecek {found} düzeltme var; en az {needed} gerekiyor. "
-    "Bekleyenlere /inceleme ile bakabilirsin.",
+    Lack.CORRECTIONS: "Eğitimde kullanılabilecek {found} düzeltme var; en az {needed} gerekiyor.",
     Lack.NEW_CORRECTIONS: "Son eğitimden beri {found} yeni düzeltme geldi; en az {needed} "
     "gerekiyor.",
 }
+_REVIEW = "Bekleyenlere /inceleme ile bakabilirsin."
 _PROGRESS_STEP = 5
 
 
 def not_ready(error: NotReadyError) -> str:
     """Why a retraining run did not begin."""
-    return f"🎓 Eğitim başlamadı. {lack(error)}"
+    hint = f" {_REVIEW}" if error.lack is Lack.CORRECTIONS else ""
+    return f"🎓 Eğitim başlamadı. {lack(error)}{hint}"
 
 
 def lack(error: NotReadyError) -> str:

@@ -17,7 +17,7 @@ from tests.sentences import SENTENCES
 from training.data import Example
 from tweetsent import cli
 from tweetsent.adapter import read_manifest, shipped_adapter
-from tweetsent.cli.console import can_ask
+from tweetsent.cli import console
 from tweetsent.labels import LABELS, Label
 
 CODES = {Label.NEUTRAL: 0, Label.NEGATIVE: 1, Label.POSITIVE: 2}
@@ -155,6 +155,14 @@ def test_a_file_without_an_output_is_answered_on_stdout(
 ) -> None:
     result = tweetsent("predict", "--input", str(texts), "--text-column", "mesaj", "--json")
     assert [answer["text"] for answer in json.loads(result.out)] == ["Çok güzeldi", "=SUM(1)"]
+
+
+def test_long_work_without_a_terminal_says_where_it_is(
+    tweetsent: Running, texts: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "_LINE_SECONDS", 0.0)
+    result = tweetsent("predict", "--input", str(texts), "--text-column", "mesaj")
+    assert "classifying: 2 of 2, 0 s left" in result.err.splitlines()
 
 
 def test_a_json_list_is_printed_as_it_goes(
@@ -524,7 +532,7 @@ def test_nobody_is_asked_for_json_or_without_a_terminal(
 ) -> None:
     train_coded = ["train", "--data", str(coded), "--output", "yeni"]
     assert "--label-map" in failing(*train_coded, "--json")
-    monkeypatch.setattr("tweetsent.cli.models.can_ask", can_ask)
+    monkeypatch.setattr("tweetsent.cli.models.can_ask", console.can_ask)
     assert "--label-map" in failing(*train_coded)
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 # A terminal sends Ctrl-C to all processes, and a launcher hands it on to its own once more.
 _SAME_SIGNAL_SECONDS = 1.0
+_LINE_SECONDS = 30.0
 
 
 def complain(message: str) -> None:
@@ -100,10 +101,32 @@ def debugging() -> bool:
 
 @contextmanager
 def progress_bar(title: str, total: int | None, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr; the yielded function moves it forward by so many units."""
+    """A bar on stderr; the yielded function moves it forward by so many units.
+
+    Where stderr is no terminal, there is a line now and then instead.
+    """
     with _bar(_Rate()) as bar:
+        if bar.disable:
+            yield _progress_lines(title, total, done)
+            return
         task = bar.add_task(title, total=total, completed=done)
         yield lambda units: bar.advance(task, units)
+
+
+def _progress_lines(title: str, total: int | None, done: int) -> Callable[[int], None]:
+    began = said = time.monotonic()
+    before = done
+
+    def advance(units: int) -> None:
+        nonlocal done, said
+        done += units
+        now = time.monotonic()
+        if total and now - said >= _LINE_SECONDS:
+            said = now
+            left = (total - done) * (now - began) / max(done - before, 1)
+            report(f"{title}: {done:,} of {total:,}, {left:,.0f} s left")
+
+    return advance
 
 
 @contextmanager

@@ -151,7 +151,7 @@ class _Tab:
             try:
                 await self.page.retraining.start_or_find()
             except NotReadyError as error:
-                raise refusal(bot_texts.retraining.not_ready(error)) from None
+                raise refusal(bot_texts.retraining.lack(error)) from None
             except RunError as error:
                 raise refusal(bot_texts.retraining.not_started(str(error))) from None
             yield await self._run()

@@ -2,6 +2,23 @@
 
 document.documentElement.lang = "tr";
 
+// After a lost connection Gradio loads the page anew: what was written stays.
+let isLost = false;
+addEventListener("pagehide", () => {
+  const box = document.querySelector("#text textarea");
+  if (isLost && box) sessionStorage.setItem("written", box.value);
+});
+function restore() {
+  const box = document.querySelector("#text textarea");
+  const tell = document.getElementById("reconnected");
+  const written = sessionStorage.getItem("written");
+  if (written === null || !box || !tell) return;
+  sessionStorage.removeItem("written");
+  box.value = written;
+  box.dispatchEvent(new Event("input"));
+  tell.click();
+}
+
 // What Gradio says in English alone.
 function translate(element) {
   const { words, beginnings } = tweetsent;
@@ -13,11 +30,13 @@ function translate(element) {
     const text = one.textContent.trim();
     const beginning = Object.keys(beginnings).find(begun => text.startsWith(begun));
     const said = words[text] ?? beginnings[beginning];
+    isLost ||= text.startsWith("Connection to the server was lost");
     if (said) one.textContent = said;
   }
 }
 new MutationObserver(changes => {
   for (const { addedNodes, target } of changes) if (addedNodes.length) translate(target);
+  restore();
 }).observe(document, { subtree: true, childList: true });
 
 // A file that is too large is refused before it is sent.

@@ -13,11 +13,12 @@ from typing import Any
 
 import gradio as gr
 
+from bot import texts as bot_texts
 from bot.handlers.errors import words_for
 from bot.limits import RateLimiter
 from bot.redaction import describe
 from bot.texts import files as file_texts
-from tweetsent.errors import DataError, NotFoundError, NoWordsError
+from tweetsent.errors import DataError, NotFoundError, NoWordsError, OnlyLinksError
 from tweetsent.retraining import RetrainingService
 from tweetsent.service import SentimentService
 from tweetsent.settings import Settings
@@ -71,6 +72,8 @@ def telling(page: Page) -> Iterator[None]:
         yield
     except gr.Error:
         raise
+    except OnlyLinksError:  # nor can a tweet be forwarded to a page
+        raise refusal(bot_texts.answers.ONLY_LINKS) from None
     except DataError as error:
         raise refusal(file_texts.flaw(error, page.settings.tweetsent_file_rows)) from None
     except Exception as error:  # noqa: BLE001 - whatever it is, its user must hear of it

@@ -33,6 +33,7 @@ FIXED_IN_GRADIO = {
     "Error": "Olmadı",
     "File upload": "Dosya",
     "Info": "Tamam",
+    "More tabs": "Diğer sekmeler",
     "Select/Deselect All": "Hepsini seç ya da bırak",
     "This application is currently busy. Please try again.": "Şu an çok istek var. Birazdan "
     "yeniden dene.",
@@ -64,6 +65,10 @@ EXAMPLE_TEXTS = (
     "Yeni telefonum bugün geldi, bayıldım 😍",
     "Kargo üç gündür gelmedi, kimse telefona bakmıyor.",
     "Toplantı yarın saat ikide başlıyor.",
+)
+NO_TEXT = "Önce bir metin yaz."
+RECONNECTED = (
+    "Bağlantı kopmuştu; sayfayı yeniledim. Metnin duruyor, sonuçları ise yeniden istemen gerekiyor."
 )
 WHOLE_ONLY = "Kelimelerin etkisini yalnızca tek parçalı metinlerde gösterebiliyorum."
 WAITING = "Kelimelerin etkisi hesaplanıyor…"
@@ -282,7 +287,8 @@ def words_legend(label: str) -> str:
     """How to read the colours."""
     return (
         f"Mavi kelimeler “{label}” puanını artırdı, altı noktalı turuncular azalttı; "
-        "renk ne kadar koyuysa etki o kadar büyük."
+        "renk ne kadar koyuysa etki o kadar büyük. Her kelimeyi tek başına çıkarıp baktım; "
+        "birlikteki etkileri başka olabilir."
     )
 
 

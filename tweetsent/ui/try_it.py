@@ -64,6 +64,8 @@ def build(page: Page) -> None:
     async def on_ask(written: str, last: _Asked, request: gr.Request) -> Update:
         with telling(page):
             page.admit(request)
+            if not written.strip():
+                raise refusal(texts.NO_TEXT)
             if len(written) > LONGEST_TEXT:
                 raise refusal(texts.too_long(LONGEST_TEXT))
             user_id = page.user_id(request)
@@ -132,9 +134,16 @@ def build(page: Page) -> None:
         button.click(
             on_correct(label), last, [corrected, consent, *buttons], api_visibility="private"
         )
+    _build_reconnected()
     files.build(page)
     erasing = _build_privacy(page, consent, answers, decided)
     erasing.success(forget, last, outputs, queue=False, api_visibility="private")
+
+
+def _build_reconnected() -> None:
+    """A script presses it where Gradio has loaded the page anew after a lost connection."""
+    pressed = gr.Button(visible="hidden", elem_id="reconnected").click
+    pressed(lambda: gr.Info(texts.RECONNECTED), api_visibility="private")
 
 
 def _build_privacy(

@@ -165,6 +165,7 @@ def context(browser: "Browser") -> "BrowserContext":
 def page(context: "BrowserContext", pages: Pages) -> Iterator["Page"]:
     """A tab of somebody who was never here; nothing on it may come from elsewhere or fail."""
     context.clear_cookies()
+    context.set_offline(False)
     page = context.new_page()
     page.set_viewport_size(dict(zip(("width", "height"), _DESKTOP, strict=True)))
     page.set_default_timeout(1e3 * _PATIENCE_SECONDS)

@@ -141,6 +141,31 @@ def test_the_keyboard_is_enough(page: "Page", pages: Pages) -> None:
     page.get_by_text("Düzelttim: 😞 Olumsuz → 😊 Olumlu").wait_for()
 
 
+def test_what_was_written_survives_a_lost_connection(page: "Page", pages: Pages) -> None:
+    page.goto(pages.url)
+    page.locator("#ask").wait_for()
+    page.context.set_offline(True)
+    page.get_by_label("Metin", exact=True).fill("berbat bir gün")
+    page.locator("#ask").click()
+    page.get_by_text("Sunucuyla bağlantı koptu").wait_for()
+    page.context.set_offline(False)
+    page.get_by_text("sayfayı yeniledim").wait_for()
+    assert page.get_by_label("Metin", exact=True).input_value() == "berbat bir gün"
+    page.locator("#ask").click()
+    page.locator("#words mark", has_text="berbat").wait_for()
+    page.reload()
+    page.locator("#ask").wait_for()
+    assert page.get_by_label("Metin", exact=True).input_value() == ""
+
+
+def test_without_words_a_sentence_says_what_is_missing(page: "Page", pages: Pages) -> None:
+    ask(page, pages, "   ")
+    page.get_by_text("Önce bir metin yaz.").wait_for()
+    page.get_by_label("Metin", exact=True).fill("https://x.com/ali/status/1797")
+    page.locator("#ask").click()
+    page.get_by_text("metni kopyalayıp buraya yapıştırır mısın?").wait_for()
+
+
 def test_a_list_shows_its_lines_and_an_unread_text_why(page: "Page", pages: Pages) -> None:
     ask(page, pages, "1. harika bir yer\n2. berbat servis\n3. yarın açık")
     page.locator("#words").get_by_text("😞 %88 berbat servis").wait_for()
