@@ -3,18 +3,20 @@
 document.documentElement.lang = "tr";
 
 // After a lost connection Gradio loads the page anew: what was written stays.
+let written = sessionStorage.getItem("written");
+sessionStorage.removeItem("written");
 let isLost = false;
 addEventListener("pagehide", () => {
   const box = document.querySelector("#text textarea");
   if (isLost && box) sessionStorage.setItem("written", box.value);
 });
 function restore() {
+  if (written === null) return;
   const box = document.querySelector("#text textarea");
   const tell = document.getElementById("reconnected");
-  const written = sessionStorage.getItem("written");
-  if (written === null || !box || !tell) return;
-  sessionStorage.removeItem("written");
+  if (!box || !tell) return;
   box.value = written;
+  written = null;
   box.dispatchEvent(new Event("input"));
   tell.click();
 }
